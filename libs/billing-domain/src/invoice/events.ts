@@ -1,0 +1,40 @@
+import type { Line } from '../line';
+import type { LinesBilled } from '../subscription/events';
+
+export interface InvoiceDrafted {
+  readonly type: 'InvoiceDrafted';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** uuid v5 of (subscription, billNumber). */
+    readonly invoiceId: string;
+    readonly subscriptionId: string;
+    readonly billNumber: number;
+    readonly cause: LinesBilled['data']['cause'];
+    readonly customerId: string;
+    readonly timeZone: string;
+    readonly paymentTermsDays: number;
+    readonly currency: string;
+    readonly lines: readonly Line[];
+    /** Minor units; total = subtotal + taxes. */
+    readonly subtotal: string;
+    readonly taxes: readonly { readonly code: string; readonly amount: string }[];
+    readonly total: string;
+  };
+}
+
+export interface InvoiceFinalised {
+  readonly type: 'InvoiceFinalised';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly series: string;
+    /** The sequence in its series, from 1, without gaps. */
+    readonly sequence: number;
+    /** As printed, `INV-000042`. */
+    readonly number: string;
+    /** Local date of finalising in the invoice's zone. */
+    readonly issuedOn: string;
+    readonly dueOn: string;
+  };
+}
+
+export type InvoiceEvent = InvoiceDrafted | InvoiceFinalised;

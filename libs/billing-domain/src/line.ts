@@ -1,0 +1,34 @@
+/**
+ * The line of a bill. It states everything that its net was computed from, so a reader can recompute each cent.
+ * Amounts are whole minor units as decimal strings (the currency stands once, on the bill); `unitPrice` is a decimal of
+ * the minor unit (0.0004 USD is "0.04"); quantities are decimals. (billing-model.md §3)
+ */
+export interface Line {
+  /** uuid v5 of (subscription, item or line-item id, kind, service, corrects, ordinal of the change): never of an event id. */
+  readonly lineId: string;
+  readonly kind: 'recurring' | 'usage' | 'one-time' | 'minimum' | 'maximum' | 'discount' | 'correction' | 'external';
+  /** The item of the subscription's terms that it charges. */
+  readonly itemId?: string;
+  /** The caller's id, on a line item that a caller added. */
+  readonly lineItemId?: string;
+  readonly description: string;
+  /** Local dates in the bill's zone, half-open. */
+  readonly service: { readonly from: string; readonly to: string };
+  readonly quantity: string;
+  readonly unitPrice: string;
+  readonly net: string;
+  readonly taxCode: string | null;
+  readonly taxBehaviour: 'exclusive' | 'inclusive' | 'unspecified';
+  readonly discountable: boolean;
+  /** lineId of the line that this one corrects. */
+  readonly corrects?: string;
+  /** Ordinal of the change in the timeline of terms that gave rise to it (0: the start). */
+  readonly change: number;
+  /** How net was computed: round(quantity × unitPrice × fraction) under the named rule. */
+  readonly rule: {
+    readonly name: string;
+    readonly fraction: { readonly numerator: string; readonly denominator: string };
+    readonly rounding: 'half-away-from-zero';
+  };
+  readonly metadata: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,171 @@
+import type { Line } from '../line';
+
+/** A recurring item of the accepted terms. (billing-model.md §4) */
+export interface Item {
+  readonly itemId: string;
+  readonly componentKey: string;
+  readonly description: string;
+  readonly quantity: string;
+  /** Bills every k-th period of the subscription, for k periods. */
+  readonly every: number;
+  readonly timing: 'advance' | 'arrears';
+  /** `unitPrice`: decimal of the minor unit. */
+  readonly price: { readonly model: 'flat'; readonly unitPrice: string };
+  readonly taxCode: string | null;
+  readonly taxBehaviour: 'exclusive' | 'inclusive' | 'unspecified';
+  readonly discountable: boolean;
+}
+
+export interface Interval {
+  readonly unit: 'day' | 'week' | 'month' | 'year';
+  readonly count: number;
+}
+
+/** The named billing rules that the subscription keeps; data, chosen at the start. */
+export interface BillingRules {
+  readonly prorationUnit: 'calendar-day';
+  readonly dayCount: 'half-open';
+  readonly rounding: 'half-away-from-zero';
+}
+
+export interface SubscriptionStarted {
+  readonly type: 'SubscriptionStarted';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly subscriptionId: string;
+    readonly externalId?: string;
+    readonly customerId: string;
+    readonly currency: string;
+    /** IANA name. */
+    readonly timeZone: string;
+    readonly paymentTermsDays: number;
+    readonly startsAt: string;
+    /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
+    readonly anchor: string;
+    readonly interval: Interval;
+    readonly items: readonly Item[];
+    readonly rules: BillingRules;
+    readonly metadata: Readonly<Record<string, string>>;
+  };
+}
+
+export interface BillingPeriodOpened {
+  readonly type: 'BillingPeriodOpened';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** Counts up for ever from 1 and names things; never reset. */
+    readonly periodNumber: number;
+    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. */
+    readonly gridIndex: number;
+    readonly kind: 'regular' | 'trial';
+    /** Local date-times in the subscription's zone, half-open. */
+    readonly from: string;
+    readonly to: string;
+    /** The same as instants; startsAt is the stored end of the period or pause before. */
+    readonly startsAt: string;
+    readonly endsAt: string;
+  };
+}
+
+export interface BillingPeriodClosed {
+  readonly type: 'BillingPeriodClosed';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    /** Where it really ended, local date-time: its `to`, or earlier when it was cut short. */
+    readonly to: string;
+    readonly endsAt: string;
+    readonly cause: 'boundary' | 'pause' | 'cancellation';
+  };
+}
+
+export interface LineItemAdded {
+  readonly type: 'LineItemAdded';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    readonly lineItemId: string;
+    readonly line: Line;
+  };
+}
+
+export interface LineItemVoided {
+  readonly type: 'LineItemVoided';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    readonly lineItemId: string;
+    readonly lineId: string;
+  };
+}
+
+/** A bill: every line of it, whole. The only way by which lines leave a subscription. (billing-model.md §3) */
+export interface LinesBilled {
+  readonly type: 'LinesBilled';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly subscriptionId: string;
+    /** Counts up from 1 per subscription. */
+    readonly billNumber: number;
+    readonly cause: 'start' | 'boundary' | 'change' | 'pause' | 'resume' | 'final' | 'rebill';
+    readonly customerId: string;
+    readonly timeZone: string;
+    readonly paymentTermsDays: number;
+    readonly currency: string;
+    readonly lines: readonly Line[];
+    /** Sum of the lines' nets, minor units. */
+    readonly net: string;
+  };
+}
+
+export interface SubscriptionPaused {
+  readonly type: 'SubscriptionPaused';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** Local date up to which each advance item is billed already (exclusive); not charged again on resume. */
+    readonly paidThrough: Readonly<Record<string, string>>;
+    readonly credit: 'none' | 'prorated';
+  };
+}
+
+export interface SubscriptionResumed {
+  readonly type: 'SubscriptionResumed';
+  readonly data: { readonly effectiveAt: string; readonly anchor: 'keep' | 'restart' };
+}
+
+export interface CancellationScheduled {
+  readonly type: 'CancellationScheduled';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    /** The end of the period that was open when it was asked for. */
+    readonly cancelsAt: string;
+  };
+}
+
+export interface CancellationUnscheduled {
+  readonly type: 'CancellationUnscheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
+}
+
+export interface SubscriptionCanceled {
+  readonly type: 'SubscriptionCanceled';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly cause: 'requested' | 'scheduled';
+    readonly credit: 'none' | 'prorated';
+  };
+}
+
+export type SubscriptionEvent =
+  | SubscriptionStarted
+  | BillingPeriodOpened
+  | BillingPeriodClosed
+  | LineItemAdded
+  | LineItemVoided
+  | LinesBilled
+  | SubscriptionPaused
+  | SubscriptionResumed
+  | CancellationScheduled
+  | CancellationUnscheduled
+  | SubscriptionCanceled;
