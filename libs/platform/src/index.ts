@@ -1,0 +1,13 @@
+export {
+  Config,
+  InvalidConfiguration,
+  configurationTable,
+  loadConfig,
+  maskPassword,
+  printableConfig,
+  settings,
+} from './config';
+export { createLogger, type Logger } from './logging';
+export { collectProcessMetrics, registry } from './metrics';
+export { observeCommand } from './commands';
+export { newId } from './ids';
