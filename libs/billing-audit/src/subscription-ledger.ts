@@ -1,0 +1,229 @@
+import type { Line, SubscriptionEvent } from '@perennial/billing-domain';
+import type { StoredEvent } from '@perennial/event-sourcing';
+import canonicalize from 'canonicalize';
+import { type Difference, mismatch } from './difference';
+import { recomputedNet, sumOfNets } from './line-arithmetic';
+
+type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>['data'];
+
+/** What the checks of one subscription must keep in mind; grows with the lines of that one subscription. */
+export interface Ledger {
+  readonly stream: string;
+  readonly subscriptionId: string;
+  started?: Of<'SubscriptionStarted'>;
+  open?: Of<'BillingPeriodOpened'>;
+  pausedAt?: string;
+  canceled: boolean;
+  /** Where the time that periods and pauses have covered ends (an instant). */
+  coveredTo?: string;
+  periodNumber: number;
+  billNumber: number;
+  /** The caller's lines in the open period that are neither billed nor voided, by lineId. */
+  readonly pending: Map<string, Line>;
+  /** Those of a period that has closed: the bill in the same append must carry them. */
+  readonly due: Map<string, Line>;
+  /** lineId → the bill that carries it. */
+  readonly billed: Map<string, number>;
+  readonly lineItems: Set<string>;
+  key?: string;
+}
+
+export function openLedger(stream: string, subscriptionId: string): Ledger {
+  return {
+    stream,
+    subscriptionId,
+    canceled: false,
+    periodNumber: 0,
+    billNumber: 0,
+    pending: new Map(),
+    due: new Map(),
+    billed: new Map(),
+    lineItems: new Set(),
+  };
+}
+
+/**
+ * Checks one event of a subscription against all before it, by rules written here again and not shared with the domain:
+ * periods and pauses tile, periodNumber and billNumber have no gaps, lines go only into the open period, every line is
+ * on exactly one bill and its net is what it says. Changes `ledger`.
+ */
+export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): readonly Difference[] {
+  const found: Difference[] = [];
+  const revision = stored.revision;
+  const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
+    found.push(mismatch(check, ledger.stream, message, expected, actual, revision));
+
+  if (ledger.key !== undefined && ledger.key !== stored.metadata.key) found.push(...checkAtRest(ledger, revision - 1n));
+  ledger.key = stored.metadata.key;
+  if (stored.event.type === 'CommandNoted') return found;
+
+  const event = stored.event as SubscriptionEvent;
+  const first = event.type === 'SubscriptionStarted';
+  if (first !== (ledger.started === undefined))
+    differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
+  if (ledger.canceled) differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
+
+  switch (event.type) {
+    case 'SubscriptionStarted':
+      if (event.data.subscriptionId !== ledger.subscriptionId)
+        differ('identity', 'the event names another subscription', ledger.subscriptionId, event.data.subscriptionId);
+      ledger.started = event.data;
+      ledger.coveredTo = event.data.startsAt;
+      break;
+    case 'BillingPeriodOpened':
+      if (ledger.open)
+        differ('one-open-period', 'a period opens while another is open', 'none', ledger.open.periodNumber);
+      if (ledger.pausedAt !== undefined) differ('one-open-period', 'a period opens during a pause', 'none', 'a period');
+      if (event.data.periodNumber !== ledger.periodNumber + 1)
+        differ('period-number', 'period numbers are not gapless', ledger.periodNumber + 1, event.data.periodNumber);
+      if (event.data.startsAt !== ledger.coveredTo)
+        differ('periods-tile', 'a gap or an overlap before the period', ledger.coveredTo, event.data.startsAt);
+      if (event.data.endsAt <= event.data.startsAt || event.data.to <= event.data.from)
+        differ('periods-tile', 'the period is empty', `> ${event.data.startsAt}`, event.data.endsAt);
+      ledger.periodNumber = event.data.periodNumber;
+      ledger.open = event.data;
+      break;
+    case 'BillingPeriodClosed':
+      checkClosed(ledger, event.data, differ);
+      for (const [lineId, line] of ledger.pending) ledger.due.set(lineId, line);
+      ledger.pending.clear();
+      ledger.coveredTo = event.data.endsAt;
+      delete ledger.open;
+      break;
+    case 'LineItemAdded': {
+      const { line, periodNumber, lineItemId, effectiveAt } = event.data;
+      if (periodNumber !== ledger.open?.periodNumber)
+        differ(
+          'open-period-only',
+          'a line goes into a period that is not open',
+          ledger.open?.periodNumber,
+          periodNumber,
+        );
+      else if (effectiveAt < ledger.open.startsAt || effectiveAt >= ledger.open.endsAt)
+        differ('open-period-only', 'a line is dated outside of its period', span(ledger.open), effectiveAt);
+      if (ledger.lineItems.has(lineItemId) || ledger.pending.has(line.lineId) || ledger.billed.has(line.lineId))
+        differ('line-once', 'the line was added before', 'a new line', line.lineId);
+      if (line.lineItemId !== lineItemId) differ('identity', 'the line has another id', lineItemId, line.lineItemId);
+      ledger.lineItems.add(lineItemId);
+      ledger.pending.set(line.lineId, line);
+      found.push(...checkLine(ledger.stream, line, revision));
+      break;
+    }
+    case 'LineItemVoided':
+      if (!ledger.pending.delete(event.data.lineId))
+        differ('line-once', 'the voided line is not pending', 'a pending line', event.data.lineId);
+      break;
+    case 'LinesBilled':
+      found.push(...checkBill(ledger, event.data, revision));
+      break;
+    case 'SubscriptionPaused':
+      if (ledger.pausedAt !== undefined) differ('lifecycle', 'paused twice', 'active', 'paused');
+      ledger.pausedAt = event.data.effectiveAt;
+      break;
+    case 'SubscriptionResumed':
+      if (ledger.pausedAt === undefined) differ('lifecycle', 'resumed without a pause', 'paused', 'active');
+      if (ledger.coveredTo !== undefined && event.data.effectiveAt < ledger.coveredTo)
+        differ('periods-tile', 'resumed before the pause began', `>= ${ledger.coveredTo}`, event.data.effectiveAt);
+      delete ledger.pausedAt;
+      ledger.coveredTo = event.data.effectiveAt;
+      break;
+    case 'SubscriptionCanceled':
+      ledger.canceled = true;
+      break;
+    case 'CancellationScheduled':
+    case 'CancellationUnscheduled':
+      if (event.data.periodNumber !== ledger.open?.periodNumber)
+        differ(
+          'open-period-only',
+          'names a period that is not open',
+          ledger.open?.periodNumber,
+          event.data.periodNumber,
+        );
+      break;
+  }
+  return found;
+}
+
+/** What must hold between two appends: an open period exactly while active, no line left behind in a closed one. */
+export function checkAtRest(ledger: Ledger, revision: bigint): readonly Difference[] {
+  const found: Difference[] = [];
+  const started = ledger.periodNumber > 0;
+  const active = started && ledger.pausedAt === undefined && !ledger.canceled;
+  if (started && active !== (ledger.open !== undefined))
+    found.push(
+      mismatch(
+        'one-open-period',
+        ledger.stream,
+        'an open period exactly while active',
+        active ? 'one' : 'none',
+        ledger.open?.periodNumber ?? 'none',
+        revision,
+      ),
+    );
+  if (ledger.due.size > 0) {
+    const lines = [...ledger.due.keys()].slice(0, 5);
+    found.push(
+      mismatch('line-billed', ledger.stream, 'a period closed without billing its lines', 'none', lines, revision),
+    );
+    ledger.due.clear();
+  }
+  return found;
+}
+
+/** Checks what a line says of itself: its net is its quantity, price and fraction, rounded once. */
+export function checkLine(subject: string, line: Line, revision: bigint): readonly Difference[] {
+  const net = recomputedNet(line);
+  if (net !== undefined && net.toString() === line.net) return [];
+  return [
+    mismatch('line-net', subject, `line ${line.lineId} is not what it was computed from`, net, line.net, revision),
+  ];
+}
+
+function checkClosed(
+  ledger: Ledger,
+  closed: Of<'BillingPeriodClosed'>,
+  differ: (check: string, message: string, expected: unknown, found: unknown) => void,
+): void {
+  const open = ledger.open;
+  if (open?.periodNumber !== closed.periodNumber) {
+    differ('one-open-period', 'a period closes that is not open', open?.periodNumber, closed.periodNumber);
+    return;
+  }
+  if (closed.cause === 'boundary' && closed.endsAt !== open.endsAt)
+    differ('periods-tile', 'a boundary closes the period elsewhere than at its end', open.endsAt, closed.endsAt);
+  if (closed.endsAt < open.startsAt || closed.endsAt > open.endsAt)
+    differ('periods-tile', 'the period ends outside of itself', span(open), closed.endsAt);
+}
+
+function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): readonly Difference[] {
+  const found: Difference[] = [];
+  const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
+    found.push(mismatch(check, ledger.stream, message, expected, actual, revision));
+  if (bill.subscriptionId !== ledger.subscriptionId)
+    differ('identity', 'the bill names another subscription', ledger.subscriptionId, bill.subscriptionId);
+  if (bill.billNumber !== ledger.billNumber + 1)
+    differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
+  ledger.billNumber = bill.billNumber;
+  if (ledger.started && bill.currency !== ledger.started.currency)
+    differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);
+  const sum = sumOfNets(bill.lines);
+  if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
+  for (const line of bill.lines) {
+    const earlier = ledger.billed.get(line.lineId);
+    if (earlier !== undefined) differ('line-once', `line ${line.lineId} is on two bills`, earlier, bill.billNumber);
+    ledger.billed.set(line.lineId, bill.billNumber);
+    const pending = ledger.due.get(line.lineId) ?? ledger.pending.get(line.lineId);
+    if (line.lineItemId !== undefined && !pending)
+      differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
+    if (pending && canonicalize(pending) !== canonicalize(line))
+      differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
+    ledger.due.delete(line.lineId);
+    ledger.pending.delete(line.lineId);
+    found.push(...checkLine(ledger.stream, line, revision));
+  }
+  return found;
+}
+
+function span(period: { startsAt: string; endsAt: string }): string {
+  return `${period.startsAt}/${period.endsAt}`;
+}
