@@ -1,0 +1,29 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { ReadModels } from './read-models';
+import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
+import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
+
+/** The queries of the read models on the QueryBus. The application imports `CqrsModule.forRoot()` once. */
+@Module({})
+export class BillingReadModelsModule {
+  static register(models: ReadModels): DynamicModule {
+    return {
+      module: BillingReadModelsModule,
+      imports: [CqrsModule],
+      providers: [
+        { provide: ReadModels, useValue: models },
+        GetSubscriptionHandler,
+        FindSubscriptionsHandler,
+        GetCurrentBillingPeriodHandler,
+        GetInvoiceHandler,
+        FindInvoicesHandler,
+        GetStreamHandler,
+        FindStreamsHandler,
+      ],
+      exports: [ReadModels],
+    };
+  }
+}

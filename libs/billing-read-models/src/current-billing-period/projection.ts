@@ -1,0 +1,230 @@
+import type { SubscriptionEvent } from '@perennial/billing-domain';
+import type { Projection, StoredEvent } from '@perennial/event-sourcing';
+import { sql, type Transaction } from 'kysely';
+import { subscriptionEventTypes } from '../event-types';
+import { lineColumns, lineRow, type LineRow } from '../line-row';
+import { createTable, deleteRows, rowsWith, upsertRows, type Table } from '../table';
+
+/** A subscription and its open period; the period's columns are null while none is open. */
+export interface CurrentBillingPeriodRow {
+  tenant: string;
+  subscription_id: string;
+  customer_id: string;
+  currency: string;
+  time_zone: string;
+  period_number: number | null;
+  kind: 'regular' | 'trial' | null;
+  grid_index: number | null;
+  /** Local date-times in `time_zone`, half-open, and the same as instants. */
+  local_from: string | null;
+  local_to: string | null;
+  starts_at: string | null;
+  ends_at: string | null;
+  revision: bigint;
+  position: bigint;
+  recorded_at: string;
+}
+
+/** A line of the open period: pending, or (with `bill_number`) already billed for it, as a charge in advance is. */
+export interface CurrentBillingPeriodLineRow extends LineRow {
+  tenant: string;
+  subscription_id: string;
+  bill_number: number | null;
+  added_revision: bigint;
+  /** Its place among the lines of the same event. */
+  ordinal: number;
+}
+
+export const currentBillingPeriods: Table<CurrentBillingPeriodRow> = {
+  name: 'current_billing_period',
+  columns: {
+    tenant: 'text',
+    subscription_id: 'uuid',
+    customer_id: 'text',
+    currency: 'char(3)',
+    time_zone: 'text',
+    period_number: 'int4?',
+    kind: 'text?',
+    grid_index: 'int4?',
+    local_from: 'text?',
+    local_to: 'text?',
+    starts_at: 'timestamptz?',
+    ends_at: 'timestamptz?',
+    revision: 'int8',
+    position: 'int8',
+    recorded_at: 'timestamptz',
+  },
+  key: ['subscription_id'],
+  indexes: [],
+};
+
+export const currentBillingPeriodLines: Table<CurrentBillingPeriodLineRow> = {
+  name: 'current_billing_period_line',
+  columns: {
+    tenant: 'text',
+    subscription_id: 'uuid',
+    bill_number: 'int4?',
+    added_revision: 'int8',
+    ordinal: 'int4',
+    ...lineColumns,
+  },
+  key: ['subscription_id', 'line_id'],
+  indexes: [],
+};
+
+const NO_PERIOD = {
+  period_number: null,
+  kind: null,
+  grid_index: null,
+  local_from: null,
+  local_to: null,
+  starts_at: null,
+  ends_at: null,
+} as const;
+
+function evolve(row: CurrentBillingPeriodRow | undefined, stored: StoredEvent): CurrentBillingPeriodRow {
+  const seen = { revision: stored.revision, position: stored.position, recorded_at: stored.metadata.recordedAt };
+  const event = stored.event as SubscriptionEvent;
+  if (event.type === 'SubscriptionStarted')
+    return {
+      tenant: stored.metadata.tenant,
+      subscription_id: stored.aggregateId,
+      customer_id: event.data.customerId,
+      currency: event.data.currency,
+      time_zone: event.data.timeZone,
+      ...NO_PERIOD,
+      ...seen,
+    };
+  if (row === undefined) throw new Error(`${stored.stream}: ${event.type} before SubscriptionStarted`);
+  if (event.type === 'BillingPeriodClosed') return { ...row, ...NO_PERIOD, ...seen };
+  if (event.type !== 'BillingPeriodOpened') return { ...row, ...seen };
+  const { data } = event;
+  return {
+    ...row,
+    period_number: data.periodNumber,
+    kind: data.kind,
+    grid_index: data.gridIndex,
+    local_from: data.from,
+    local_to: data.to,
+    starts_at: data.startsAt,
+    ends_at: data.endsAt,
+    ...seen,
+  };
+}
+
+/** What a batch does to the lines of one subscription, without reading those that are there. */
+interface LineChanges {
+  /** All lines that were there before the batch go. */
+  cleared: boolean;
+  readonly written: Map<string, CurrentBillingPeriodLineRow>;
+  readonly removed: Set<string>;
+  /** Bills of lines that were there before the batch. */
+  readonly billed: Map<string, number>;
+}
+
+function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stored: StoredEvent): void {
+  const of = { tenant: stored.metadata.tenant, subscription_id: stored.aggregateId, added_revision: stored.revision };
+  const event = stored.event as SubscriptionEvent;
+  switch (event.type) {
+    case 'LineItemAdded':
+      changes.written.set(event.data.line.lineId, {
+        ...of,
+        ordinal: 0,
+        bill_number: null,
+        ...lineRow(event.data.line),
+      });
+      break;
+    case 'LineItemVoided':
+      if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
+      break;
+    case 'BillingPeriodClosed':
+      changes.cleared = true;
+      changes.written.clear();
+      changes.removed.clear();
+      changes.billed.clear();
+      break;
+    case 'LinesBilled':
+      if (period.local_from === null) break;
+      event.data.lines.forEach((line, ordinal) => {
+        const written = changes.written.get(line.lineId);
+        if (written !== undefined) written.bill_number = event.data.billNumber;
+        else if (line.lineItemId !== undefined) changes.billed.set(line.lineId, event.data.billNumber);
+        // The bill of a boundary also carries what the period before it owed in arrears: that is not this period's.
+        else if (line.service.from >= String(period.local_from).slice(0, 10))
+          changes.written.set(line.lineId, {
+            ...of,
+            ordinal,
+            bill_number: event.data.billNumber,
+            ...lineRow(line),
+          });
+      });
+      break;
+    default:
+      break;
+  }
+}
+
+async function writeLines(
+  tx: Transaction<unknown>,
+  schema: string,
+  changed: ReadonlyMap<string, LineChanges>,
+): Promise<void> {
+  const all = [...changed];
+  const table = currentBillingPeriodLines;
+  const cleared = all.filter(([, changes]) => changes.cleared).map(([id]) => ({ subscription_id: id }));
+  await deleteRows(tx, schema, table, ['subscription_id'], cleared);
+  const removed = all.flatMap(([id, changes]) =>
+    [...changes.removed].map((lineId) => ({ subscription_id: id, line_id: lineId })),
+  );
+  await deleteRows(tx, schema, table, ['subscription_id', 'line_id'], removed);
+  await upsertRows(
+    tx,
+    schema,
+    table,
+    all.flatMap(([, changes]) => [...changes.written.values()]),
+  );
+  const billed = all.flatMap(([id, changes]) => [...changes.billed].map(([lineId, bill]) => ({ id, lineId, bill })));
+  if (billed.length > 0)
+    await sql`update ${sql.table(`${schema}.${table.name}`)} as line set bill_number = billed.bill_number
+      from unnest(${billed.map(({ id }) => id)}::uuid[], ${billed.map(({ lineId }) => lineId)}::uuid[],
+        ${billed.map(({ bill }) => bill)}::int4[]) as billed (subscription_id, line_id, bill_number)
+      where line.subscription_id = billed.subscription_id and line.line_id = billed.line_id`.execute(tx);
+}
+
+export const currentBillingPeriod: Projection = {
+  name: 'current-billing-period',
+  version: 1,
+  handles: subscriptionEventTypes,
+  tables: [currentBillingPeriods.name, currentBillingPeriodLines.name],
+  async create(db, schema) {
+    await createTable(db, schema, currentBillingPeriods);
+    await createTable(db, schema, currentBillingPeriodLines);
+  },
+  async apply(events, tx, schema) {
+    const ours = events.filter((event) => event.aggregate === 'subscription');
+    const ids = [...new Set(ours.map((event) => event.aggregateId))];
+    const rows = new Map(
+      (await rowsWith(tx, schema, currentBillingPeriods, 'subscription_id', ids)).map((row) => [
+        row.subscription_id,
+        row,
+      ]),
+    );
+    const touched = new Map<string, CurrentBillingPeriodRow>();
+    const changed = new Map<string, LineChanges>();
+    for (const stored of ours) {
+      const before = rows.get(stored.aggregateId);
+      if (before !== undefined && stored.revision <= before.revision) continue;
+      const after = evolve(before, stored);
+      rows.set(stored.aggregateId, after);
+      touched.set(stored.aggregateId, after);
+      let changes = changed.get(stored.aggregateId);
+      if (changes === undefined) {
+        changes = { cleared: false, written: new Map(), removed: new Set(), billed: new Map() };
+        changed.set(stored.aggregateId, changes);
+      }
+      changeLines(changes, after, stored);
+    }
+    await upsertRows(tx, schema, currentBillingPeriods, [...touched.values()]);
+    await writeLines(tx, schema, changed);
+  },
+};

@@ -1,0 +1,37 @@
+import type { Kysely } from 'kysely';
+import type { ReadModels } from '../read-models';
+import type { DueBillingPeriodRow } from './projection';
+
+export interface DueBillingPeriod {
+  readonly tenant: string;
+  readonly subscriptionId: string;
+  readonly periodNumber: number;
+  readonly endsAt: string;
+}
+
+const MAX_DUE = 1_000;
+
+/**
+ * The periods that have ended at `now` (ISO 8601 UTC), longest overdue first, of every tenant: the scheduler's question.
+ * At most `limit` of them, 1 to 1,000.
+ */
+export async function findDueBillingPeriods(
+  { db, schema }: ReadModels,
+  { now, limit }: { readonly now: string; readonly limit: number },
+): Promise<DueBillingPeriod[]> {
+  const rows = await (db as Kysely<{ due_billing_period: DueBillingPeriodRow }>)
+    .withSchema(schema)
+    .selectFrom('due_billing_period')
+    .selectAll()
+    .where('ends_at', '<=', now)
+    .orderBy('ends_at')
+    .orderBy('subscription_id')
+    .limit(Math.min(Math.max(limit, 1), MAX_DUE))
+    .execute();
+  return rows.map((row) => ({
+    tenant: row.tenant,
+    subscriptionId: row.subscription_id,
+    periodNumber: row.period_number,
+    endsAt: row.ends_at,
+  }));
+}

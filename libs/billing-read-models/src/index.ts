@@ -1,0 +1,44 @@
+import type { Projection } from '@perennial/event-sourcing';
+import { currentBillingPeriod } from './current-billing-period/projection';
+import { dueBillingPeriods } from './due-billing-periods/projection';
+import { invoices } from './invoices/projection';
+import { streams } from './streams/projection';
+import { subscriptionSummary } from './subscription-summary/projection';
+
+export { BillingReadModelsModule } from './billing-read-models.module';
+export {
+  GetCurrentBillingPeriod,
+  getCurrentBillingPeriod,
+  type CurrentBillingPeriodView,
+} from './current-billing-period/queries';
+export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
+export {
+  FindInvoices,
+  findInvoices,
+  GetInvoice,
+  getInvoice,
+  type InvoiceFilter,
+  type InvoiceSummaryView,
+  type InvoiceView,
+} from './invoices/queries';
+export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export { ReadModels, type Found, type MoneyView, type Page } from './read-models';
+export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
+export {
+  FindSubscriptions,
+  findSubscriptions,
+  GetSubscription,
+  getSubscription,
+  type SubscriptionFilter,
+  type SubscriptionView,
+} from './subscription-summary/queries';
+export { currentBillingPeriod, dueBillingPeriods, invoices, streams, subscriptionSummary };
+
+/** Every read model of billing, for the runner. */
+export const billingProjections: readonly Projection[] = [
+  subscriptionSummary,
+  currentBillingPeriod,
+  invoices,
+  dueBillingPeriods,
+  streams,
+];

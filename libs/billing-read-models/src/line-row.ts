@@ -1,0 +1,99 @@
+import type { Line } from '@perennial/billing-domain';
+
+/** A line of a bill as columns; `net` is whole minor units, `unit_price` a decimal of the minor unit. */
+export interface LineRow {
+  line_id: string;
+  kind: Line['kind'];
+  item_id: string | null;
+  line_item_id: string | null;
+  description: string;
+  service_from: string;
+  service_to: string;
+  quantity: string;
+  unit_price: string;
+  net: string;
+  tax_code: string | null;
+  tax_behaviour: Line['taxBehaviour'];
+  discountable: boolean;
+  corrects: string | null;
+  change: number;
+  rule: string;
+  fraction_numerator: string;
+  fraction_denominator: string;
+  rounding: Line['rule']['rounding'];
+  metadata: Readonly<Record<string, string>>;
+}
+
+export const lineColumns = {
+  line_id: 'uuid',
+  kind: 'text',
+  item_id: 'text?',
+  line_item_id: 'text?',
+  description: 'text',
+  service_from: 'date',
+  service_to: 'date',
+  quantity: 'numeric',
+  unit_price: 'numeric',
+  net: 'numeric',
+  tax_code: 'text?',
+  tax_behaviour: 'text',
+  discountable: 'bool',
+  corrects: 'uuid?',
+  change: 'int4',
+  rule: 'text',
+  fraction_numerator: 'numeric',
+  fraction_denominator: 'numeric',
+  rounding: 'text',
+  metadata: 'jsonb',
+} as const;
+
+export function lineRow(line: Line): LineRow {
+  return {
+    line_id: line.lineId,
+    kind: line.kind,
+    item_id: line.itemId ?? null,
+    line_item_id: line.lineItemId ?? null,
+    description: line.description,
+    service_from: line.service.from,
+    service_to: line.service.to,
+    quantity: line.quantity,
+    unit_price: line.unitPrice,
+    net: line.net,
+    tax_code: line.taxCode,
+    tax_behaviour: line.taxBehaviour,
+    discountable: line.discountable,
+    corrects: line.corrects ?? null,
+    change: line.change,
+    rule: line.rule.name,
+    fraction_numerator: line.rule.fraction.numerator,
+    fraction_denominator: line.rule.fraction.denominator,
+    rounding: line.rule.rounding,
+    metadata: line.metadata,
+  };
+}
+
+/** The line as the event stated it. */
+export function lineOf(row: LineRow): Line {
+  return {
+    lineId: row.line_id,
+    kind: row.kind,
+    ...(row.item_id === null ? {} : { itemId: row.item_id }),
+    ...(row.line_item_id === null ? {} : { lineItemId: row.line_item_id }),
+    description: row.description,
+    service: { from: row.service_from, to: row.service_to },
+    quantity: row.quantity,
+    unitPrice: row.unit_price,
+    net: row.net,
+    taxCode: row.tax_code,
+    taxBehaviour: row.tax_behaviour,
+    discountable: row.discountable,
+    ...(row.corrects === null ? {} : { corrects: row.corrects }),
+    change: row.change,
+    rule: {
+      name: row.rule,
+      fraction: { numerator: row.fraction_numerator, denominator: row.fraction_denominator },
+      rounding: row.rounding,
+    },
+    metadata: row.metadata,
+  };
+}

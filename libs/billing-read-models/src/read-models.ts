@@ -1,0 +1,32 @@
+import type { AsOf } from '@perennial/event-sourcing';
+import type { Kysely } from 'kysely';
+
+/** Where the read models live; what the query handlers are given. */
+export class ReadModels {
+  constructor(
+    readonly db: Kysely<unknown>,
+    readonly schema: string,
+  ) {}
+}
+
+/** One thing, or undefined when the model knows none of that id in that tenant, and how far the model had read. */
+export interface Found<View> {
+  readonly found: View | undefined;
+  readonly asOf: AsOf;
+}
+
+/** A part of a list; `nextCursor` is there while there is more. The rows show at least what `asOf` states. */
+export interface Page<View> {
+  readonly items: readonly View[];
+  readonly nextCursor?: string;
+  readonly asOf: AsOf;
+}
+
+/** An amount in minor units, as HTTP shows it. */
+export interface MoneyView {
+  readonly amount: string;
+  readonly currency: string;
+}
+
+/** What is no uuid names nothing; asking the database would be an error. */
+export const isUuid = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);

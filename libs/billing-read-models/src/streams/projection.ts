@@ -1,0 +1,106 @@
+import type { ApiKeyEvent, InvoiceEvent, InvoiceNumbersEvent, SubscriptionEvent } from '@perennial/billing-domain';
+import type { Projection, StoredEvent } from '@perennial/event-sourcing';
+import { allEventTypes } from '../event-types';
+import { createTable, rowsWith, upsertRows, type Table } from '../table';
+
+/** Every stream that an auditor can open. */
+export interface StreamRow {
+  tenant: string;
+  stream: string;
+  aggregate: string;
+  aggregate_id: string;
+  /** What people call it: a subscription's external id, an invoice's or series' number, a key's name. */
+  subject: string | null;
+  customer_id: string | null;
+  first_recorded_at: string;
+  last_recorded_at: string;
+  /** Log position of its first event: the order of the list. */
+  first_position: bigint;
+  revision: bigint;
+  position: bigint;
+}
+
+export const streamRows: Table<StreamRow> = {
+  name: 'stream',
+  columns: {
+    tenant: 'text',
+    stream: 'text',
+    aggregate: 'text',
+    aggregate_id: 'uuid',
+    subject: 'text?',
+    customer_id: 'text?',
+    first_recorded_at: 'timestamptz',
+    last_recorded_at: 'timestamptz',
+    first_position: 'int8',
+    revision: 'int8',
+    position: 'int8',
+  },
+  key: ['stream'],
+  indexes: [
+    { on: ['tenant', 'first_position'] },
+    { on: ['tenant', 'aggregate', 'first_position'] },
+    { on: ['tenant', 'customer_id', 'first_position'], notNull: 'customer_id' },
+    { on: ['tenant', 'subject'], notNull: 'subject' },
+    { on: ['tenant', 'aggregate_id'] },
+  ],
+};
+
+type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | ApiKeyEvent;
+
+function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_id'>> {
+  switch (event.type) {
+    case 'SubscriptionStarted':
+      return { subject: event.data.externalId ?? null, customer_id: event.data.customerId };
+    case 'InvoiceDrafted':
+      return { customer_id: event.data.customerId };
+    case 'InvoiceFinalised':
+      return { subject: event.data.number };
+    case 'InvoiceNumberGranted':
+      return { subject: event.data.series };
+    case 'ApiKeyCreated':
+      return { subject: event.data.name };
+    default:
+      return {};
+  }
+}
+
+function evolve(row: StreamRow | undefined, stored: StoredEvent): StreamRow {
+  const first = row ?? {
+    tenant: stored.metadata.tenant,
+    stream: stored.stream,
+    aggregate: stored.aggregate,
+    aggregate_id: stored.aggregateId,
+    subject: null,
+    customer_id: null,
+    first_recorded_at: stored.metadata.recordedAt,
+    first_position: stored.position,
+  };
+  return {
+    ...first,
+    ...naming(stored.event as AnyEvent),
+    last_recorded_at: stored.metadata.recordedAt,
+    revision: stored.revision,
+    position: stored.position,
+  };
+}
+
+export const streams: Projection = {
+  name: 'streams',
+  version: 1,
+  handles: allEventTypes,
+  tables: [streamRows.name],
+  create: (db, schema) => createTable(db, schema, streamRows),
+  async apply(events, tx, schema) {
+    const names = [...new Set(events.map((event) => event.stream))];
+    const rows = new Map((await rowsWith(tx, schema, streamRows, 'stream', names)).map((row) => [row.stream, row]));
+    const touched = new Map<string, StreamRow>();
+    for (const stored of events) {
+      const before = rows.get(stored.stream);
+      if (before !== undefined && stored.revision <= before.revision) continue;
+      const after = evolve(before, stored);
+      rows.set(stored.stream, after);
+      touched.set(stored.stream, after);
+    }
+    await upsertRows(tx, schema, streamRows, [...touched.values()]);
+  },
+};

@@ -1,0 +1,238 @@
+import type { SubscriptionEvent } from '@perennial/billing-domain';
+import type { Projection, StoredEvent } from '@perennial/event-sourcing';
+import { subscriptionEventTypes } from '../event-types';
+import { createTable, rowsWith, upsertRows, type Table } from '../table';
+
+/** A subscription's terms, lifecycle and totals; one row for its life. Amounts are whole minor units of `currency`. */
+export interface SubscriptionSummaryRow {
+  tenant: string;
+  subscription_id: string;
+  external_id: string | null;
+  customer_id: string;
+  currency: string;
+  time_zone: string;
+  payment_terms_days: number;
+  /** `canceling`: active, with a cancellation at the end of the open period. */
+  status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  starts_at: string;
+  anchor: string;
+  interval_unit: 'day' | 'week' | 'month' | 'year';
+  interval_count: number;
+  /** Number of the last period that was opened, and while one is open its bounds. */
+  period_number: number | null;
+  period_starts_at: string | null;
+  period_ends_at: string | null;
+  cancels_at: string | null;
+  canceled_at: string | null;
+  paused_at: string | null;
+  bills: number;
+  billed_net: string;
+  metadata: Readonly<Record<string, string>>;
+  /** Log position of its first event: the order of the list. */
+  started_position: bigint;
+  revision: bigint;
+  position: bigint;
+  recorded_at: string;
+}
+
+export interface SubscriptionSummaryItemRow {
+  tenant: string;
+  subscription_id: string;
+  ordinal: number;
+  item_id: string;
+  component_key: string;
+  description: string;
+  quantity: string;
+  every: number;
+  timing: 'advance' | 'arrears';
+  price_model: 'flat';
+  unit_price: string;
+}
+
+export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
+  name: 'subscription_summary',
+  columns: {
+    tenant: 'text',
+    subscription_id: 'uuid',
+    external_id: 'text?',
+    customer_id: 'text',
+    currency: 'char(3)',
+    time_zone: 'text',
+    payment_terms_days: 'int4',
+    status: 'text',
+    starts_at: 'timestamptz',
+    anchor: 'text',
+    interval_unit: 'text',
+    interval_count: 'int4',
+    period_number: 'int4?',
+    period_starts_at: 'timestamptz?',
+    period_ends_at: 'timestamptz?',
+    cancels_at: 'timestamptz?',
+    canceled_at: 'timestamptz?',
+    paused_at: 'timestamptz?',
+    bills: 'int4',
+    billed_net: 'numeric',
+    metadata: 'jsonb',
+    started_position: 'int8',
+    revision: 'int8',
+    position: 'int8',
+    recorded_at: 'timestamptz',
+  },
+  key: ['subscription_id'],
+  indexes: [
+    { on: ['tenant', 'started_position'] },
+    { on: ['tenant', 'customer_id', 'started_position'] },
+    { on: ['tenant', 'external_id'], notNull: 'external_id' },
+    { on: ['tenant', 'status', 'started_position'] },
+    { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
+  ],
+};
+
+export const subscriptionSummaryItems: Table<SubscriptionSummaryItemRow> = {
+  name: 'subscription_summary_item',
+  columns: {
+    tenant: 'text',
+    subscription_id: 'uuid',
+    ordinal: 'int4',
+    item_id: 'text',
+    component_key: 'text',
+    description: 'text',
+    quantity: 'numeric',
+    every: 'int4',
+    timing: 'text',
+    price_model: 'text',
+    unit_price: 'numeric',
+  },
+  key: ['subscription_id', 'ordinal'],
+  indexes: [],
+};
+
+/** The row after an event. CommandNoted and events that change no column still move revision and position. */
+function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): SubscriptionSummaryRow {
+  const seen = { revision: stored.revision, position: stored.position, recorded_at: stored.metadata.recordedAt };
+  const event = stored.event as SubscriptionEvent;
+  if (event.type === 'SubscriptionStarted') {
+    const { data } = event;
+    return {
+      tenant: stored.metadata.tenant,
+      subscription_id: stored.aggregateId,
+      external_id: data.externalId ?? null,
+      customer_id: data.customerId,
+      currency: data.currency,
+      time_zone: data.timeZone,
+      payment_terms_days: data.paymentTermsDays,
+      status: 'scheduled',
+      starts_at: data.startsAt,
+      anchor: data.anchor,
+      interval_unit: data.interval.unit,
+      interval_count: data.interval.count,
+      period_number: null,
+      period_starts_at: null,
+      period_ends_at: null,
+      cancels_at: null,
+      canceled_at: null,
+      paused_at: null,
+      bills: 0,
+      billed_net: '0',
+      metadata: data.metadata,
+      started_position: stored.position,
+      ...seen,
+    };
+  }
+  if (row === undefined) throw new Error(`${stored.stream}: ${event.type} before SubscriptionStarted`);
+  const next = { ...row, ...seen };
+  switch (event.type) {
+    case 'BillingPeriodOpened':
+      next.status = 'active';
+      next.paused_at = null;
+      next.period_number = event.data.periodNumber;
+      next.period_starts_at = event.data.startsAt;
+      next.period_ends_at = event.data.endsAt;
+      break;
+    case 'BillingPeriodClosed':
+      next.period_starts_at = null;
+      next.period_ends_at = null;
+      break;
+    case 'LinesBilled':
+      next.bills = event.data.billNumber;
+      next.billed_net = (BigInt(row.billed_net) + BigInt(event.data.net)).toString();
+      break;
+    case 'SubscriptionPaused':
+      next.status = 'paused';
+      next.paused_at = event.data.effectiveAt;
+      next.cancels_at = null;
+      break;
+    case 'SubscriptionResumed':
+      next.status = 'active';
+      next.paused_at = null;
+      break;
+    case 'CancellationScheduled':
+      next.status = 'canceling';
+      next.cancels_at = event.data.cancelsAt;
+      break;
+    case 'CancellationUnscheduled':
+      next.status = 'active';
+      next.cancels_at = null;
+      break;
+    case 'SubscriptionCanceled':
+      next.status = 'canceled';
+      next.paused_at = null;
+      next.cancels_at = null;
+      next.canceled_at = event.data.effectiveAt;
+      break;
+    case 'LineItemAdded':
+    case 'LineItemVoided':
+      break;
+  }
+  return next;
+}
+
+export const subscriptionSummary: Projection = {
+  name: 'subscription-summary',
+  version: 1,
+  handles: subscriptionEventTypes,
+  tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
+  async create(db, schema) {
+    await createTable(db, schema, subscriptionSummaries);
+    await createTable(db, schema, subscriptionSummaryItems);
+  },
+  async apply(events, tx, schema) {
+    const ours = events.filter((event) => event.aggregate === 'subscription');
+    const ids = [...new Set(ours.map((event) => event.aggregateId))];
+    const rows = new Map(
+      (await rowsWith(tx, schema, subscriptionSummaries, 'subscription_id', ids)).map((row) => [
+        row.subscription_id,
+        row,
+      ]),
+    );
+    const items: SubscriptionSummaryItemRow[] = [];
+    const touched = new Map<string, SubscriptionSummaryRow>();
+    for (const stored of ours) {
+      const before = rows.get(stored.aggregateId);
+      if (before !== undefined && stored.revision <= before.revision) continue;
+      const after = evolve(before, stored);
+      rows.set(stored.aggregateId, after);
+      touched.set(stored.aggregateId, after);
+      const event = stored.event as SubscriptionEvent;
+      if (event.type === 'SubscriptionStarted') {
+        items.push(
+          ...event.data.items.map((item, ordinal) => ({
+            tenant: stored.metadata.tenant,
+            subscription_id: stored.aggregateId,
+            ordinal,
+            item_id: item.itemId,
+            component_key: item.componentKey,
+            description: item.description,
+            quantity: item.quantity,
+            every: item.every,
+            timing: item.timing,
+            price_model: item.price.model,
+            unit_price: item.price.unitPrice,
+          })),
+        );
+      }
+    }
+    await upsertRows(tx, schema, subscriptionSummaries, [...touched.values()]);
+    await upsertRows(tx, schema, subscriptionSummaryItems, items);
+  },
+};

@@ -1,0 +1,195 @@
+import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
+import { asOf } from '@perennial/event-sourcing';
+import type { Kysely } from 'kysely';
+import { pageOf, pageSize, positionOf, type PageRequest } from '../page';
+import { isUuid, ReadModels, type Found, type MoneyView, type Page } from '../read-models';
+import { subscriptionSummary, type SubscriptionSummaryItemRow, type SubscriptionSummaryRow } from './projection';
+
+export interface SubscriptionView {
+  readonly subscriptionId: string;
+  readonly externalId: string | null;
+  readonly customerId: string;
+  readonly status: SubscriptionSummaryRow['status'];
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly paymentTermsDays: number;
+  readonly startsAt: string;
+  readonly anchor: string;
+  readonly interval: { readonly unit: string; readonly count: number };
+  readonly items: readonly {
+    readonly itemId: string;
+    readonly componentKey: string;
+    readonly description: string;
+    readonly quantity: string;
+    readonly every: number;
+    readonly timing: 'advance' | 'arrears';
+    readonly price: { readonly model: string; readonly unitPrice: string };
+  }[];
+  /** The period that is open; null while none is. */
+  readonly period: { readonly periodNumber: number; readonly startsAt: string; readonly endsAt: string } | null;
+  readonly cancelsAt: string | null;
+  readonly canceledAt: string | null;
+  readonly pausedAt: string | null;
+  readonly bills: number;
+  readonly billedNet: MoneyView;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly revision: string;
+  readonly position: string;
+  readonly recordedAt: string;
+}
+
+export interface SubscriptionFilter extends PageRequest {
+  readonly tenant: string;
+  readonly customerId?: string | undefined;
+  readonly externalId?: string | undefined;
+  readonly status?: SubscriptionSummaryRow['status'] | undefined;
+  /** Instants: open periods that end at or after the one and before the other. */
+  readonly periodEndsFrom?: string | undefined;
+  readonly periodEndsBefore?: string | undefined;
+}
+
+const LIST = subscriptionSummary.name;
+
+interface Tables {
+  subscription_summary: SubscriptionSummaryRow;
+  subscription_summary_item: SubscriptionSummaryItemRow;
+}
+
+function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryItemRow[]): SubscriptionView {
+  return {
+    subscriptionId: row.subscription_id,
+    externalId: row.external_id,
+    customerId: row.customer_id,
+    status: row.status,
+    currency: row.currency,
+    timeZone: row.time_zone,
+    paymentTermsDays: row.payment_terms_days,
+    startsAt: row.starts_at,
+    anchor: row.anchor,
+    interval: { unit: row.interval_unit, count: row.interval_count },
+    items: items
+      .filter((item) => item.subscription_id === row.subscription_id)
+      .map((item) => ({
+        itemId: item.item_id,
+        componentKey: item.component_key,
+        description: item.description,
+        quantity: item.quantity,
+        every: item.every,
+        timing: item.timing,
+        price: { model: item.price_model, unitPrice: item.unit_price },
+      })),
+    period:
+      row.period_number === null || row.period_starts_at === null || row.period_ends_at === null
+        ? null
+        : { periodNumber: row.period_number, startsAt: row.period_starts_at, endsAt: row.period_ends_at },
+    cancelsAt: row.cancels_at,
+    canceledAt: row.canceled_at,
+    pausedAt: row.paused_at,
+    bills: row.bills,
+    billedNet: { amount: row.billed_net, currency: row.currency },
+    metadata: row.metadata,
+    revision: row.revision.toString(),
+    position: row.position.toString(),
+    recordedAt: row.recorded_at,
+  };
+}
+
+const itemsOf = (db: Kysely<Tables>, ids: readonly string[]) =>
+  ids.length === 0
+    ? Promise.resolve([])
+    : db
+        .selectFrom('subscription_summary_item')
+        .selectAll()
+        .where('subscription_id', 'in', ids)
+        .orderBy('subscription_id')
+        .orderBy('ordinal')
+        .execute();
+
+/** A subscription's terms, lifecycle and totals. */
+export async function getSubscription(
+  { db, schema }: ReadModels,
+  { tenant, subscriptionId }: { readonly tenant: string; readonly subscriptionId: string },
+): Promise<Found<SubscriptionView>> {
+  const seen = await asOf(db, schema, LIST);
+  if (!isUuid(subscriptionId)) return { found: undefined, asOf: seen };
+  const tables = (db as Kysely<Tables>).withSchema(schema);
+  const row = await tables
+    .selectFrom('subscription_summary')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .where('subscription_id', '=', subscriptionId)
+    .executeTakeFirst();
+  return {
+    found: row && view(row, await itemsOf(tables, [row.subscription_id])),
+    asOf: seen,
+  };
+}
+
+/** Subscriptions in the order in which they were started. Throws InvalidCursor. */
+export async function findSubscriptions(
+  { db, schema }: ReadModels,
+  filter: SubscriptionFilter,
+): Promise<Page<SubscriptionView>> {
+  const after = positionOf(LIST, filter.cursor);
+  const size = pageSize(filter);
+  const seen = await asOf(db, schema, LIST);
+  const tables = (db as Kysely<Tables>).withSchema(schema);
+  let query = tables
+    .selectFrom('subscription_summary')
+    .selectAll()
+    .where('tenant', '=', filter.tenant)
+    .where('started_position', '>', after)
+    .orderBy('started_position')
+    .limit(size + 1);
+  if (filter.customerId !== undefined) query = query.where('customer_id', '=', filter.customerId);
+  if (filter.externalId !== undefined) query = query.where('external_id', '=', filter.externalId);
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.periodEndsFrom !== undefined) query = query.where('period_ends_at', '>=', filter.periodEndsFrom);
+  if (filter.periodEndsBefore !== undefined) query = query.where('period_ends_at', '<', filter.periodEndsBefore);
+  const rows = await query.execute();
+  const items = await itemsOf(
+    tables,
+    rows.slice(0, size).map((row) => row.subscription_id),
+  );
+  return {
+    ...pageOf(
+      LIST,
+      rows,
+      size,
+      (row) => row.started_position,
+      (row) => view(row, items),
+    ),
+    asOf: seen,
+  };
+}
+
+export class GetSubscription extends Query<Found<SubscriptionView>> {
+  constructor(
+    readonly tenant: string,
+    readonly subscriptionId: string,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(GetSubscription)
+export class GetSubscriptionHandler implements IQueryHandler<GetSubscription> {
+  constructor(private readonly models: ReadModels) {}
+  execute(query: GetSubscription) {
+    return getSubscription(this.models, query);
+  }
+}
+
+export class FindSubscriptions extends Query<Page<SubscriptionView>> {
+  constructor(readonly filter: SubscriptionFilter) {
+    super();
+  }
+}
+
+@QueryHandler(FindSubscriptions)
+export class FindSubscriptionsHandler implements IQueryHandler<FindSubscriptions> {
+  constructor(private readonly models: ReadModels) {}
+  execute({ filter }: FindSubscriptions) {
+    return findSubscriptions(this.models, filter);
+  }
+}
