@@ -20,6 +20,8 @@ module.exports = {
     ],
   },
   moduleNameMapper: { '^@perennial/([^/]+)$': '<rootDir>/libs/$1/src' },
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   maxWorkers: 2,
   testTimeout: 60_000,
 };

@@ -11,3 +11,5 @@ export { createLogger, type Logger } from './logging';
 export { collectProcessMetrics, registry } from './metrics';
 export { observeCommand } from './commands';
 export { newId } from './ids';
+export { Clock, SystemClock } from './clock';
+export { openDatabase, type Database, type DatabaseOptions } from './database';

@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
+import { testDatabase, type TestDatabase } from '../../../test/support/postgres';
+import { openDatabase, type Database } from './database';
+
+describe('openDatabase', () => {
+  let test: TestDatabase;
+  let database: Database;
+  beforeAll(async () => {
+    test = await testDatabase();
+    database = openDatabase(test.url);
+  });
+  afterAll(async () => {
+    await database.close();
+    await test.close();
+  });
+
+  it('gives the same values whichever PostgreSQL answers', async () => {
+    const { rows } = await sql`select
+      9223372036854775807::int8 as int8,
+      count(*) as count,
+      array[1, 9007199254740993]::int8[] as int8s,
+      12.3400::numeric as numeric,
+      sum(1::int8) as sum,
+      date '2026-01-31' as date,
+      timestamptz '2026-01-31 09:00:00.123456+05:30' as instant,
+      timestamptz '2026-01-31 09:00:00-05' as whole,
+      '{"amount":"1999","list":[1]}'::jsonb as jsonb,
+      '[true,null]'::json as json,
+      true as flag,
+      7::int4 as int4`.execute(database.db);
+    expect(rows).toEqual([
+      {
+        int8: 9223372036854775807n,
+        count: 1n,
+        int8s: [1n, 9007199254740993n],
+        numeric: '12.3400',
+        sum: '1',
+        date: '2026-01-31',
+        instant: '2026-01-31T03:30:00.123Z',
+        whole: '2026-01-31T14:00:00.000Z',
+        jsonb: { amount: '1999', list: [1] },
+        json: [true, null],
+        flag: true,
+        int4: 7,
+      },
+    ]);
+  });
+
+  it('takes bigint, arrays and JSON as parameters', async () => {
+    const { rows } = await sql`select ${9007199254740993n}::int8 as big,
+      (select sum(x) from unnest(${[1n, 2n]}::int8[]) x) as sum,
+      ${JSON.stringify({ a: 1 })}::jsonb as json,
+      ${'2026-01-31T09:00:00.000Z'}::timestamptz as instant`.execute(database.db);
+    expect(rows).toEqual([{ big: 9007199254740993n, sum: '3', json: { a: 1 }, instant: '2026-01-31T09:00:00.000Z' }]);
+  });
+});

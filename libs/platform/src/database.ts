@@ -1,0 +1,71 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import { Pool, types, type CustomTypesConfig } from 'pg';
+
+export interface DatabaseOptions {
+  /** Connections at most (10). */
+  readonly max?: number;
+  /** How long to wait for a connection, in ms (5,000). */
+  readonly connectionTimeoutMs?: number;
+  /** A query without an answer for so long fails and its connection is closed, in ms (30,000). */
+  readonly queryTimeoutMs?: number;
+  /** A connection in the pool was lost while idle; the next query makes a new one. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+export interface Database {
+  /** Every statement names its schema: the embedded database is one session, so a search path is nobody's own. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each read model types its own tables
+  readonly db: Kysely<any>;
+  readonly pool: Pool;
+  close(): Promise<void>;
+}
+
+const INT8 = 20;
+const DATE = 1082;
+const TIMESTAMPTZ = 1184;
+const NUMERIC = 1700;
+const JSON_TYPE = 114;
+const JSONB = 3802;
+const INT8_ARRAY = 1016;
+
+const parseTextArray = types.getTypeParser(INT8_ARRAY as number) as (text: string) => string[];
+const asText = (value: string) => value;
+
+/** PostgreSQL's `2026-01-31 09:00:00.5+00` as the one form that instants have: ISO 8601 UTC in milliseconds. */
+export function parseInstant(text: string): string {
+  if (text === 'infinity' || text === '-infinity') return text;
+  return new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).toISOString();
+}
+
+const parsers: Record<number, (value: string) => unknown> = {
+  [INT8]: BigInt,
+  [INT8_ARRAY]: (value) => parseTextArray(value).map(BigInt),
+  [NUMERIC]: asText,
+  [DATE]: asText,
+  [TIMESTAMPTZ]: parseInstant,
+  [JSON_TYPE]: (value) => JSON.parse(value) as unknown,
+  [JSONB]: (value) => JSON.parse(value) as unknown,
+};
+
+const typeConfig: CustomTypesConfig = {
+  getTypeParser: (oid: number): ((value: string) => unknown) =>
+    parsers[oid] ?? (types.getTypeParser(oid) as (value: string) => unknown),
+};
+
+/**
+ * Opens a PostgreSQL, real or embedded, with the same values from both: int8 as bigint, numeric as string, date as
+ * `YYYY-MM-DD`, timestamptz as ISO 8601 UTC in milliseconds, json and jsonb parsed. Connects on the first query.
+ */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const pool = new Pool({
+    connectionString: url,
+    max: options.max ?? 10,
+    connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
+    query_timeout: options.queryTimeoutMs ?? 30_000,
+    types: typeConfig,
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Database
+  const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) });
+  return { db, pool, close: () => db.destroy() };
+}
