@@ -10,6 +10,7 @@ export interface InvoiceRow {
   invoice_id: string;
   subscription_id: string;
   bill_number: number;
+  period_number: number;
   cause: string;
   customer_id: string;
   time_zone: string;
@@ -55,6 +56,7 @@ export const invoiceRows: Table<InvoiceRow> = {
     invoice_id: 'uuid',
     subscription_id: 'uuid',
     bill_number: 'int4',
+    period_number: 'int4',
     cause: 'text',
     customer_id: 'text',
     time_zone: 'text',
@@ -112,6 +114,7 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       invoice_id: stored.aggregateId,
       subscription_id: data.subscriptionId,
       bill_number: data.billNumber,
+      period_number: data.periodNumber,
       cause: data.cause,
       customer_id: data.customerId,
       time_zone: data.timeZone,

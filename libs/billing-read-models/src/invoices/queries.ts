@@ -12,6 +12,8 @@ export interface InvoiceSummaryView {
   readonly invoiceId: string;
   readonly subscriptionId: string;
   readonly billNumber: number;
+  /** The billing period of the bill, as LinesBilled states it. */
+  readonly periodNumber: number;
   readonly cause: string;
   readonly customerId: string;
   readonly status: 'draft' | 'finalised';
@@ -64,6 +66,7 @@ function summary(row: InvoiceRow): InvoiceSummaryView {
     invoiceId: row.invoice_id,
     subscriptionId: row.subscription_id,
     billNumber: row.bill_number,
+    periodNumber: row.period_number,
     cause: row.cause,
     customerId: row.customer_id,
     status: row.status,
@@ -145,7 +148,7 @@ export async function findInvoices(
   if (filter.subscriptionId !== undefined) query = query.where('subscription_id', '=', filter.subscriptionId);
   // The subscription's id derives from its external id, so no other model need be asked.
   if (filter.externalId !== undefined)
-    query = query.where('subscription_id', '=', subscriptionIdOf(filter.tenant, filter.externalId));
+    query = query.where('subscription_id', '=', subscriptionIdOf(filter.tenant, { externalId: filter.externalId }));
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.number !== undefined) query = query.where('number', '=', filter.number);
   if (filter.dueFrom !== undefined) query = query.where('due_on', '>=', filter.dueFrom);
