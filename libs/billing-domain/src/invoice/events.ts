@@ -9,6 +9,8 @@ export interface InvoiceDrafted {
     readonly invoiceId: string;
     readonly subscriptionId: string;
     readonly billNumber: number;
+    /** The billing period of the bill (as in LinesBilled). */
+    readonly periodNumber: number;
     readonly cause: LinesBilled['data']['cause'];
     readonly customerId: string;
     readonly timeZone: string;

@@ -1,4 +1,7 @@
+import type { Interval } from '../calendar';
 import type { Line } from '../line';
+
+export type { Interval } from '../calendar';
 
 /** A recurring item of the accepted terms. (billing-model.md §4) */
 export interface Item {
@@ -14,11 +17,9 @@ export interface Item {
   readonly taxCode: string | null;
   readonly taxBehaviour: 'exclusive' | 'inclusive' | 'unspecified';
   readonly discountable: boolean;
-}
-
-export interface Interval {
-  readonly unit: 'day' | 'week' | 'month' | 'year';
-  readonly count: number;
+  /** Local date-times in the subscription's zone, half-open: since when, and up to when, it is part of the terms. */
+  readonly from: string;
+  readonly to?: string;
 }
 
 /** The named billing rules that the subscription keeps; data, chosen at the start. */
@@ -42,6 +43,8 @@ export interface SubscriptionStarted {
     readonly startsAt: string;
     /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
     readonly anchor: string;
+    /** The day of month that the grid keeps, where the anchor's own month was too short for it (31, anchored in February). */
+    readonly anchorDay?: number;
     readonly interval: Interval;
     readonly items: readonly Item[];
     readonly rules: BillingRules;
@@ -107,6 +110,8 @@ export interface LinesBilled {
     readonly subscriptionId: string;
     /** Counts up from 1 per subscription. */
     readonly billNumber: number;
+    /** The period that it bills the end of (boundary, pause, final), the beginning of (start, resume), or was made in. */
+    readonly periodNumber: number;
     readonly cause: 'start' | 'boundary' | 'change' | 'pause' | 'resume' | 'final' | 'rebill';
     readonly customerId: string;
     readonly timeZone: string;

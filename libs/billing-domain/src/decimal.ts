@@ -1,0 +1,49 @@
+import { DomainError } from './domain-error';
+
+/** An exact decimal: units / 10^scale. A string in JSON. */
+export interface Decimal {
+  readonly units: bigint;
+  /** Digits after the point, 0 to 12. */
+  readonly scale: number;
+}
+
+const MAX_SCALE = 12;
+const pattern = /^(-?)(\d{1,18})(?:\.(\d{1,12}))?$/;
+
+/** Reads "-12.5": at most 18 digits before the point and 12 after it, no exponent, no plus sign. Raises `invalid-decimal`. */
+export function parseDecimal(text: string): Decimal {
+  const match = typeof text === 'string' ? pattern.exec(text) : null;
+  if (!match) throw new DomainError('invalid-decimal', `not a decimal: ${JSON.stringify(text)}`);
+  const fraction = match[3] ?? '';
+  const magnitude = BigInt(match[2] + fraction);
+  return normalise(match[1] === '-' ? -magnitude : magnitude, fraction.length);
+}
+
+/** The one way in which a decimal is written: no trailing zeros, no negative zero. */
+export function formatDecimal({ units, scale }: Decimal): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');
+  const whole = digits.slice(0, digits.length - scale);
+  const sign = units < 0n ? '-' : '';
+  return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;
+}
+
+/** -1, 0 or 1. */
+export function compareDecimals(a: Decimal, b: Decimal): -1 | 0 | 1 {
+  const left = a.units * 10n ** BigInt(b.scale);
+  const right = b.units * 10n ** BigInt(a.scale);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Exact sum. */
+export function addDecimals(a: Decimal, b: Decimal): Decimal {
+  const scale = a.scale > b.scale ? a.scale : b.scale;
+  const units = a.units * 10n ** BigInt(scale - a.scale) + b.units * 10n ** BigInt(scale - b.scale);
+  return normalise(units, scale);
+}
+
+function normalise(units: bigint, scale: number): Decimal {
+  let [u, s] = [units, scale];
+  while (s > 0 && u % 10n === 0n) [u, s] = [u / 10n, s - 1];
+  if (s > MAX_SCALE) throw new DomainError('invalid-decimal', `more than ${MAX_SCALE} digits after the point`);
+  return { units: u, scale: s };
+}

@@ -1,0 +1,97 @@
+export type DomainErrorCategory = 'not-found' | 'conflict' | 'invalid' | 'unavailable-feature';
+
+/** Every way in which the domain says no: the public, stable code, its kind and what it means to a caller. */
+export const domainErrors = {
+  'subscription-not-found': { category: 'not-found', meaning: 'There is no such subscription.' },
+  'subscription-exists': { category: 'conflict', meaning: 'A subscription with this external id exists already.' },
+  'subscription-canceled': { category: 'conflict', meaning: 'The subscription has ended; nothing can change it.' },
+  'subscription-paused': {
+    category: 'conflict',
+    meaning: 'The subscription is paused; resume it first, or cancel now.',
+  },
+  'cancellation-scheduled': {
+    category: 'conflict',
+    meaning: 'The subscription ends with its open period; undo the cancellation first.',
+  },
+  'no-open-period': { category: 'conflict', meaning: 'No billing period is open, so no line can be added to one.' },
+  'boundary-due': {
+    category: 'conflict',
+    meaning:
+      'The open period has elapsed and must be rolled over before anything else is decided (details.periodNumber).',
+  },
+  'period-not-elapsed': { category: 'conflict', meaning: 'The period cannot be rolled over: it has not ended yet.' },
+  'billing-period-full': {
+    category: 'conflict',
+    meaning: 'The open period holds as many lines, or as many bytes of them, as one bill can carry.',
+  },
+  'line-item-exists': { category: 'conflict', meaning: 'This line item id was used before, with other content.' },
+  'line-item-not-found': { category: 'not-found', meaning: 'The open period holds no line item with this id.' },
+  'line-item-already-billed': { category: 'conflict', meaning: 'The line item is on a bill and cannot be voided.' },
+  'bill-below-zero': { category: 'conflict', meaning: 'A bill below zero becomes a credit note, not an invoice.' },
+  'bill-without-lines': { category: 'conflict', meaning: 'A bill without lines becomes no invoice.' },
+  'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
+  'api-key-not-found': { category: 'not-found', meaning: 'There is no such API key.' },
+  'api-key-exists': { category: 'conflict', meaning: 'An API key with this id exists already.' },
+  'not-available': {
+    category: 'unavailable-feature',
+    meaning: 'This option is part of the API but not available yet.',
+  },
+  'unknown-currency': { category: 'invalid', meaning: 'The currency is not a code of ISO 4217 known here.' },
+  'currency-mismatch': { category: 'invalid', meaning: 'Amounts of two currencies were combined.' },
+  'invalid-amount': { category: 'invalid', meaning: 'An amount is not a whole number of minor units as a string.' },
+  'amount-out-of-range': { category: 'invalid', meaning: 'An amount is larger than can be billed.' },
+  'negative-amount': { category: 'invalid', meaning: 'A price or quantity is below zero.' },
+  'invalid-decimal': {
+    category: 'invalid',
+    meaning: 'A quantity or price is not a decimal string with at most 18 digits before the point and 12 after it.',
+  },
+  'invalid-instant': { category: 'invalid', meaning: 'An instant is not of the form YYYY-MM-DDTHH:mm:ss.sssZ.' },
+  'invalid-date': { category: 'invalid', meaning: 'A date is not of the form YYYY-MM-DD, or does not exist.' },
+  'invalid-local-date-time': {
+    category: 'invalid',
+    meaning: 'A local date-time is not of the form YYYY-MM-DDTHH:mm:ss, or does not exist in the calendar.',
+  },
+  'date-out-of-range': { category: 'invalid', meaning: 'A date lies outside the years 0001 to 9999.' },
+  'unknown-time-zone': { category: 'invalid', meaning: 'The time zone is not an IANA name known here.' },
+  'invalid-interval': {
+    category: 'invalid',
+    meaning: 'The interval is not 1 to 3660 days, 520 weeks, 120 months or 10 years.',
+  },
+  'invalid-anchor': {
+    category: 'invalid',
+    meaning:
+      'The anchor is not a day of month from 1 to 31 with an interval in months or years, nor a local date-time.',
+  },
+  'invalid-service': {
+    category: 'invalid',
+    meaning: 'The service dates are empty, reversed, or further than five years from the open period.',
+  },
+  'invalid-text': { category: 'invalid', meaning: 'A text or id is empty, too long, or holds control characters.' },
+  'invalid-metadata': {
+    category: 'invalid',
+    meaning:
+      'Metadata is not at most 50 flat strings (keys up to 40 characters, values up to 500, 8,000 bytes in all).',
+  },
+  'invalid-payment-terms': {
+    category: 'invalid',
+    meaning: 'Payment terms are not a whole number of days from 0 to 365.',
+  },
+  'invalid-option': { category: 'invalid', meaning: 'An option is not one of the values that it can take.' },
+} as const satisfies Record<string, { readonly category: DomainErrorCategory; readonly meaning: string }>;
+
+export type DomainErrorCode = keyof typeof domainErrors;
+
+/** The domain's "no" (or "not yet"). The code is part of the public API; the message is for people. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+  readonly category: DomainErrorCategory;
+
+  constructor(
+    readonly code: DomainErrorCode,
+    message: string = domainErrors[code].meaning,
+    readonly details?: Readonly<Record<string, string | number>>,
+  ) {
+    super(message);
+    this.category = domainErrors[code].category;
+  }
+}

@@ -1,0 +1,63 @@
+import { v5 } from 'uuid';
+
+/** The namespace of every derived id. Part of history: a change would give all things other ids. */
+const NAMESPACE = 'a3f1c0de-7b52-5c1e-9d46-0b6f2f7d8e31';
+
+/** uuid v5 of a list; as JSON, so that ('a', 'bc') and ('ab', 'c') differ. */
+function derive(...parts: readonly (string | number | null)[]): string {
+  return v5(JSON.stringify(parts), NAMESPACE);
+}
+
+/** A subscription's id: of its external id, else of the Idempotency-Key that starts it. (billing-model.md §7) */
+export function subscriptionId(tenant: string, natural: { externalId: string } | { key: string }): string {
+  return 'externalId' in natural
+    ? derive(tenant, 'subscription', 'external-id', natural.externalId)
+    : derive(tenant, 'subscription', 'key', natural.key);
+}
+
+/** The id of the invoice that a bill becomes. */
+export function invoiceId(subscription: string, billNumber: number): string {
+  return derive(subscription, 'invoice', billNumber);
+}
+
+/** The id of a number series of a tenant. */
+export function invoiceNumbersId(tenant: string, series: string): string {
+  return derive(tenant, 'invoice-numbers', series);
+}
+
+/** The id of the API key that a command with this Idempotency-Key creates. */
+export function apiKeyId(tenant: string, key: string): string {
+  return derive(tenant, 'api-key', key);
+}
+
+/** A line's id: of what it charges for when, never of an event. (billing-model.md §3) */
+export function lineId(
+  subscription: string,
+  source: string,
+  kind: string,
+  service: { readonly from: string; readonly to: string },
+  corrects: string | null,
+  change: number,
+): string {
+  return derive(subscription, source, kind, service.from, service.to, corrects, change);
+}
+
+/** The id of the line that a caller added under an id of its own. (billing-model.md §3) */
+export function lineItemLineId(subscription: string, lineItemId: string): string {
+  return derive(subscription, 'line-item', lineItemId);
+}
+
+/** The Idempotency-Key under which anyone rolls a period over: the scheduler and a command that meets `boundary-due` share it. */
+export function rollOverKey(subscription: string, periodNumber: number): string {
+  return derive(subscription, 'roll-over', periodNumber);
+}
+
+/** The Idempotency-Key of a command that a policy derives from an event; `n` tells apart all those derived from one event. */
+export function policyKey(eventId: string, n: string | number): string {
+  return derive(eventId, 'policy', n);
+}
+
+/** The Idempotency-Key under which a number is granted to an invoice, however often it is asked for. */
+export function grantNumberKey(invoice: string): string {
+  return derive(invoice, 'number');
+}

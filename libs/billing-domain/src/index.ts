@@ -1,0 +1,46 @@
+/* The only door of the billing domain. A decision is (state, input, now) → events; no events: it is so already; DomainError: no. */
+
+export * from './money';
+export * from './decimal';
+export * from './ratio';
+export * from './calendar';
+export * from './ids';
+export * from './domain-error';
+export type { Line } from './line';
+
+export {
+  addLineItem,
+  cancelNow,
+  evolve as evolveSubscription,
+  pause,
+  resume,
+  rollOver,
+  scheduleCancellation,
+  start,
+  undoCancellation,
+  voidLineItem,
+  MAX_LINE_NET,
+  MAX_SERVICE_DISTANCE_DAYS,
+} from './subscription/subscription';
+export type {
+  NewItem,
+  NewLineItem,
+  StartSubscription,
+  StartedSubscription,
+  Subscription,
+} from './subscription/subscription';
+export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
+export { subscriptionType } from './subscription/subscription-type';
+export type * from './subscription/events';
+
+export { draft, finalise, invoiceType } from './invoice/invoice';
+export type { Invoice } from './invoice/invoice';
+export type * from './invoice/events';
+
+export { DEFAULT_SERIES, grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
+export type { InvoiceNumbers } from './invoice-numbers/invoice-numbers';
+export type * from './invoice-numbers/events';
+
+export { createApiKey, apiKeyType, revokeApiKey, scopes } from './api-key/api-key';
+export type { ApiKey, NewApiKey } from './api-key/api-key';
+export type * from './api-key/events';

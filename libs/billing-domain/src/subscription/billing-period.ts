@@ -1,0 +1,204 @@
+import { dateOf, daysBetween, gridPeriod, gridPeriodAt, toInstant, toLocal, type Grid } from '../calendar';
+import { parseDecimal } from '../decimal';
+import { DomainError } from '../domain-error';
+import { lineId } from '../ids';
+import type { Line } from '../line';
+import { extend, ratio } from '../ratio';
+import { encodedBytes } from '../text';
+import type { BillingPeriodClosed, BillingPeriodOpened, Item, LineItemAdded, LineItemVoided } from './events';
+
+/** Line items that one period takes, voided ones included: a bill stays readable and a decision quick. */
+export const MAX_LINES_PER_PERIOD = 750;
+/** Bytes of one bill as JSON, so that the append that carries it stays far under the store's 1 MiB. (billing-model.md §3) */
+export const MAX_BILL_BYTES = 350_000;
+/** Bytes of all lines that a subscription keeps in its state, pending and billed, so that its snapshot fits an append. */
+export const MAX_KEPT_BYTES = 600_000;
+/** What the bill has besides its lines. */
+const BILL_HEAD_BYTES = 2_000;
+/** The longest line of an item: its texts are bounded. */
+const RECURRING_LINE_BYTES = 3_000;
+
+/** The one current period of a subscription, with the lines that it collects. Nested in the subscription; changed only through it. */
+export interface BillingPeriod {
+  readonly periodNumber: number;
+  readonly gridIndex: number;
+  readonly kind: 'regular' | 'trial';
+  readonly from: string;
+  readonly to: string;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  /** Added and not billed, in the order of adding. */
+  readonly lines: readonly Line[];
+  readonly voidedLineItemIds: readonly string[];
+  /** Bytes of both as JSON. */
+  readonly bytes: number;
+}
+
+/** A closed period as the subscription keeps it: where it really ended. */
+export type ClosedPeriod = Pick<BillingPeriod, 'periodNumber' | 'from' | 'to' | 'startsAt' | 'endsAt'>;
+
+/** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
+export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {
+  const { gridIndex, to } = gridPeriodAt(grid, zone, at);
+  return opened(periodNumber, gridIndex, toLocal(at, zone), to, at, toInstant(to, zone));
+}
+
+/** Opens the period after one that ended at its boundary: it starts at the stored end of that one. */
+export function openNext(grid: Grid, zone: string, period: BillingPeriod): BillingPeriodOpened {
+  let next = gridPeriod(grid, period.gridIndex + 1);
+  // A zone that skips a whole day (Samoa in 2011) makes two boundaries one moment: no period of no time.
+  while (toInstant(next.to, zone) <= period.endsAt) next = gridPeriod(grid, next.gridIndex + 1);
+  const { gridIndex, from, to } = next;
+  return opened(period.periodNumber + 1, gridIndex, from, to, period.endsAt, toInstant(to, zone));
+}
+
+/** Closes the period at its boundary, or cuts it short at a moment in it. */
+export function close(
+  period: BillingPeriod,
+  zone: string,
+  at: string,
+  cause: BillingPeriodClosed['data']['cause'],
+): BillingPeriodClosed {
+  const to = at === period.endsAt ? period.to : toLocal(at, zone);
+  return {
+    type: 'BillingPeriodClosed',
+    data: { effectiveAt: at, periodNumber: period.periodNumber, to, endsAt: at, cause },
+  };
+}
+
+/**
+ * Adds a line item; nothing when the same one is there already. `kept`: bytes of the lines that the subscription keeps
+ * besides; `items`: how many items the next boundary bills. Raises `line-item-exists`, `billing-period-full`.
+ */
+export function addLine(
+  period: BillingPeriod,
+  line: Line & { readonly lineItemId: string },
+  at: string,
+  { kept, items }: { readonly kept: number; readonly items: number },
+): LineItemAdded[] {
+  const { lineItemId } = line;
+  const present = period.lines.find((other) => other.lineItemId === lineItemId);
+  if (present && JSON.stringify(present) === JSON.stringify(line)) return [];
+  if (present || period.voidedLineItemIds.includes(lineItemId)) {
+    throw new DomainError('line-item-exists', `line item ${lineItemId} exists with other content`, { lineItemId });
+  }
+  const lines = period.lines.length + period.voidedLineItemIds.length + 1;
+  // The next boundary adds a line in arrears or in advance of each item, and a pause before it another one.
+  const bytes = period.bytes + encodedBytes(line) + 1 + BILL_HEAD_BYTES + items * 2 * RECURRING_LINE_BYTES;
+  if (lines > MAX_LINES_PER_PERIOD || bytes > MAX_BILL_BYTES || kept + bytes > MAX_KEPT_BYTES) {
+    throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
+  }
+  return [{ type: 'LineItemAdded', data: { effectiveAt: at, periodNumber: period.periodNumber, lineItemId, line } }];
+}
+
+/** Voids a line item that is not billed; nothing when it is voided already. Raises `line-item-not-found`. */
+export function voidLine(period: BillingPeriod, lineItemId: string, at: string): LineItemVoided[] {
+  if (period.voidedLineItemIds.includes(lineItemId)) return [];
+  const line = period.lines.find((other) => other.lineItemId === lineItemId);
+  if (!line) throw new DomainError('line-item-not-found', `no unbilled line item ${lineItemId}`, { lineItemId });
+  const { periodNumber } = period;
+  return [{ type: 'LineItemVoided', data: { effectiveAt: at, periodNumber, lineItemId, lineId: line.lineId } }];
+}
+
+/**
+ * What the items with that timing cost over the local dates of a period (or of the part of it that was): price × quantity ×
+ * days / days of the grid period that holds it, rounded once. What is paid through a later date is left out; so is a
+ * part without days. (billing-model.md §1–§3)
+ */
+export function recurringLines(
+  terms: {
+    readonly subscriptionId: string;
+    readonly grid: Grid;
+    readonly change: number;
+    readonly items: readonly Item[];
+    readonly paidThrough: Readonly<Record<string, string>>;
+  },
+  timing: Item['timing'],
+  period: { readonly gridIndex: number; readonly from: string; readonly to: string },
+): Line[] {
+  const whole = gridPeriod(terms.grid, period.gridIndex);
+  const divisor = daysBetween(dateOf(whole.from), dateOf(whole.to));
+  return terms.items
+    .filter((item) => item.timing === timing)
+    .flatMap((item) => {
+      const paid = Object.hasOwn(terms.paidThrough, item.itemId) ? terms.paidThrough[item.itemId] : undefined;
+      const starts = [dateOf(period.from), dateOf(item.from), ...(paid === undefined ? [] : [paid])];
+      const ends = [dateOf(period.to), ...(item.to === undefined ? [] : [dateOf(item.to)])];
+      const service = { from: latest(starts), to: earliest(ends) };
+      const days = daysBetween(service.from, service.to);
+      return days > 0 ? [recurringLine(terms.subscriptionId, item, service, days, divisor, terms.change)] : [];
+    });
+}
+
+/** Records what happened to the period's lines. */
+export function evolvePeriod(period: BillingPeriod, event: LineItemAdded | LineItemVoided): BillingPeriod {
+  switch (event.type) {
+    case 'LineItemAdded': {
+      const { line } = event.data;
+      return { ...period, lines: [...period.lines, line], bytes: period.bytes + encodedBytes(line) + 1 };
+    }
+    case 'LineItemVoided': {
+      const { lineItemId, lineId } = event.data;
+      const lines = period.lines.filter((line) => line.lineId !== lineId);
+      return withLines({ ...period, voidedLineItemIds: [...period.voidedLineItemIds, lineItemId] }, lines);
+    }
+  }
+}
+
+/** The period with other pending lines. */
+export function withLines(period: BillingPeriod, lines: readonly Line[]): BillingPeriod {
+  const bytes = sumOfBytes(lines) + sumOfBytes(period.voidedLineItemIds);
+  return { ...period, lines, bytes };
+}
+
+/** Bytes of each as JSON with a comma after it. */
+export function sumOfBytes(values: readonly (object | string)[]): number {
+  return values.reduce<number>((sum, value) => sum + encodedBytes(value) + 1, 0);
+}
+
+function opened(
+  periodNumber: number,
+  gridIndex: number,
+  from: string,
+  to: string,
+  startsAt: string,
+  endsAt: string,
+): BillingPeriodOpened {
+  const data = { effectiveAt: startsAt, periodNumber, gridIndex, kind: 'regular' as const, from, to, startsAt, endsAt };
+  return { type: 'BillingPeriodOpened', data };
+}
+
+function recurringLine(
+  subscriptionId: string,
+  item: Item,
+  service: { readonly from: string; readonly to: string },
+  days: number,
+  divisor: number,
+  change: number,
+): Line {
+  const { itemId, description, quantity, taxCode, taxBehaviour, discountable } = item;
+  const { unitPrice } = item.price;
+  return {
+    lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
+    kind: 'recurring',
+    itemId,
+    description,
+    service,
+    quantity,
+    unitPrice,
+    net: extend(parseDecimal(quantity), parseDecimal(unitPrice), ratio(days, divisor)).toString(),
+    taxCode,
+    taxBehaviour,
+    discountable,
+    change,
+    rule: {
+      name: 'flat',
+      fraction: { numerator: days.toString(), denominator: divisor.toString() },
+      rounding: 'half-away-from-zero',
+    },
+    metadata: {},
+  };
+}
+
+const latest = (dates: readonly string[]) => dates.reduce((a, b) => (a > b ? a : b));
+const earliest = (dates: readonly string[]) => dates.reduce((a, b) => (a < b ? a : b));

@@ -1,0 +1,17 @@
+import type { SubscriptionEvent } from './events';
+
+/** Every event type of a subscription with its upcasts in order; its version is 1 + their number. A type left out does not compile. */
+export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], readonly ((data: unknown) => unknown)[]>> =
+  {
+    SubscriptionStarted: [],
+    BillingPeriodOpened: [],
+    BillingPeriodClosed: [],
+    LineItemAdded: [],
+    LineItemVoided: [],
+    LinesBilled: [],
+    SubscriptionPaused: [],
+    SubscriptionResumed: [],
+    CancellationScheduled: [],
+    CancellationUnscheduled: [],
+    SubscriptionCanceled: [],
+  };

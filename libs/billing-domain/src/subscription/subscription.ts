@@ -1,0 +1,574 @@
+import {
+  addDays,
+  date,
+  dateOf,
+  daysBetween,
+  gridOfDay,
+  instant,
+  interval,
+  laterInstant,
+  localDateTime,
+  startOfDay,
+  timeZone,
+  toLocal,
+  toLocalDate,
+  type Grid,
+  type Interval,
+} from '../calendar';
+import { formatDecimal, parseDecimal } from '../decimal';
+import { DomainError } from '../domain-error';
+import { lineItemLineId } from '../ids';
+import type { Line } from '../line';
+import { currency } from '../money';
+import { extend, ONE } from '../ratio';
+import { metadata, oneOf, text } from '../text';
+import {
+  addLine,
+  close,
+  evolvePeriod,
+  openAt,
+  openNext,
+  recurringLines,
+  sumOfBytes,
+  voidLine,
+  withLines,
+  type BillingPeriod,
+  type ClosedPeriod,
+} from './billing-period';
+import type { BillingRules, Item, LinesBilled, SubscriptionCanceled, SubscriptionEvent } from './events';
+
+/** The largest net of one line, either way: a bill of as many lines as fit stays within what an amount can hold. */
+export const MAX_LINE_NET = 10n ** 15n;
+/** How far from the open period the service of a line item may lie. */
+export const MAX_SERVICE_DISTANCE_DAYS = 1830;
+
+/** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
+export type Subscription = NotStarted | StartedSubscription;
+
+export interface NotStarted {
+  readonly status: 'none';
+}
+
+export interface StartedSubscription {
+  readonly status: 'active' | 'paused' | 'canceled';
+  readonly subscriptionId: string;
+  readonly externalId?: string;
+  readonly customerId: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly paymentTermsDays: number;
+  readonly grid: Grid;
+  readonly rules: BillingRules;
+  /** The timeline of terms, by ordinal of the change; the last are those in force. */
+  readonly terms: readonly { readonly change: number; readonly from: string; readonly items: readonly Item[] }[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Number of the last period that was opened. */
+  readonly periodNumber: number;
+  /** Number of the last bill. */
+  readonly billNumber: number;
+  readonly openPeriod?: BillingPeriod;
+  /** Its start is the correction horizon while a period after it is open. */
+  readonly lastClosed?: ClosedPeriod;
+  /** Lines of closed periods that are on no bill yet. */
+  readonly accrued: readonly Line[];
+  /** Billed lines whose service ends after the correction horizon. */
+  readonly billed: readonly { readonly billNumber: number; readonly line: Line }[];
+  /** Bytes of the accrued and billed lines as JSON. */
+  readonly keptBytes: number;
+  /** Those that end after the correction horizon; the last has no end while it lasts. */
+  readonly pauses: readonly { readonly from: string; readonly to?: string }[];
+  /** By item: the local date up to which it is paid, beyond a pause. */
+  readonly paidThrough: Readonly<Record<string, string>>;
+  /** The end of the open period, when it is the last. */
+  readonly cancelsAt?: string;
+}
+
+export const notStarted: NotStarted = { status: 'none' };
+
+export interface StartSubscription {
+  /** Derived from the external id or the key: ids.ts. */
+  readonly subscriptionId: string;
+  readonly externalId?: string | undefined;
+  readonly customerId: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  /** Default 0. */
+  readonly paymentTermsDays?: number | undefined;
+  readonly interval: Interval;
+  /** A day of month, or a local date-time; default: the start of the local date of the start. */
+  readonly anchor?: { readonly dayOfMonth: number } | { readonly localDateTime: string } | undefined;
+  /** Only now, which is the default: anything else raises `not-available`. */
+  readonly startsAt?: string | undefined;
+  readonly item: NewItem;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface NewItem {
+  /** Default: the component key. */
+  readonly itemId?: string | undefined;
+  /** Default "base". */
+  readonly componentKey?: string | undefined;
+  readonly description: string;
+  /** Default "1". */
+  readonly quantity?: string | undefined;
+  readonly timing: 'advance' | 'arrears';
+  /** Decimal of the minor unit, for one whole period. */
+  readonly unitPrice: string;
+  readonly taxCode?: string | null | undefined;
+  readonly taxBehaviour?: Item['taxBehaviour'] | undefined;
+  readonly discountable?: boolean | undefined;
+}
+
+export interface NewLineItem {
+  /** The caller's id, of this line item alone for the subscription's life. */
+  readonly lineItemId: string;
+  readonly description: string;
+  /** Default "1". */
+  readonly quantity?: string | undefined;
+  /** Decimal of the minor unit. */
+  readonly unitPrice: string;
+  /** Local dates, half-open; default: the local date of adding. */
+  readonly service?: { readonly from: string; readonly to: string } | undefined;
+  readonly taxCode?: string | null | undefined;
+  readonly taxBehaviour?: Line['taxBehaviour'] | undefined;
+  readonly discountable?: boolean | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+type Credit = SubscriptionCanceled['data']['credit'];
+
+/**
+ * Starts a subscription now, opens its first period and bills what is due in advance. Raises `subscription-exists`,
+ * `not-available` (a start at another time) and the codes of category `invalid`.
+ */
+export function start(state: Subscription, input: StartSubscription, now: string): SubscriptionEvent[] {
+  const at = instant(now);
+  if (input.startsAt !== undefined && instant(input.startsAt) !== at) {
+    throw new DomainError('not-available', 'a subscription can only start now');
+  }
+  const zone = timeZone(input.timeZone);
+  const local = toLocal(at, zone);
+  const { externalId, paymentTermsDays = 0 } = input;
+  if (!Number.isInteger(paymentTermsDays) || paymentTermsDays < 0 || paymentTermsDays > 365) {
+    throw new DomainError('invalid-payment-terms');
+  }
+  const grid = startGrid(input, local);
+  const data = {
+    effectiveAt: at,
+    subscriptionId: input.subscriptionId,
+    ...(externalId !== undefined && { externalId: text('externalId', externalId, 200) }),
+    customerId: text('customerId', input.customerId, 200),
+    currency: currency(input.currency),
+    timeZone: zone,
+    paymentTermsDays,
+    startsAt: at,
+    anchor: grid.anchor,
+    ...(grid.anchorDay !== undefined && { anchorDay: grid.anchorDay }),
+    interval: grid.interval,
+    items: [newItem(input.item, local)],
+    rules: { prorationUnit: 'calendar-day', dayCount: 'half-open', rounding: 'half-away-from-zero' },
+    metadata: metadata(input.metadata),
+  } as const;
+  if (state.status !== 'none') throw new DomainError('subscription-exists');
+  const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
+  const opened = openAt(grid, zone, 1, at);
+  const after = startedState(evolve(evolve(state, started), opened));
+  return [started, opened, ...bill(after, 'start', 1, at, advanceLines(after))];
+}
+
+/**
+ * Adds a charge to the open period; nothing when the same one is there already. Raises `no-open-period`,
+ * `boundary-due`, `line-item-exists`, `billing-period-full`, `subscription-canceled` and the codes of category `invalid`.
+ */
+export function addLineItem(state: Subscription, input: NewLineItem, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  const period = openPeriod(subscription);
+  const at = laterInstant(now, period.startsAt);
+  const { quantity, unitPrice, net } = price(input.quantity, input.unitPrice);
+  const lineItemId = text('lineItemId', input.lineItemId, 100);
+  const present = period.lines.find((line) => line.lineItemId === lineItemId);
+  // A repeat without dates means the dates that the first one got.
+  const service = input.service ?? present?.service ?? dayOf(toLocalDate(at, subscription.timeZone));
+  const line: Line & { lineItemId: string } = {
+    lineId: lineItemLineId(subscription.subscriptionId, lineItemId),
+    kind: 'one-time',
+    lineItemId,
+    description: text('description', input.description, 500),
+    service: nearService(service, period),
+    quantity,
+    unitPrice,
+    net,
+    ...taxFields(input),
+    change: subscription.terms.length - 1,
+    rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
+    metadata: metadata(input.metadata),
+  };
+  return addLine(period, line, at, { kept: subscription.keptBytes, items: termsInForce(subscription).items.length });
+}
+
+/**
+ * Takes a line item back out of the open period; nothing when it is voided already. Raises `line-item-not-found`,
+ * `line-item-already-billed`, `no-open-period`, `boundary-due`, `subscription-canceled`.
+ */
+export function voidLineItem(state: Subscription, lineItemId: string, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.billed.some(({ line }) => line.lineItemId === lineItemId)) {
+    throw new DomainError('line-item-already-billed', undefined, { lineItemId });
+  }
+  const period = openPeriod(subscription);
+  return voidLine(period, lineItemId, laterInstant(now, period.startsAt));
+}
+
+/**
+ * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
+ * in one bill, all dated at the boundary however late it is done; a scheduled cancellation makes it the final bill. Nothing
+ * for a period that is closed already. Raises `period-not-elapsed`, `subscription-canceled`.
+ */
+export function rollOver(state: Subscription, periodNumber: number, now: string): SubscriptionEvent[] {
+  const subscription = startedState(state);
+  const at = instant(now);
+  if (!Number.isSafeInteger(periodNumber) || periodNumber < 1) throw new DomainError('invalid-option');
+  const period = subscription.openPeriod;
+  if (periodNumber < (period?.periodNumber ?? subscription.periodNumber + 1)) return [];
+  if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  if (!period || periodNumber > period.periodNumber || at < period.endsAt) {
+    throw new DomainError('period-not-elapsed', undefined, { periodNumber });
+  }
+  const { endsAt } = period;
+  if (subscription.cancelsAt !== undefined && subscription.cancelsAt <= endsAt) {
+    return end(subscription, period, endsAt, 'scheduled');
+  }
+  const closed = close(period, subscription.timeZone, endsAt, 'boundary');
+  const opened = openNext(subscription.grid, subscription.timeZone, period);
+  const after = startedState(evolve(evolve(subscription, closed), opened));
+  const lines = [...after.accrued, ...arrearsLines(subscription, period, period.to), ...advanceLines(after)];
+  return [closed, opened, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
+}
+
+/**
+ * Pauses now: closes the period and bills its pending lines and its arrears so far; what is paid in advance beyond now is not
+ * charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`, `boundary-due`,
+ * `subscription-canceled`, `not-available` (a credit).
+ */
+export function pause(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
+  withoutCredit(input.credit);
+  const subscription = living(state, now);
+  if (subscription.status === 'paused') return [];
+  if (subscription.cancelsAt !== undefined) throw new DomainError('cancellation-scheduled');
+  const period = openPeriod(subscription);
+  const at = laterInstant(now, period.startsAt);
+  const closed = close(period, subscription.timeZone, at, 'pause');
+  const paused: SubscriptionEvent = {
+    type: 'SubscriptionPaused',
+    data: { effectiveAt: at, paidThrough: paidThrough(subscription, period), credit: 'none' },
+  };
+  const after = startedState(evolve(evolve(subscription, closed), paused));
+  const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
+  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines)];
+}
+
+/**
+ * Resumes now on the grid as it was: opens a period up to the next boundary and bills in advance what is not paid already.
+ * Nothing when it is active. Raises `subscription-canceled`, `boundary-due`, `not-available` (a restart of the anchor).
+ */
+export function resume(
+  state: Subscription,
+  input: { readonly anchor: 'keep' | 'restart' },
+  now: string,
+): SubscriptionEvent[] {
+  if (oneOf('anchor', input.anchor, ['keep', 'restart']) === 'restart') {
+    throw new DomainError('not-available', 'the anchor can only be kept');
+  }
+  const subscription = living(state, now);
+  if (subscription.status !== 'paused') return [];
+  const at = laterInstant(now, subscription.lastClosed?.endsAt ?? now);
+  const resumed: SubscriptionEvent = { type: 'SubscriptionResumed', data: { effectiveAt: at, anchor: 'keep' } };
+  const periodNumber = subscription.periodNumber + 1;
+  const opened = openAt(subscription.grid, subscription.timeZone, periodNumber, at);
+  const after = startedState(evolve(evolve(subscription, resumed), opened));
+  return [resumed, opened, ...bill(after, 'resume', periodNumber, at, advanceLines(after))];
+}
+
+/**
+ * Makes the open period the last. Nothing when it is so already. Raises `subscription-paused`, `subscription-canceled`,
+ * `boundary-due`.
+ */
+export function scheduleCancellation(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.status === 'paused') throw new DomainError('subscription-paused');
+  if (subscription.cancelsAt !== undefined) return [];
+  const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
+  const effectiveAt = laterInstant(now, startsAt);
+  return [{ type: 'CancellationScheduled', data: { effectiveAt, periodNumber, cancelsAt: endsAt } }];
+}
+
+/** Takes a scheduled cancellation back. Nothing when there is none. Raises `subscription-canceled`, `boundary-due`. */
+export function undoCancellation(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.cancelsAt === undefined) return [];
+  const { periodNumber, startsAt } = openPeriod(subscription);
+  return [{ type: 'CancellationUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+}
+
+/**
+ * Ends the subscription now, also while it is paused, with a final bill of the pending lines and the arrears to the day; what is
+ * paid in advance is not given back. Nothing when it has ended. Raises `boundary-due`, `not-available` (a credit).
+ */
+export function cancelNow(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
+  withoutCredit(input.credit);
+  if (startedState(state).status === 'canceled') return [];
+  const subscription = living(state, now);
+  const { openPeriod: period, lastClosed } = subscription;
+  if (period) return end(subscription, period, laterInstant(now, period.startsAt), 'requested');
+  const effectiveAt = laterInstant(now, lastClosed?.endsAt ?? now);
+  return [{ type: 'SubscriptionCanceled', data: { effectiveAt, cause: 'requested', credit: 'none' } }];
+}
+
+/** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
+export function evolve(state: Subscription, event: SubscriptionEvent): Subscription {
+  if (event.type === 'SubscriptionStarted') {
+    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, ...data } = event.data;
+    return {
+      ...data,
+      status: 'active',
+      grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
+      terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
+      periodNumber: 0,
+      billNumber: 0,
+      accrued: [],
+      billed: [],
+      keptBytes: 0,
+      pauses: [],
+      paidThrough: {},
+    };
+  }
+  const subscription = startedState(state);
+  switch (event.type) {
+    case 'BillingPeriodOpened': {
+      const { effectiveAt: _, ...period } = event.data;
+      const openPeriod = { ...period, lines: [], voidedLineItemIds: [], bytes: 0 };
+      const { lastClosed } = subscription;
+      const opened = { ...subscription, periodNumber: period.periodNumber, openPeriod };
+      return lastClosed ? forgetBefore(opened, lastClosed) : opened;
+    }
+    case 'BillingPeriodClosed': {
+      const { openPeriod: period, ...rest } = subscription;
+      if (!period) throw new Error('a period was closed while none was open');
+      const { periodNumber, from, startsAt } = period;
+      const { to, endsAt } = event.data;
+      const keptBytes = rest.keptBytes + sumOfBytes(period.lines);
+      const accrued = [...rest.accrued, ...period.lines];
+      return { ...rest, accrued, keptBytes, lastClosed: { periodNumber, from, to, startsAt, endsAt } };
+    }
+    case 'LineItemAdded':
+    case 'LineItemVoided': {
+      const { openPeriod: period } = subscription;
+      if (!period) throw new Error('a line changed while no period was open');
+      return { ...subscription, openPeriod: evolvePeriod(period, event) };
+    }
+    case 'LinesBilled':
+      return recordBill(subscription, event.data);
+    case 'SubscriptionPaused': {
+      const { effectiveAt, paidThrough } = event.data;
+      const pauses = [...subscription.pauses, { from: effectiveAt }];
+      return { ...subscription, status: 'paused', pauses, paidThrough };
+    }
+    case 'SubscriptionResumed': {
+      const pauses = subscription.pauses.map((each) => ({ to: event.data.effectiveAt, ...each }));
+      return { ...subscription, status: 'active', pauses };
+    }
+    case 'CancellationScheduled':
+      return { ...subscription, cancelsAt: event.data.cancelsAt };
+    case 'CancellationUnscheduled': {
+      const { cancelsAt: _, ...rest } = subscription;
+      return rest;
+    }
+    case 'SubscriptionCanceled': {
+      const { cancelsAt: _, ...rest } = subscription;
+      return { ...rest, status: 'canceled' };
+    }
+    default:
+      throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
+  }
+}
+
+function startedState(state: Subscription): StartedSubscription {
+  if (state.status === 'none') throw new DomainError('subscription-not-found');
+  return state;
+}
+
+/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`. */
+function living(state: Subscription, now: string): StartedSubscription {
+  const subscription = startedState(state);
+  const at = instant(now);
+  if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  const { openPeriod: period } = subscription;
+  if (period && at >= period.endsAt) {
+    const { periodNumber } = period;
+    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
+  }
+  return subscription;
+}
+
+function openPeriod({ openPeriod: period }: StartedSubscription): BillingPeriod {
+  if (!period) throw new DomainError('no-open-period');
+  return period;
+}
+
+function termsInForce({ terms }: StartedSubscription): StartedSubscription['terms'][number] {
+  const last = terms.at(-1);
+  if (!last) throw new Error('a subscription without terms');
+  return last;
+}
+
+function advanceLines(subscription: StartedSubscription): Line[] {
+  return recurringLines({ ...subscription, ...termsInForce(subscription) }, 'advance', openPeriod(subscription));
+}
+
+function arrearsLines(subscription: StartedSubscription, period: BillingPeriod, to: string): Line[] {
+  return recurringLines({ ...subscription, ...termsInForce(subscription) }, 'arrears', { ...period, to });
+}
+
+/** The one event by which lines leave the subscription; none for no lines. */
+function bill(
+  subscription: StartedSubscription,
+  cause: LinesBilled['data']['cause'],
+  periodNumber: number,
+  effectiveAt: string,
+  lines: readonly Line[],
+): LinesBilled[] {
+  if (lines.length === 0) return [];
+  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
+  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
+  const data = {
+    effectiveAt,
+    subscriptionId,
+    billNumber: subscription.billNumber + 1,
+    periodNumber,
+    cause,
+    customerId,
+    timeZone,
+    paymentTermsDays,
+    currency: subscription.currency,
+    lines,
+    net,
+  };
+  return [{ type: 'LinesBilled', data }];
+}
+
+function end(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  at: string,
+  cause: SubscriptionCanceled['data']['cause'],
+): SubscriptionEvent[] {
+  const closed = close(period, subscription.timeZone, at, 'cancellation');
+  const canceled: SubscriptionEvent = {
+    type: 'SubscriptionCanceled',
+    data: { effectiveAt: at, cause, credit: 'none' },
+  };
+  const after = startedState(evolve(evolve(subscription, closed), canceled));
+  const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
+  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
+}
+
+/** Up to which date each item in advance is billed: the end of the open period, or what an earlier pause left. */
+function paidThrough(subscription: StartedSubscription, period: BillingPeriod): Record<string, string> {
+  const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance');
+  return Object.fromEntries(
+    advance.map(({ itemId }) => {
+      const end = dateOf(period.to);
+      const before = Object.hasOwn(subscription.paidThrough, itemId) ? subscription.paidThrough[itemId] : undefined;
+      return [itemId, before !== undefined && before > end ? before : end];
+    }),
+  );
+}
+
+function recordBill(
+  subscription: StartedSubscription,
+  { billNumber, lines }: LinesBilled['data'],
+): StartedSubscription {
+  const ids = new Set(lines.map((line) => line.lineId));
+  const unbilled = (line: Line) => !ids.has(line.lineId);
+  const { openPeriod: period } = subscription;
+  const accrued = subscription.accrued.filter(unbilled);
+  const billed = [...subscription.billed, ...lines.map((line) => ({ billNumber, line }))];
+  const recorded = {
+    ...subscription,
+    billNumber,
+    accrued,
+    billed,
+    ...(period && !period.lines.every(unbilled) && { openPeriod: withLines(period, period.lines.filter(unbilled)) }),
+  };
+  return withKeptBytes(period && subscription.lastClosed ? forgetBefore(recorded, subscription.lastClosed) : recorded);
+}
+
+/** Drops what lies before the correction horizon, the start of the previous period. (billing-model.md §4) */
+function forgetBefore(subscription: StartedSubscription, previous: ClosedPeriod): StartedSubscription {
+  const horizon = dateOf(previous.from);
+  const billed = subscription.billed.filter(({ line }) => line.service.to > horizon);
+  const pauses = subscription.pauses.filter(({ to }) => to === undefined || to > previous.startsAt);
+  return withKeptBytes({ ...subscription, billed, pauses });
+}
+
+function withKeptBytes(subscription: StartedSubscription): StartedSubscription {
+  const keptBytes = sumOfBytes(subscription.accrued) + sumOfBytes(subscription.billed);
+  return { ...subscription, keptBytes };
+}
+
+function startGrid({ anchor, interval: asked }: StartSubscription, local: string): Grid {
+  const every = interval(asked);
+  if (anchor === undefined) return { anchor: startOfDay(dateOf(local)), interval: every };
+  if ('dayOfMonth' in anchor) return gridOfDay(anchor.dayOfMonth, local, every);
+  return { anchor: localDateTime(anchor.localDateTime), interval: every };
+}
+
+function newItem(input: NewItem, from: string): Item {
+  const componentKey = text('componentKey', input.componentKey ?? 'base', 100);
+  const { quantity, unitPrice } = price(input.quantity, input.unitPrice);
+  return {
+    itemId: text('itemId', input.itemId ?? componentKey, 100),
+    componentKey,
+    description: text('description', input.description, 500),
+    quantity,
+    every: 1,
+    timing: oneOf('timing', input.timing, ['advance', 'arrears']),
+    price: { model: 'flat', unitPrice },
+    ...taxFields(input),
+    from,
+  };
+}
+
+function price(quantityText = '1', unitPriceText: string): { quantity: string; unitPrice: string; net: string } {
+  const [quantity, unitPrice] = [parseDecimal(quantityText), parseDecimal(unitPriceText)];
+  if (quantity.units < 0n || unitPrice.units < 0n) throw new DomainError('negative-amount');
+  const net = extend(quantity, unitPrice, ONE);
+  if (net > MAX_LINE_NET) throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
+  return { quantity: formatDecimal(quantity), unitPrice: formatDecimal(unitPrice), net: net.toString() };
+}
+
+function taxFields(input: Pick<NewItem, 'taxCode' | 'taxBehaviour' | 'discountable'>) {
+  const { taxCode = null, taxBehaviour = 'unspecified', discountable = true } = input;
+  return {
+    taxCode: taxCode === null ? null : text('taxCode', taxCode, 50),
+    taxBehaviour: oneOf('taxBehaviour', taxBehaviour, ['exclusive', 'inclusive', 'unspecified']),
+    discountable,
+  };
+}
+
+function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {
+  const [from, to] = [date(service.from), date(service.to)];
+  const near =
+    daysBetween(from, dateOf(period.from)) <= MAX_SERVICE_DISTANCE_DAYS &&
+    daysBetween(dateOf(period.to), to) <= MAX_SERVICE_DISTANCE_DAYS;
+  if (from >= to || !near) throw new DomainError('invalid-service');
+  return { from, to };
+}
+
+const dayOf = (day: string) => ({ from: day, to: addDays(day, 1) });
+
+function withoutCredit(credit: Credit): void {
+  if (oneOf('credit', credit, ['none', 'prorated']) === 'prorated') {
+    throw new DomainError('not-available', 'a prorated credit is not available yet');
+  }
+}
