@@ -3,7 +3,6 @@ import {
   type AllStreamSubscription,
   type EventData,
   EventStoreDBClient,
-  type ReadRevision,
   StreamDeletedError,
   StreamNotFoundError,
   WrongExpectedVersionError,
@@ -55,6 +54,8 @@ export interface ReadOptions {
   readonly from?: bigint | 'start' | 'end';
   readonly direction?: 'forwards' | 'backwards';
   readonly maxCount?: number;
+  /** Lowers the read deadline. */
+  readonly withinMs?: number;
 }
 
 export interface SubscribeOptions {
@@ -105,10 +106,11 @@ export class EventStore {
     stream: string,
     events: readonly NewEvent[],
     expected: Revision | 'any',
-    { deadlineMs = this.#appendDeadlineMs }: { deadlineMs?: number } = {},
+    options: { withinMs?: number } = {},
   ): Promise<Appended> {
     if (events.length === 0) throw new TypeError('an append of no events');
     const messages = events.map(toMessage);
+    const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
     try {
@@ -136,14 +138,15 @@ export class EventStore {
    */
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
     const direction = options.direction ?? 'forwards';
-    const call = await this.#open(this.#readDeadlineMs);
+    const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
+    const call = await this.#open(silenceMs);
     try {
       const reading = call.client.readStream(stream, {
         direction,
-        fromRevision: (options.from ?? (direction === 'forwards' ? 'start' : 'end')),
+        fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
         ...(options.maxCount === undefined ? {} : { maxCount: options.maxCount }),
       });
-      for await (const resolved of this.#guarded(reading)) {
+      for await (const resolved of guarded(reading, silenceMs)) {
         if (resolved.event) yield toRecorded(resolved.event);
       }
     } catch (error) {
@@ -295,7 +298,7 @@ export class EventStore {
         fromPosition: from === 'end' ? 'end' : { commit: from, prepare: from },
         maxCount: 1,
       });
-      for await (const resolved of this.#guarded(reading)) {
+      for await (const resolved of guarded(reading, this.#readDeadlineMs)) {
         if (resolved.event) return toRecorded({ ...resolved.event, position: resolved.event.position });
       }
       return undefined;
@@ -304,28 +307,6 @@ export class EventStore {
       throw readFailure(error, '$all', call);
     } finally {
       call.release();
-    }
-  }
-
-  /** Yields from a read of the client, cancels it in every case (5.2#4) and gives up when the server falls silent. */
-  async *#guarded<T>(reading: ClientRead<T>): AsyncGenerator<T> {
-    let waiting = true;
-    reading.on('error', ignore);
-    const silence = setTimeout(() => {
-      if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
-      else silence.refresh();
-    }, this.#readDeadlineMs);
-    try {
-      for await (const item of reading) {
-        waiting = false;
-        yield item;
-        waiting = true;
-        silence.refresh();
-      }
-    } finally {
-      clearTimeout(silence);
-      reading.cancel().catch(ignore);
-      reading.destroy();
     }
   }
 
@@ -401,6 +382,28 @@ interface ClientRead<T> extends AsyncIterable<T> {
   on(event: 'error', listener: (error: Error) => void): unknown;
   destroy(error?: Error): unknown;
   cancel(): Promise<void>;
+}
+
+/** Yields from a read of the client, cancels it in every case (5.2#4) and gives up when the server falls silent. */
+async function* guarded<T>(reading: ClientRead<T>, silenceMs: number): AsyncGenerator<T> {
+  let waiting = true;
+  reading.on('error', ignore);
+  const silence = setTimeout(() => {
+    if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
+    else silence.refresh();
+  }, silenceMs);
+  try {
+    for await (const item of reading) {
+      waiting = false;
+      yield item;
+      waiting = true;
+      silence.refresh();
+    }
+  } finally {
+    clearTimeout(silence);
+    reading.cancel().catch(ignore);
+    reading.destroy();
+  }
 }
 
 /** A checkpoint or the caught-up signal, pushed between the events so that it arrives in order with them. */

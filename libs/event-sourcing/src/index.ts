@@ -6,3 +6,6 @@ export * from './event-codec';
 export * from './event-store';
 export * from './projection';
 export * from './policy';
+export * from './aggregate-repository';
+export type { Logger } from './snapshots';
+export * from './golden';

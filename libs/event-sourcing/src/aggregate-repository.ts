@@ -1,0 +1,436 @@
+import { LRUCache } from 'lru-cache';
+import { Counter, Histogram } from 'prom-client';
+import { commit, pause, prepare } from './commit';
+import {
+  AggregateNotFound,
+  AppendTooLarge,
+  BudgetExhausted,
+  KeyReused,
+  OutcomeUnknown,
+  RememberedIdReused,
+  type Revision,
+  RevisionConflict,
+  RevisionMismatch,
+  StoreUnavailable,
+} from './errors';
+import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
+import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
+import type { EventStore } from './event-store';
+import { type RevisionRange, commandKey, rememberedId } from './key-filter';
+import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
+import { Fold, advance } from './standing';
+import { StreamQueue, turn } from './stream-queue';
+import { type StreamNames, streamNames } from './streams';
+
+const conflicts = new Counter({ name: 'command_conflicts_total', help: 'Appends refused because another writer won' });
+const replayed = new Histogram({
+  name: 'load_events_replayed',
+  help: 'Events folded by a load of an aggregate',
+  buckets: [0, 1, 10, 100, 1_000, 10_000, 100_000],
+});
+const snapshotReads = new Counter({
+  name: 'snapshot_reads_total',
+  help: 'Loads of an aggregate by whether a snapshot could be used',
+  labelNames: ['hit'] as const,
+});
+const filterHits = new Counter({
+  name: 'key_filter_hits_total',
+  help: 'Keys that the filter took for known, by whether the stream had them',
+  labelNames: ['real'] as const,
+});
+
+export interface RepositoryOptions {
+  readonly store: EventStore;
+  readonly streamPrefix: string;
+  /** A snapshot is written when the count of a stream's events crosses a multiple of this. Default 100. */
+  readonly snapshotEvery?: number;
+  /** Memory for states kept between commands. Default 64 MiB. */
+  readonly cacheMaxBytes?: number;
+  /** Commands of this process that may wait for one stream. Default 512. */
+  readonly queueLimit?: number;
+  /** Time of a command that names none, in ms. Default 10,000. */
+  readonly timeBudgetMs?: number;
+  readonly logger?: Logger;
+}
+
+/** Where a decision stands: at a revision, or before the first event. */
+export interface DecisionPoint {
+  readonly revision: Revision;
+}
+
+export type Decide<State, Event> = (state: State, at: DecisionPoint) => readonly Event[];
+
+/** An aggregate as it was read: `revision` and `position` are those of the last event that made it. */
+export interface Loaded<State> {
+  readonly state: State;
+  readonly revision: bigint;
+  readonly position: bigint;
+  readonly recordedAt: string;
+}
+
+interface Command<State, Event> {
+  readonly id: string;
+  readonly stream: string;
+  readonly context: CommandContext;
+  readonly decide: Decide<State, Event>;
+  readonly remembers: readonly Remembered[];
+  /** performance.now() in ms. */
+  readonly deadline: number;
+}
+
+/** The standing that a decision is made on; `proven` when it was read within this command. */
+interface Basis<State> {
+  readonly standing: Standing<State> | undefined;
+  readonly proven: boolean;
+}
+
+const AGAIN = Symbol('again');
+
+/** The one way to change an aggregate, and the way to load it: design §3. */
+export class AggregateRepository<State, Event extends DomainEvent> {
+  readonly #store: EventStore;
+  readonly #names: StreamNames;
+  readonly #snapshots: Snapshots<State, Event>;
+  readonly #snapshotEvery: bigint;
+  readonly #timeBudgetMs: number;
+  readonly #cache: LRUCache<string, Standing<State>>;
+  readonly #queue: StreamQueue;
+  readonly #running = new Map<string, Promise<Change<Event>>>();
+
+  constructor(
+    private readonly type: AggregateType<State, Event>,
+    options: RepositoryOptions,
+  ) {
+    this.#store = options.store;
+    this.#names = streamNames(options.streamPrefix);
+    this.#snapshots = new Snapshots(type, options.store, this.#names, options.logger);
+    this.#snapshotEvery = BigInt(options.snapshotEvery ?? 100);
+    this.#timeBudgetMs = options.timeBudgetMs ?? 10_000;
+    this.#cache = new LRUCache({
+      maxSize: options.cacheMaxBytes ?? 64 * 1024 * 1024,
+      sizeCalculation: (standing) => standing.bytes + standing.keys.bytes,
+    });
+    this.#queue = new StreamQueue(options.queueLimit ?? 512);
+  }
+
+  /**
+   * Decides on the aggregate and appends what was decided, at the revision it read. In this order: a key seen before
+   * answers from the record (KeyReused for another fingerprint), a named revision must match (RevisionMismatch), then
+   * `decide` runs, maybe more than once; what it throws passes through. No events append `CommandNoted`, or throw
+   * AggregateNotFound when there is no stream to note it in. Also throws AppendTooLarge, RememberedIdReused, QueueFull,
+   * and when the time is used BudgetExhausted, StoreUnavailable or OutcomeUnknown (safe to repeat with the same key).
+   */
+  async change(
+    id: string,
+    context: CommandContext,
+    decide: Decide<State, Event>,
+    options: { readonly remembers?: readonly Remembered[] } = {},
+  ): Promise<Change<Event>> {
+    const command: Command<State, Event> = {
+      id,
+      stream: this.#names.of(this.type.name, id),
+      context,
+      decide,
+      remembers: options.remembers ?? [],
+      deadline: performance.now() + (context.timeBudgetMs ?? this.#timeBudgetMs),
+    };
+    if (context.dryRun) return this.#untilAnswered(command);
+    const same = JSON.stringify([command.stream, context.tenant, context.key, context.fingerprint]);
+    for (;;) {
+      const first = this.#running.get(same);
+      if (!first) break;
+      const change = await turn(
+        first.catch(() => undefined),
+        command.deadline,
+        command.stream,
+      );
+      // A failure is not shared: the first may have named another revision or had less time.
+      if (change) return { ...change, repeated: true };
+    }
+    const running = this.#queue.run(command.stream, command.deadline, () => this.#untilAnswered(command));
+    this.#running.set(same, running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(same);
+    }
+  }
+
+  /** The aggregate as it is now; undefined when this tenant has none. Throws StoreUnavailable, CorruptEvent and its like. */
+  async load(id: string, tenant: string): Promise<Loaded<State> | undefined> {
+    const stream = this.#names.of(this.type.name, id);
+    const basis = await this.#basis(id, stream);
+    let { standing } = basis;
+    if (standing && !basis.proven && !(await this.#isHead(stream, standing))) {
+      this.#cache.delete(stream);
+      standing = await this.#read(id, stream);
+    }
+    if (standing?.tenant !== tenant) return undefined;
+    const { state, revision, position, recordedAt } = standing;
+    return { state, revision, position, recordedAt };
+  }
+
+  /**
+   * The aggregate as it was: after the event of a revision, or before the first event recorded after an instant. From
+   * the events alone, without snapshots or cache. Undefined when there was none yet or it is another tenant's.
+   */
+  async loadAt(
+    id: string,
+    tenant: string,
+    point: { readonly revision: bigint } | { readonly at: string },
+  ): Promise<Loaded<State> | undefined> {
+    const fold = new Fold(this.type);
+    for await (const recorded of this.#store.read(this.#names.of(this.type.name, id))) {
+      const stored = decode<Event>(recorded, this.type.catalog);
+      if ('at' in point ? stored.metadata.recordedAt > point.at : stored.revision > point.revision) break;
+      if (stored.metadata.tenant !== tenant) return undefined;
+      fold.add(stored);
+    }
+    if (!fold.standing) return undefined;
+    const { state, revision, position, recordedAt } = fold.standing;
+    if ('revision' in point && revision !== point.revision) return undefined;
+    return { state, revision, position, recordedAt };
+  }
+
+  /** Resolves when no snapshot waits or is being written. */
+  flushSnapshots(): Promise<void> {
+    return this.#snapshots.flush();
+  }
+
+  async #untilAnswered(command: Command<State, Event>): Promise<Change<Event>> {
+    for (let attempt = 0; ; attempt++) {
+      let failure: Error;
+      try {
+        const answer = await this.#attempt(command);
+        if (answer !== AGAIN) return answer;
+        failure = new BudgetExhausted(command.stream);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        failure = error;
+      }
+      this.#cache.delete(command.stream);
+      await pause(attempt, command.deadline);
+      if (performance.now() >= command.deadline) throw failure;
+    }
+  }
+
+  async #attempt(command: Command<State, Event>): Promise<Change<Event> | typeof AGAIN> {
+    const { id, stream, context } = command;
+    const { standing, proven } = await this.#basis(id, stream);
+    /** A "no" decided on a cached state is given only when the stream's head still is what was decided on. */
+    const confirmed = async (): Promise<boolean> => proven || !standing || this.#isHead(stream, standing);
+    const refuse = async (error: unknown): Promise<typeof AGAIN> => {
+      if (await confirmed()) throw error;
+      return AGAIN;
+    };
+
+    if (standing && standing.tenant !== context.tenant) throw new AggregateNotFound(this.type.name, id);
+    const recorded = standing && (await this.#recordOf(stream, standing, context.key));
+    if (recorded) {
+      if (recorded[0]!.metadata.fingerprint !== context.fingerprint) throw new KeyReused(context.key);
+      return this.#answer(command, standing, recorded, { repeated: true });
+    }
+    if (context.expectedRevision !== undefined && context.expectedRevision !== standing?.revision) {
+      return refuse(standing ? new RevisionMismatch(standing.revision) : new AggregateNotFound(this.type.name, id));
+    }
+
+    let events: readonly DomainEvent[];
+    let prepared;
+    try {
+      const known = standing ? await this.#firstToRemember(stream, standing, command.remembers) : undefined;
+      const decided = known
+        ? []
+        : command.decide(standing?.state ?? this.type.initial, { revision: standing?.revision ?? 'no_stream' });
+      events = decided.length > 0 ? decided : [this.#note(command, standing, known)];
+      const remembers = decided.length > 0 ? command.remembers : [];
+      prepared = prepare(stream, standing, events, context, this.type.catalog, remembers);
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      return refuse(error);
+    }
+
+    if (context.dryRun) {
+      if (!(await confirmed())) return AGAIN;
+      return this.#answer(command, standing, prepared.stored as StoredEvent<Event>[], { repeated: false });
+    }
+    try {
+      const { position } = await commit(this.#store, stream, prepared, command.deadline);
+      const stored = prepared.stored.map((event) => ({ ...event, position })) as StoredEvent<Event>[];
+      const now = advance(this.type, standing, stored);
+      this.#keep(stream, now);
+      this.#snapshotWhenCrossed(id, standing?.revision ?? -1n, now);
+      return await this.#answer(command, now, stored, { repeated: false });
+    } catch (error) {
+      if (error instanceof OutcomeUnknown || error instanceof AppendTooLarge) this.#cache.delete(stream);
+      if (!(error instanceof RevisionConflict)) throw error;
+      conflicts.inc();
+      return AGAIN;
+    }
+  }
+
+  /** What a command's events say: a function of the record, so a repeat gives the same. */
+  async #answer(
+    { id, stream, context }: Command<State, Event>,
+    standing: Standing<State> | undefined,
+    stored: readonly StoredEvent<Event>[],
+    { repeated }: { repeated: boolean },
+  ): Promise<Change<Event>> {
+    const last = stored.at(-1)!;
+    const dryRun = context.dryRun ?? false;
+    const events = stored.filter(({ event }) => !isCommandNoted(event));
+    const { repeats } = (stored[0]!.event as DomainEvent as CommandNoted).data;
+    const decidedOn = dryRun && !repeated;
+    return {
+      aggregateId: id,
+      events:
+        isCommandNoted(stored[0]!.event) && repeats !== undefined && standing
+          ? ((await this.#recordOf(stream, standing, repeats)) ?? [])
+          : events,
+      revision: decidedOn ? (standing?.revision ?? -1n) : last.revision,
+      position: decidedOn ? (standing?.position ?? 0n) : last.position,
+      repeated,
+      dryRun,
+    };
+  }
+
+  #note(
+    { id, context }: Command<State, Event>,
+    standing: Standing<State> | undefined,
+    repeats: string | undefined,
+  ): CommandNoted {
+    if (!standing) throw new AggregateNotFound(this.type.name, id);
+    const data = { effectiveAt: context.now, ...(repeats === undefined ? {} : { repeats }) };
+    return { type: COMMAND_NOTED, data };
+  }
+
+  /** All events that a key recorded, each with the position of their append's last; undefined when there are none. */
+  async #recordOf(
+    stream: string,
+    standing: Standing<State>,
+    key: string,
+  ): Promise<readonly StoredEvent<Event>[] | undefined> {
+    for (const range of standing.keys.find(commandKey(key))) {
+      const found = await this.#scan(stream, range, (event) => event.metadata.key === key);
+      if (range.filtered) filterHits.inc({ real: `${found.length > 0}` });
+      if (found.length === 0) continue;
+      const { position } = found.at(-1)!;
+      return found.map((event) => ({ ...event, position }));
+    }
+    return undefined;
+  }
+
+  /**
+   * The key of the command that first recorded these remembered ids, when it asked for the same; undefined when none
+   * of them is known. Throws RememberedIdReused for one that is known with other content, or beside one that is new.
+   */
+  async #firstToRemember(
+    stream: string,
+    standing: Standing<State>,
+    remembers: readonly Remembered[],
+  ): Promise<string | undefined> {
+    const firsts: (string | undefined)[] = [];
+    for (const { kind, id, fingerprint } of remembers) {
+      const same = (entry: Remembered): boolean => entry.kind === kind && entry.id === id;
+      let first: StoredEvent<Event> | undefined;
+      for (const range of standing.keys.find(rememberedId(kind, id))) {
+        [first] = await this.#scan(stream, range, (event) => event.metadata.remembers?.some(same) ?? false);
+        if (range.filtered) filterHits.inc({ real: `${first !== undefined}` });
+        if (first) break;
+      }
+      const known = first?.metadata.remembers?.find(same);
+      if (known && known.fingerprint !== fingerprint) throw new RememberedIdReused(kind, id);
+      firsts.push(first?.metadata.key);
+    }
+    const index = firsts.findIndex((key) => key !== undefined);
+    if (index === -1) return undefined;
+    if (firsts.some((key) => key !== firsts[index])) {
+      throw new RememberedIdReused(remembers[index]!.kind, remembers[index]!.id);
+    }
+    return firsts[index];
+  }
+
+  /** The first run of events that `wanted` holds for and that begins in the range; reads on to the end of the run. */
+  async #scan(
+    stream: string,
+    range: RevisionRange,
+    wanted: (event: StoredEvent<Event>) => boolean,
+  ): Promise<StoredEvent<Event>[]> {
+    const found: StoredEvent<Event>[] = [];
+    const pageSize = 64;
+    for (let from = range.from; ;) {
+      const maxCount = range.filtered && found.length === 0 ? Number(range.to - from) + pageSize : pageSize;
+      let read = 0;
+      for await (const recorded of this.#store.read(stream, { from, maxCount })) {
+        read += 1;
+        from = recorded.revision + 1n;
+        const event = decode<Event>(recorded, this.type.catalog);
+        if (wanted(event)) found.push(event);
+        else if (found.length > 0 || recorded.revision >= range.to) return found;
+      }
+      if (read < maxCount) return found;
+    }
+  }
+
+  async #basis(id: string, stream: string): Promise<Basis<State>> {
+    const cached = this.#cache.get(stream);
+    if (cached) return { standing: cached, proven: false };
+    return { standing: await this.#read(id, stream), proven: true };
+  }
+
+  async #isHead(stream: string, standing: Standing<State>): Promise<boolean> {
+    const head = await this.#store.last(stream);
+    return (
+      head?.revision === standing.revision && (head.metadata as { hash?: unknown } | undefined)?.hash === standing.hash
+    );
+  }
+
+  /** Newest snapshot and what came after it, folded while reading; without a usable snapshot all of the stream. */
+  async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
+    const snapshot = await this.#snapshots.find(id);
+    let fold = snapshot && (await this.#foldFrom(id, stream, snapshot));
+    snapshotReads.inc({ hit: `${fold !== undefined}` });
+    if (!fold) {
+      fold = new Fold(this.type);
+      for await (const recorded of this.#store.read(stream)) fold.add(decode<Event>(recorded, this.type.catalog));
+    }
+    replayed.observe(fold.events);
+    const { standing } = fold;
+    if (!standing) return undefined;
+    if (BigInt(fold.events) > this.#snapshotEvery) this.#snapshots.schedule(id, standing);
+    this.#keep(stream, standing);
+    return standing;
+  }
+
+  /** Undefined when the stream does not confirm the snapshot, or its key filter is not whole. */
+  async #foldFrom(
+    id: string,
+    stream: string,
+    { standing, keys: json }: FoundSnapshot<State>,
+  ): Promise<Fold<State, Event> | undefined> {
+    const events = this.#store.read(stream, { from: standing.revision });
+    try {
+      const [keys, first] = await Promise.all([this.#snapshots.findKeys(id, json), events.next()]);
+      if (!keys || first.done) return undefined;
+      const { revision, position, metadata } = decode<Event>(first.value, this.type.catalog);
+      if (revision !== standing.revision || metadata.hash !== standing.hash || metadata.tenant !== standing.tenant) {
+        return undefined;
+      }
+      const fold = new Fold(this.type, keys, { ...standing, position });
+      for await (const recorded of events) fold.add(decode<Event>(recorded, this.type.catalog));
+      return fold;
+    } finally {
+      await events.return();
+    }
+  }
+
+  /** A load that began before a commit must not put its older standing back. */
+  #keep(stream: string, standing: Standing<State>): void {
+    const kept = this.#cache.peek(stream);
+    if (!kept || kept.revision <= standing.revision) this.#cache.set(stream, standing);
+  }
+
+  #snapshotWhenCrossed(id: string, before: bigint, now: Standing<State>): void {
+    const every = this.#snapshotEvery;
+    if ((before + 1n) / every !== (now.revision + 1n) / every) this.#snapshots.schedule(id, now);
+  }
+}

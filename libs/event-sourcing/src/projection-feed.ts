@@ -1,0 +1,292 @@
+import { sql } from 'kysely';
+import { type Catalog, decode, isCommandNoted } from './event-codec';
+import { CorruptEvent, UnknownEventType } from './errors';
+import type { RecordedEvent, StoredEvent } from './event';
+import type { Projection } from './projection';
+import {
+  type AnyDatabase,
+  knownRevisions,
+  moveFeed,
+  noteRevisions,
+  park,
+  readModels,
+  readParked,
+  type FeedRow,
+  touchFeed,
+} from './projection-tables';
+import type { StreamNames } from './streams';
+
+/** The catalogs of all aggregates by their names: a type in none of them stops the feed. */
+export type Catalogs = Readonly<Record<string, Catalog>>;
+
+/** What the feed needs of an event: its place, and for an aggregate's the decoded event or why there is none. */
+export interface FeedEvent {
+  readonly position: bigint;
+  readonly id: string;
+  readonly aggregate?: { readonly stream: string; readonly revision: bigint; readonly type: string };
+  readonly stored?: StoredEvent;
+  readonly failure?: CorruptEvent;
+}
+
+/** Another process has become the owner of the feed. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+  constructor() {
+    super('another process runs the projections now');
+  }
+}
+
+/** Events are missing between what was applied of a stream and what came: nothing may be built on that. */
+export class RevisionGap extends Error {
+  override readonly name = 'RevisionGap';
+  constructor(
+    readonly stream: string,
+    readonly applied: bigint | undefined,
+    readonly received: bigint,
+  ) {
+    super(`${stream}: revision ${received} came after ${applied ?? 'nothing'}`);
+  }
+}
+
+/** A model was built by a newer build; this one must not write to it. */
+export class NewerModel extends Error {
+  override readonly name = 'NewerModel';
+  constructor(
+    readonly projection: string,
+    readonly version: number,
+  ) {
+    super(`${projection} was built as version ${version} by a newer build`);
+  }
+}
+
+class NotInSequence extends Error {}
+
+const tables = (schema: string, projection: Projection) => projection.tables.map((table) => `${schema}.${table}`);
+
+/** Decodes what some projection uses. Throws UnknownEventType and FutureEventVersion; damage becomes a `failure`. */
+export function feedReader(
+  names: StreamNames,
+  catalogs: Catalogs,
+  projections: readonly Projection[],
+): (recorded: RecordedEvent) => FeedEvent {
+  const used = new Set(projections.flatMap(({ handles }) => handles));
+  return (recorded) => {
+    const { position, id, stream, revision, type } = recorded;
+    const address = type.startsWith('$') ? undefined : names.parse(stream);
+    if (!address) return { position, id };
+    const catalog = Object.hasOwn(catalogs, address.aggregate) ? catalogs[address.aggregate] : undefined;
+    if (!catalog || !(Object.hasOwn(catalog, type) || isCommandNoted(recorded))) {
+      throw new UnknownEventType(stream, revision, type);
+    }
+    const event = { position, id, aggregate: { stream, revision, type } };
+    if (!used.has(type)) return event;
+    try {
+      return { ...event, stored: decode(recorded, catalog) };
+    } catch (error) {
+      if (error instanceof CorruptEvent) return { ...event, failure: error };
+      throw error;
+    }
+  };
+}
+
+/**
+ * Writes events into the tables of its projections: rows, revisions and position in one transaction that is refused
+ * once another owner has come. An event that a projection fails on twice for reasons of its own is parked in the same
+ * transaction, and its stream waits in that model.
+ */
+export class ProjectionFeed {
+  position: bigint | null;
+  readonly #epoch: bigint;
+  #generation: bigint | undefined;
+  #live: readonly Projection[] = [];
+  #parked = new Map<string, Set<string>>();
+
+  constructor(
+    private readonly options: {
+      readonly db: AnyDatabase;
+      readonly schema: string;
+      readonly projections: readonly Projection[];
+      readonly ttlMs: number;
+      readonly onParked?: (projection: string, event: FeedEvent, error: unknown) => void;
+    },
+    claimed: FeedRow,
+  ) {
+    this.position = claimed.position;
+    this.#epoch = claimed.epoch;
+  }
+
+  /** How many streams wait in a model, as of the last batch. */
+  incomplete(projection: string): number {
+    return this.#parked.get(projection)?.size ?? 0;
+  }
+
+  /** Whether a model takes part; if not, it is being built beside. */
+  isLive(projection: string): boolean {
+    return this.#live.some(({ name }) => name === projection);
+  }
+
+  /** Applies events in log order; those at or before the position are skipped. Throws LeaseLost, RevisionGap, NewerModel or a database error. */
+  async apply(events: readonly FeedEvent[], caughtUp: boolean): Promise<void> {
+    let fresh = events.filter(({ position }) => this.position === null || position > this.position);
+    if (fresh.length === 0) return;
+    try {
+      await this.#commit(fresh, caughtUp, false);
+      return;
+    } catch (error) {
+      if (error instanceof NotInSequence) fresh = await this.#inSequence(fresh);
+      else if (!mayBeTheEvents(error)) throw error;
+    }
+    for (const event of fresh) await this.#commit([event], caughtUp && event === fresh.at(-1), true);
+  }
+
+  /** The same inside a transaction of the caller's, who says afterwards with `moved` that it was committed. */
+  async applyIn(tx: AnyDatabase, events: readonly FeedEvent[]): Promise<void> {
+    await this.#write(tx, events, false, false);
+  }
+
+  moved(events: readonly FeedEvent[]): void {
+    this.position = events.at(-1)?.position ?? this.position;
+  }
+
+  /** Renews the lease and moves on past events that are nobody's. Throws LeaseLost. */
+  async renew(caughtUp: boolean, to?: { position: bigint; id: string }): Promise<void> {
+    const { db, schema, ttlMs } = this.options;
+    const on = to !== undefined && (this.position === null || to.position > this.position) ? to : undefined;
+    const move = { epoch: this.#epoch, ttlMs, caughtUp, ...(on === undefined ? {} : { to: on }) };
+    const moved = await moveFeed(db, schema, move);
+    if (!moved) throw new LeaseLost();
+    if (on) this.position = on.position;
+    if (moved.generation !== this.#generation) await this.#look(db, moved.generation);
+  }
+
+  async #commit(events: readonly FeedEvent[], caughtUp: boolean, singly: boolean): Promise<void> {
+    await this.options.db.transaction().execute((tx) => this.#write(tx, events, caughtUp, singly));
+    this.moved(events);
+  }
+
+  async #write(tx: AnyDatabase, events: readonly FeedEvent[], caughtUp: boolean, singly: boolean): Promise<void> {
+    const { schema, ttlMs } = this.options;
+    const last = events.at(-1);
+    if (!last) return;
+    const event = events.findLast(({ aggregate }) => aggregate !== undefined);
+    const moved = await moveFeed(tx, schema, {
+      epoch: this.#epoch,
+      ttlMs,
+      caughtUp,
+      to: last,
+      ...(event === undefined ? {} : { event }),
+    });
+    if (!moved) throw new LeaseLost();
+    if (moved.generation !== this.#generation) await this.#look(tx, moved.generation);
+    if (!(await noteRevisions(tx, schema, runs(events)))) throw new NotInSequence();
+    for (const projection of this.#live) {
+      const parked = this.#parked.get(projection.name);
+      const used = events.filter(
+        ({ aggregate, stored, failure }) =>
+          aggregate !== undefined &&
+          !parked?.has(aggregate.stream) &&
+          (failure !== undefined || (stored !== undefined && projection.handles.includes(aggregate.type))),
+      );
+      if (used.length === 0) continue;
+      if (singly) await this.#writeOrPark(tx, projection, used[0]!);
+      else await projection.apply(used.map(readable), tx as Parameters<Projection['apply']>[1], schema);
+    }
+  }
+
+  async #writeOrPark(tx: AnyDatabase, projection: Projection, event: FeedEvent): Promise<void> {
+    const { schema } = this.options;
+    let failure: unknown;
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      await sql`savepoint event`.execute(tx);
+      try {
+        await projection.apply([readable(event)], tx as Parameters<Projection['apply']>[1], schema);
+        return;
+      } catch (error) {
+        if (!mayBeTheEvents(error)) throw error;
+        failure = error;
+        // On a lost connection this throws too: then it was not the event.
+        await sql`rollback to savepoint event`.execute(tx);
+      }
+    }
+    const { stream, revision, type } = event.aggregate!;
+    const { position, id: event_id } = event;
+    const { name } = projection;
+    await park(tx, schema, { projection: name, stream, revision, position, event_id, type, error: reasonOf(failure) });
+    await touchFeed(tx, schema);
+    this.options.onParked?.(name, event, failure);
+  }
+
+  /** Which models take part and what waits, when that was changed by somebody else (or by parking). */
+  async #look(db: AnyDatabase, generation: bigint): Promise<void> {
+    const { schema, projections } = this.options;
+    const built = await readModels(db, schema);
+    for (const { name, version } of projections) {
+      if ((built.get(name) ?? 0) > version) throw new NewerModel(name, built.get(name)!);
+    }
+    const parked = new Map<string, Set<string>>();
+    for (const { projection, stream } of await readParked(db, schema)) {
+      parked.set(projection, (parked.get(projection) ?? new Set()).add(stream));
+    }
+    this.#live = projections.filter(({ name, version }) => built.get(name) === version);
+    this.#parked = parked;
+    this.#generation = generation;
+  }
+
+  /** Leaves out what was applied before; throws RevisionGap when something is missing instead. */
+  async #inSequence(events: readonly FeedEvent[]): Promise<FeedEvent[]> {
+    const { db, schema } = this.options;
+    const streams = new Set(events.flatMap(({ aggregate }) => (aggregate ? [aggregate.stream] : [])));
+    const known = await knownRevisions(db, schema, [...streams]);
+    return events.map((event) => {
+      if (!event.aggregate) return event;
+      const { stream, revision } = event.aggregate;
+      const applied = known.get(stream) ?? -1n;
+      if (revision <= applied) return { position: event.position, id: event.id };
+      if (revision > applied + 1n) throw new RevisionGap(stream, known.get(stream), revision);
+      known.set(stream, revision);
+      return event;
+    });
+  }
+}
+
+/** First and last revision that a batch brings of each stream. Throws NotInSequence when they do not follow each other. */
+function runs(events: readonly FeedEvent[]): { stream: string; first: bigint; last: bigint }[] {
+  const found = new Map<string, { stream: string; first: bigint; last: bigint }>();
+  for (const { aggregate } of events) {
+    if (!aggregate) continue;
+    const { stream, revision } = aggregate;
+    const run = found.get(stream);
+    if (!run) found.set(stream, { stream, first: revision, last: revision });
+    else if (revision === run.last + 1n) run.last = revision;
+    else throw new NotInSequence();
+  }
+  return [...found.values()];
+}
+
+function readable(event: FeedEvent): StoredEvent {
+  if (event.failure) throw event.failure;
+  return event.stored!;
+}
+
+/**
+ * Whether an error can come from the events themselves: one thrown by the projection's code, or SQL that refuses a
+ * value (classes 22 and 23). Everything else is the database's state and is waited for, never parked.
+ */
+function mayBeTheEvents(error: unknown): boolean {
+  if (error instanceof LeaseLost || error instanceof RevisionGap || error instanceof NewerModel) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== 'string') return !/connection|timeout|terminated/i.test(reasonOf(error));
+  return /^2[23]...$/.test(code);
+}
+
+export function reasonOf(error: unknown): string {
+  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2_000);
+}
+
+/** True when every table of a model is there. */
+export async function tablesExist(db: AnyDatabase, schema: string, projection: Projection): Promise<boolean> {
+  const names = tables(schema, projection);
+  const { rows } = await sql<{ missing: number }>`select count(*)::int4 as missing from unnest(${names}::text[]) as name
+    where to_regclass(name) is null`.execute(db);
+  return rows[0]?.missing === 0;
+}

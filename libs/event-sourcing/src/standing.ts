@@ -1,0 +1,70 @@
+import type { AggregateType, DomainEvent, StoredEvent } from './event';
+import { isCommandNoted } from './event-codec';
+import { KeyMemory, commandKey, rememberedId } from './key-filter';
+import type { Standing } from './snapshots';
+
+/** Folds events in order onto a snapshot or onto nothing, holding one at a time. */
+export class Fold<State, Event extends DomainEvent> {
+  #state: State;
+  #last: StoredEvent | undefined;
+  #key: string | undefined;
+  #bytes: number;
+  events = 0;
+
+  constructor(
+    private readonly type: AggregateType<State, Event>,
+    private readonly keys: KeyMemory = new KeyMemory(),
+    private readonly from?: Omit<Standing<State>, 'keys'>,
+  ) {
+    this.#state = from?.state ?? type.initial;
+    this.#bytes = from?.bytes ?? 1024;
+  }
+
+  add(stored: StoredEvent<Event>): void {
+    this.#last = stored;
+    this.events += 1;
+    remember(this.keys, stored, this.#key);
+    this.#key = stored.metadata.key;
+    if (isCommandNoted(stored.event)) return;
+    this.#state = this.type.evolve(this.#state, stored.event);
+    this.#bytes += 512;
+  }
+
+  /** Undefined when there was neither a snapshot nor an event. */
+  get standing(): Standing<State> | undefined {
+    if (!this.#last) return this.from && { ...this.from, state: deepFreeze(this.#state), keys: this.keys };
+    return standingAt(this.#last, deepFreeze(this.#state), this.keys, this.#bytes);
+  }
+}
+
+/** The standing after events that were just appended to it. */
+export function advance<State, Event extends DomainEvent>(
+  type: AggregateType<State, Event>,
+  before: Standing<State> | undefined,
+  appended: readonly StoredEvent<Event>[],
+): Standing<State> {
+  const fold = new Fold(type, before?.keys, before);
+  for (const event of appended) fold.add(event);
+  return fold.standing!;
+}
+
+/** A command's key and the ids that it remembers, each once, at the command's first event. */
+function remember(keys: KeyMemory, { metadata, revision }: StoredEvent, previousKey: string | undefined): void {
+  if (metadata.key !== previousKey) keys.add(commandKey(metadata.key), revision);
+  for (const { kind, id } of metadata.remembers ?? []) keys.add(rememberedId(kind, id), revision);
+}
+
+function standingAt<State>(last: StoredEvent, state: State, keys: KeyMemory, bytes: number): Standing<State> {
+  const { revision, position, metadata } = last;
+  const { hash, recordedAt, tenant } = metadata;
+  return { state, revision, position, hash, recordedAt, tenant, keys, bytes };
+}
+
+/** Freezes plain objects and arrays; what is frozen already was frozen with all below it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  Object.freeze(value);
+  const members: unknown[] = Object.values(value);
+  for (const member of members) deepFreeze(member);
+  return value;
+}
