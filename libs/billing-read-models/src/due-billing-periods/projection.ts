@@ -2,7 +2,7 @@ import type { SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { createTable, deleteRows, upsertRows, type Table } from '../table';
 
-/** When each open period ends, and when each subscription that has not begun begins (period 0): one row at most for each. */
+/** When each open period ends; a subscription has one row at most. */
 export interface DueBillingPeriodRow {
   tenant: string;
   subscription_id: string;
@@ -40,7 +40,7 @@ function row(stored: StoredEvent, periodNumber: number, endsAt: string): DueBill
 export const dueBillingPeriods: Projection = {
   name: 'due-billing-periods',
   version: 1,
-  handles: ['SubscriptionStarted', 'BillingPeriodOpened', 'BillingPeriodClosed', 'SubscriptionCanceled'],
+  handles: ['BillingPeriodOpened', 'BillingPeriodClosed'],
   tables: [dueBillingPeriodRows.name],
   create: (db, schema) => createTable(db, schema, dueBillingPeriodRows),
   async apply(events, tx, schema) {
@@ -48,11 +48,9 @@ export const dueBillingPeriods: Projection = {
     const due = new Map<string, DueBillingPeriodRow | null>();
     for (const stored of events) {
       const event = stored.event as SubscriptionEvent;
-      if (event.type === 'SubscriptionStarted') due.set(stored.aggregateId, row(stored, 0, event.data.startsAt));
       if (event.type === 'BillingPeriodOpened')
         due.set(stored.aggregateId, row(stored, event.data.periodNumber, event.data.endsAt));
-      if (event.type === 'BillingPeriodClosed' || event.type === 'SubscriptionCanceled')
-        due.set(stored.aggregateId, null);
+      if (event.type === 'BillingPeriodClosed') due.set(stored.aggregateId, null);
     }
     const ended = [...due].filter(([, open]) => open === null).map(([id]) => ({ subscription_id: id }));
     await deleteRows(tx, schema, dueBillingPeriodRows, ['subscription_id'], ended);

@@ -13,7 +13,7 @@ export interface SubscriptionSummaryRow {
   time_zone: string;
   payment_terms_days: number;
   /** `canceling`: active, with a cancellation at the end of the open period. */
-  status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  status: 'active' | 'canceling' | 'paused' | 'canceled';
   starts_at: string;
   anchor: string;
   interval_unit: 'day' | 'week' | 'month' | 'year';
@@ -121,7 +121,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       currency: data.currency,
       time_zone: data.timeZone,
       payment_terms_days: data.paymentTermsDays,
-      status: 'scheduled',
+      status: 'active',
       starts_at: data.startsAt,
       anchor: data.anchor,
       interval_unit: data.interval.unit,

@@ -1,0 +1,54 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { Clock } from '@perennial/platform';
+import { ApiKeys } from './api-keys';
+import { AddLineItemHandler } from './commands/add-line-item';
+import { CancelSubscriptionHandler } from './commands/cancel-subscription';
+import { CreateApiKeyHandler } from './commands/create-api-key';
+import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
+import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
+import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { ResumeSubscriptionHandler } from './commands/resume-subscription';
+import { RevokeApiKeyHandler } from './commands/revoke-api-key';
+import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
+import { StartSubscriptionHandler } from './commands/start-subscription';
+import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { VoidLineItemHandler } from './commands/void-line-item';
+import { BillingRepositories } from './repositories';
+
+export interface BillingApplicationOptions {
+  readonly repositories: BillingRepositories;
+  readonly apiKeys: ApiKeys;
+  readonly clock: Clock;
+}
+
+/** The commands of billing on the CommandBus. The application imports `CqrsModule.forRoot()` once. */
+@Module({})
+export class BillingApplicationModule {
+  static register({ repositories, apiKeys, clock }: BillingApplicationOptions): DynamicModule {
+    return {
+      module: BillingApplicationModule,
+      imports: [CqrsModule],
+      providers: [
+        { provide: BillingRepositories, useValue: repositories },
+        { provide: ApiKeys, useValue: apiKeys },
+        { provide: Clock, useValue: clock },
+        StartSubscriptionHandler,
+        AddLineItemHandler,
+        VoidLineItemHandler,
+        RollOverBillingPeriodHandler,
+        PauseSubscriptionHandler,
+        ResumeSubscriptionHandler,
+        CancelSubscriptionHandler,
+        UndoCancellationHandler,
+        DraftInvoiceHandler,
+        GrantInvoiceNumberHandler,
+        FinaliseInvoiceHandler,
+        CreateApiKeyHandler,
+        RevokeApiKeyHandler,
+      ],
+      exports: [BillingRepositories, ApiKeys],
+    };
+  }
+}

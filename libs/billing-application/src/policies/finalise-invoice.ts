@@ -1,0 +1,23 @@
+import { DEFAULT_SERIES, type InvoiceDrafted, type InvoiceNumberGranted } from '@perennial/billing-domain';
+import type { Policy } from '@perennial/event-sourcing';
+import { FinaliseInvoice } from '../commands/finalise-invoice';
+import { GrantInvoiceNumber } from '../commands/grant-invoice-number';
+import { policyRequest } from './policy-request';
+
+const NAME = 'finaliseInvoice';
+
+/** A draft asks its series for a number, and the number finalises it. */
+export const finaliseInvoice: Policy<GrantInvoiceNumber | FinaliseInvoice> = {
+  name: NAME,
+  handles: ['InvoiceDrafted', 'InvoiceNumberGranted'],
+  react(stored) {
+    const event = stored.event as InvoiceDrafted | InvoiceNumberGranted;
+    const { invoiceId } = event.data;
+    if (event.type === 'InvoiceDrafted')
+      return [new GrantInvoiceNumber(DEFAULT_SERIES, invoiceId, policyRequest(NAME, stored, {}))];
+    const { series, sequence, number } = event.data;
+    const granted = { series, sequence, number };
+    const content = { command: 'FinaliseInvoice', invoiceId, ...granted };
+    return [new FinaliseInvoice(invoiceId, granted, policyRequest(NAME, stored, content))];
+  },
+};

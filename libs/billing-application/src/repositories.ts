@@ -1,0 +1,44 @@
+import {
+  apiKeyType,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+  type ApiKey,
+  type ApiKeyEvent,
+  type Invoice,
+  type InvoiceEvent,
+  type InvoiceNumbers,
+  type InvoiceNumbersEvent,
+  type Subscription,
+  type SubscriptionEvent,
+} from '@perennial/billing-domain';
+import { AggregateRepository, type RepositoryOptions } from '@perennial/event-sourcing';
+
+/** The aggregates of billing; the only way to change one. */
+export class BillingRepositories {
+  readonly subscriptions: AggregateRepository<Subscription, SubscriptionEvent>;
+  readonly invoices: AggregateRepository<Invoice, InvoiceEvent>;
+  readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
+  readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
+
+  /** How long one command may take in all, with the periods that it rolls over, in ms. */
+  readonly timeBudgetMs: number;
+
+  constructor(options: RepositoryOptions) {
+    this.timeBudgetMs = options.timeBudgetMs ?? 10_000;
+    this.subscriptions = new AggregateRepository(subscriptionType, options);
+    this.invoices = new AggregateRepository(invoiceType, options);
+    this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
+    this.apiKeys = new AggregateRepository(apiKeyType, options);
+  }
+
+  /** Waits for the snapshots that are being written. */
+  async flushSnapshots(): Promise<void> {
+    await Promise.all([
+      this.subscriptions.flushSnapshots(),
+      this.invoices.flushSnapshots(),
+      this.invoiceNumbers.flushSnapshots(),
+      this.apiKeys.flushSnapshots(),
+    ]);
+  }
+}
