@@ -37,6 +37,12 @@ export interface BillingPeriod {
 /** A closed period as the subscription keeps it: where it really ended. */
 export type ClosedPeriod = Pick<BillingPeriod, 'periodNumber' | 'from' | 'to' | 'startsAt' | 'endsAt'>;
 
+interface RecurringBasis {
+  readonly subscriptionId: string;
+  readonly grid: Grid;
+  readonly paidThrough: Readonly<Record<string, string>>;
+}
+
 /** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
 export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {
   const { gridIndex, to } = gridPeriodAt(grid, zone, at);
@@ -67,19 +73,20 @@ export function close(
 }
 
 /**
- * Adds a line item; nothing when the same one is there already. `kept`: bytes of the lines that the subscription keeps
- * besides; `items`: how many items the next boundary bills. Raises `line-item-exists`, `billing-period-full`.
+ * Adds a line item, or nothing when `known`, what the subscription knows under its id, is the same. `kept`: bytes of the lines
+ * that the subscription keeps besides; `items`: how many items the next boundary bills. Raises `line-item-exists`,
+ * `billing-period-full`.
  */
 export function addLine(
   period: BillingPeriod,
   line: Line & { readonly lineItemId: string },
+  known: Line | undefined,
   at: string,
   { kept, items }: { readonly kept: number; readonly items: number },
 ): LineItemAdded[] {
   const { lineItemId } = line;
-  const present = period.lines.find((other) => other.lineItemId === lineItemId);
-  if (present && JSON.stringify(present) === JSON.stringify(line)) return [];
-  if (present || period.voidedLineItemIds.includes(lineItemId)) {
+  if (known && JSON.stringify(known) === JSON.stringify(line)) return [];
+  if (known || period.voidedLineItemIds.includes(lineItemId)) {
     throw new DomainError('line-item-exists', `line item ${lineItemId} exists with other content`, { lineItemId });
   }
   const lines = period.lines.length + period.voidedLineItemIds.length + 1;
@@ -106,28 +113,23 @@ export function voidLine(period: BillingPeriod, lineItemId: string, at: string):
  * part without days. (billing-model.md §1–§3)
  */
 export function recurringLines(
-  terms: {
-    readonly subscriptionId: string;
-    readonly grid: Grid;
-    readonly change: number;
-    readonly items: readonly Item[];
-    readonly paidThrough: Readonly<Record<string, string>>;
-  },
+  { subscriptionId, grid, paidThrough }: RecurringBasis,
+  { change, items }: { readonly change: number; readonly items: readonly Item[] },
   timing: Item['timing'],
-  period: { readonly gridIndex: number; readonly from: string; readonly to: string },
+  period: Pick<BillingPeriod, 'gridIndex' | 'from' | 'to'>,
 ): Line[] {
-  const whole = gridPeriod(terms.grid, period.gridIndex);
+  const charged = items.filter((item) => item.timing === timing);
+  if (charged.length === 0) return [];
+  const whole = gridPeriod(grid, period.gridIndex);
   const divisor = daysBetween(dateOf(whole.from), dateOf(whole.to));
-  return terms.items
-    .filter((item) => item.timing === timing)
-    .flatMap((item) => {
-      const paid = Object.hasOwn(terms.paidThrough, item.itemId) ? terms.paidThrough[item.itemId] : undefined;
-      const starts = [dateOf(period.from), dateOf(item.from), ...(paid === undefined ? [] : [paid])];
-      const ends = [dateOf(period.to), ...(item.to === undefined ? [] : [dateOf(item.to)])];
-      const service = { from: latest(starts), to: earliest(ends) };
-      const days = daysBetween(service.from, service.to);
-      return days > 0 ? [recurringLine(terms.subscriptionId, item, service, days, divisor, terms.change)] : [];
-    });
+  return charged.flatMap((item) => {
+    const paid = Object.hasOwn(paidThrough, item.itemId) ? paidThrough[item.itemId] : undefined;
+    const starts = [dateOf(period.from), dateOf(item.from), ...(paid === undefined ? [] : [paid])];
+    const ends = [dateOf(period.to), ...(item.to === undefined ? [] : [dateOf(item.to)])];
+    const service = { from: latest(starts), to: earliest(ends) };
+    const days = daysBetween(service.from, service.to);
+    return days > 0 ? [recurringLine(subscriptionId, item, service, days, divisor, change)] : [];
+  });
 }
 
 /** Records what happened to the period's lines. */

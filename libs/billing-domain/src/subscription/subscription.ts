@@ -21,7 +21,7 @@ import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { currency } from '../money';
 import { extend, ONE } from '../ratio';
-import { metadata, oneOf, text } from '../text';
+import { encodedBytes, metadata, oneOf, text } from '../text';
 import {
   addLine,
   close,
@@ -66,21 +66,20 @@ export interface StartedSubscription {
   readonly periodNumber: number;
   /** Number of the last bill. */
   readonly billNumber: number;
-  readonly openPeriod?: BillingPeriod;
+  /** None while it is paused, and after its end. */
+  readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon while a period after it is open. */
-  readonly lastClosed?: ClosedPeriod;
+  readonly lastClosed: ClosedPeriod | null;
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
-  /** Billed lines whose service ends after the correction horizon. */
-  readonly billed: readonly { readonly billNumber: number; readonly line: Line }[];
-  /** Bytes of the accrued and billed lines as JSON. */
-  readonly keptBytes: number;
+  /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
+  readonly billed: readonly { readonly billNumber: number; readonly line: Line; readonly bytes: number }[];
   /** Those that end after the correction horizon; the last has no end while it lasts. */
   readonly pauses: readonly { readonly from: string; readonly to?: string }[];
   /** By item: the local date up to which it is paid, beyond a pause. */
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, when it is the last. */
-  readonly cancelsAt?: string;
+  readonly cancelsAt: string | null;
 }
 
 export const notStarted: NotStarted = { status: 'none' };
@@ -177,7 +176,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
 }
 
 /**
- * Adds a charge to the open period; nothing when the same one is there already. Raises `no-open-period`,
+ * Adds a charge to the open period; nothing when the same one was added already. Raises `no-open-period`,
  * `boundary-due`, `line-item-exists`, `billing-period-full`, `subscription-canceled` and the codes of category `invalid`.
  */
 export function addLineItem(state: Subscription, input: NewLineItem, now: string): SubscriptionEvent[] {
@@ -186,9 +185,11 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
   const at = laterInstant(now, period.startsAt);
   const { quantity, unitPrice, net } = price(input.quantity, input.unitPrice);
   const lineItemId = text('lineItemId', input.lineItemId, 100);
-  const present = period.lines.find((line) => line.lineItemId === lineItemId);
+  const known =
+    period.lines.find((line) => line.lineItemId === lineItemId) ??
+    subscription.billed.find(({ line }) => line.lineItemId === lineItemId)?.line;
   // A repeat without dates means the dates that the first one got.
-  const service = input.service ?? present?.service ?? dayOf(toLocalDate(at, subscription.timeZone));
+  const service = input.service ?? known?.service ?? dayOf(toLocalDate(at, subscription.timeZone));
   const line: Line & { lineItemId: string } = {
     lineId: lineItemLineId(subscription.subscriptionId, lineItemId),
     kind: 'one-time',
@@ -203,7 +204,8 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
     metadata: metadata(input.metadata),
   };
-  return addLine(period, line, at, { kept: subscription.keptBytes, items: termsInForce(subscription).items.length });
+  const room = { kept: keptBytes(subscription), items: termsInForce(subscription).items.length };
+  return addLine(period, line, known, at, room);
 }
 
 /**
@@ -235,7 +237,7 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
   const { endsAt } = period;
-  if (subscription.cancelsAt !== undefined && subscription.cancelsAt <= endsAt) {
+  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
     return end(subscription, period, endsAt, 'scheduled');
   }
   const closed = close(period, subscription.timeZone, endsAt, 'boundary');
@@ -254,7 +256,7 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   withoutCredit(input.credit);
   const subscription = living(state, now);
   if (subscription.status === 'paused') return [];
-  if (subscription.cancelsAt !== undefined) throw new DomainError('cancellation-scheduled');
+  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
   const closed = close(period, subscription.timeZone, at, 'pause');
@@ -296,7 +298,7 @@ export function resume(
 export function scheduleCancellation(state: Subscription, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.status === 'paused') throw new DomainError('subscription-paused');
-  if (subscription.cancelsAt !== undefined) return [];
+  if (subscription.cancelsAt !== null) return [];
   const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
   const effectiveAt = laterInstant(now, startsAt);
   return [{ type: 'CancellationScheduled', data: { effectiveAt, periodNumber, cancelsAt: endsAt } }];
@@ -305,7 +307,7 @@ export function scheduleCancellation(state: Subscription, now: string): Subscrip
 /** Takes a scheduled cancellation back. Nothing when there is none. Raises `subscription-canceled`, `boundary-due`. */
 export function undoCancellation(state: Subscription, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
-  if (subscription.cancelsAt === undefined) return [];
+  if (subscription.cancelsAt === null) return [];
   const { periodNumber, startsAt } = openPeriod(subscription);
   return [{ type: 'CancellationUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
 }
@@ -335,30 +337,35 @@ export function evolve(state: Subscription, event: SubscriptionEvent): Subscript
       terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
       periodNumber: 0,
       billNumber: 0,
+      openPeriod: null,
+      lastClosed: null,
       accrued: [],
       billed: [],
-      keptBytes: 0,
       pauses: [],
       paidThrough: {},
+      cancelsAt: null,
     };
   }
   const subscription = startedState(state);
   switch (event.type) {
     case 'BillingPeriodOpened': {
       const { effectiveAt: _, ...period } = event.data;
-      const openPeriod = { ...period, lines: [], voidedLineItemIds: [], bytes: 0 };
-      const { lastClosed } = subscription;
-      const opened = { ...subscription, periodNumber: period.periodNumber, openPeriod };
-      return lastClosed ? forgetBefore(opened, lastClosed) : opened;
+      const { billed, pauses, lastClosed } = subscription;
+      return {
+        ...subscription,
+        periodNumber: period.periodNumber,
+        openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
+        billed: keptLines(billed, lastClosed),
+        pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
+      };
     }
     case 'BillingPeriodClosed': {
-      const { openPeriod: period, ...rest } = subscription;
+      const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
       const { periodNumber, from, startsAt } = period;
       const { to, endsAt } = event.data;
-      const keptBytes = rest.keptBytes + sumOfBytes(period.lines);
-      const accrued = [...rest.accrued, ...period.lines];
-      return { ...rest, accrued, keptBytes, lastClosed: { periodNumber, from, to, startsAt, endsAt } };
+      const accrued = [...subscription.accrued, ...period.lines];
+      return { ...subscription, openPeriod: null, lastClosed: { periodNumber, from, to, startsAt, endsAt }, accrued };
     }
     case 'LineItemAdded':
     case 'LineItemVoided': {
@@ -379,14 +386,10 @@ export function evolve(state: Subscription, event: SubscriptionEvent): Subscript
     }
     case 'CancellationScheduled':
       return { ...subscription, cancelsAt: event.data.cancelsAt };
-    case 'CancellationUnscheduled': {
-      const { cancelsAt: _, ...rest } = subscription;
-      return rest;
-    }
-    case 'SubscriptionCanceled': {
-      const { cancelsAt: _, ...rest } = subscription;
-      return { ...rest, status: 'canceled' };
-    }
+    case 'CancellationUnscheduled':
+      return { ...subscription, cancelsAt: null };
+    case 'SubscriptionCanceled':
+      return { ...subscription, status: 'canceled', cancelsAt: null };
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
@@ -422,11 +425,11 @@ function termsInForce({ terms }: StartedSubscription): StartedSubscription['term
 }
 
 function advanceLines(subscription: StartedSubscription): Line[] {
-  return recurringLines({ ...subscription, ...termsInForce(subscription) }, 'advance', openPeriod(subscription));
+  return recurringLines(subscription, termsInForce(subscription), 'advance', openPeriod(subscription));
 }
 
-function arrearsLines(subscription: StartedSubscription, period: BillingPeriod, to: string): Line[] {
-  return recurringLines({ ...subscription, ...termsInForce(subscription) }, 'arrears', { ...period, to });
+function arrearsLines(subscription: StartedSubscription, { gridIndex, from }: BillingPeriod, to: string): Line[] {
+  return recurringLines(subscription, termsInForce(subscription), 'arrears', { gridIndex, from, to });
 }
 
 /** The one event by which lines leave the subscription; none for no lines. */
@@ -490,30 +493,29 @@ function recordBill(
 ): StartedSubscription {
   const ids = new Set(lines.map((line) => line.lineId));
   const unbilled = (line: Line) => !ids.has(line.lineId);
-  const { openPeriod: period } = subscription;
-  const accrued = subscription.accrued.filter(unbilled);
-  const billed = [...subscription.billed, ...lines.map((line) => ({ billNumber, line }))];
-  const recorded = {
+  const { openPeriod: period, lastClosed } = subscription;
+  const billed = lines.map((line) => ({ billNumber, line, bytes: encodedBytes(line) }));
+  return {
     ...subscription,
     billNumber,
-    accrued,
-    billed,
-    ...(period && !period.lines.every(unbilled) && { openPeriod: withLines(period, period.lines.filter(unbilled)) }),
+    accrued: subscription.accrued.filter(unbilled),
+    billed: [...subscription.billed, ...keptLines(billed, period ? lastClosed : null)],
+    openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
-  return withKeptBytes(period && subscription.lastClosed ? forgetBefore(recorded, subscription.lastClosed) : recorded);
 }
 
-/** Drops what lies before the correction horizon, the start of the previous period. (billing-model.md §4) */
-function forgetBefore(subscription: StartedSubscription, previous: ClosedPeriod): StartedSubscription {
+/** Without those before the correction horizon, the start of the period before the open one. (billing-model.md §4) */
+function keptLines(
+  billed: StartedSubscription['billed'],
+  previous: ClosedPeriod | null,
+): StartedSubscription['billed'] {
+  if (!previous) return billed;
   const horizon = dateOf(previous.from);
-  const billed = subscription.billed.filter(({ line }) => line.service.to > horizon);
-  const pauses = subscription.pauses.filter(({ to }) => to === undefined || to > previous.startsAt);
-  return withKeptBytes({ ...subscription, billed, pauses });
+  return billed.filter(({ line }) => line.service.to > horizon);
 }
 
-function withKeptBytes(subscription: StartedSubscription): StartedSubscription {
-  const keptBytes = sumOfBytes(subscription.accrued) + sumOfBytes(subscription.billed);
-  return { ...subscription, keptBytes };
+function keptBytes({ billed, accrued }: StartedSubscription): number {
+  return billed.reduce((sum, { bytes }) => sum + bytes, sumOfBytes(accrued));
 }
 
 function startGrid({ anchor, interval: asked }: StartSubscription, local: string): Grid {
