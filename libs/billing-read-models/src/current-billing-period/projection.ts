@@ -125,42 +125,27 @@ interface LineChanges {
 function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stored: StoredEvent): void {
   const of = { tenant: stored.metadata.tenant, subscription_id: stored.aggregateId, added_revision: stored.revision };
   const event = stored.event as SubscriptionEvent;
-  switch (event.type) {
-    case 'LineItemAdded':
-      changes.written.set(event.data.line.lineId, {
-        ...of,
-        ordinal: 0,
-        bill_number: null,
-        ...lineRow(event.data.line),
-      });
-      break;
-    case 'LineItemVoided':
-      if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
-      break;
-    case 'BillingPeriodClosed':
-      changes.cleared = true;
-      changes.written.clear();
-      changes.removed.clear();
-      changes.billed.clear();
-      break;
-    case 'LinesBilled':
-      if (period.local_from === null) break;
-      event.data.lines.forEach((line, ordinal) => {
-        const written = changes.written.get(line.lineId);
-        if (written !== undefined) written.bill_number = event.data.billNumber;
-        else if (line.lineItemId !== undefined) changes.billed.set(line.lineId, event.data.billNumber);
-        // The bill of a boundary also carries what the period before it owed in arrears: that is not this period's.
-        else if (line.service.from >= String(period.local_from).slice(0, 10))
-          changes.written.set(line.lineId, {
-            ...of,
-            ordinal,
-            bill_number: event.data.billNumber,
-            ...lineRow(line),
-          });
-      });
-      break;
-    default:
-      break;
+  if (event.type === 'LineItemAdded') {
+    const { line } = event.data;
+    changes.written.set(line.lineId, { ...of, ordinal: 0, bill_number: null, ...lineRow(line) });
+  } else if (event.type === 'LineItemVoided') {
+    if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
+  } else if (event.type === 'BillingPeriodClosed') {
+    changes.cleared = true;
+    changes.written.clear();
+    changes.removed.clear();
+    changes.billed.clear();
+  } else if (event.type === 'LinesBilled' && period.local_from !== null) {
+    const opensOn = period.local_from.slice(0, 10);
+    const { billNumber, lines } = event.data;
+    for (const [ordinal, line] of lines.entries()) {
+      const written = changes.written.get(line.lineId);
+      if (written !== undefined) written.bill_number = billNumber;
+      else if (line.lineItemId !== undefined) changes.billed.set(line.lineId, billNumber);
+      // The bill of a boundary also carries what the period before it owed in arrears: that is not this period's.
+      else if (line.service.from >= opensOn)
+        changes.written.set(line.lineId, { ...of, ordinal, bill_number: billNumber, ...lineRow(line) });
+    }
   }
 }
 

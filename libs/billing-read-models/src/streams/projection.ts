@@ -48,20 +48,13 @@ export const streamRows: Table<StreamRow> = {
 type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | ApiKeyEvent;
 
 function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_id'>> {
-  switch (event.type) {
-    case 'SubscriptionStarted':
-      return { subject: event.data.externalId ?? null, customer_id: event.data.customerId };
-    case 'InvoiceDrafted':
-      return { customer_id: event.data.customerId };
-    case 'InvoiceFinalised':
-      return { subject: event.data.number };
-    case 'InvoiceNumberGranted':
-      return { subject: event.data.series };
-    case 'ApiKeyCreated':
-      return { subject: event.data.name };
-    default:
-      return {};
-  }
+  if (event.type === 'SubscriptionStarted')
+    return { subject: event.data.externalId ?? null, customer_id: event.data.customerId };
+  if (event.type === 'InvoiceDrafted') return { customer_id: event.data.customerId };
+  if (event.type === 'InvoiceFinalised') return { subject: event.data.number };
+  if (event.type === 'InvoiceNumberGranted') return { subject: event.data.series };
+  if (event.type === 'ApiKeyCreated') return { subject: event.data.name };
+  return {};
 }
 
 function evolve(row: StreamRow | undefined, stored: StoredEvent): StreamRow {
