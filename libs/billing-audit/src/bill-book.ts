@@ -34,8 +34,9 @@ interface InvoiceFacts {
   readonly billNumber: number;
   readonly digest: string;
   readonly currency: string;
+  readonly subtotal: bigint;
   readonly total: bigint;
-  readonly timeZone: string;
+  readonly lineCount: number;
   readonly paymentTermsDays: number;
   finalised?: { readonly series: string; readonly sequence: number; readonly number: string };
 }
@@ -153,8 +154,9 @@ function enterInvoice(
     billNumber: invoice.billNumber,
     digest: digestOf(invoice),
     currency: invoice.currency,
+    subtotal: whole(invoice.subtotal) ?? 0n,
     total: whole(invoice.total) ?? 0n,
-    timeZone: invoice.timeZone,
+    lineCount: invoice.lines.length,
     paymentTermsDays: invoice.paymentTermsDays,
   });
   return found;
@@ -313,10 +315,12 @@ function digestOf(bill: {
   readonly customerId: string;
   readonly timeZone: string;
   readonly paymentTermsDays: number;
+  readonly periodNumber: number;
+  readonly cause: string;
   readonly lines: readonly Line[];
 }): string {
-  const { currency, customerId, timeZone, paymentTermsDays, lines } = bill;
-  const text = canonicalize({ currency, customerId, timeZone, paymentTermsDays, lines }) ?? '';
+  const { currency, customerId, timeZone, paymentTermsDays, periodNumber, cause, lines } = bill;
+  const text = canonicalize({ currency, customerId, timeZone, paymentTermsDays, periodNumber, cause, lines }) ?? '';
   return createHash('sha256').update(text).digest('base64');
 }
 

@@ -1,5 +1,21 @@
+import { createHash } from 'node:crypto';
 import type { RecordedEvent } from '@perennial/event-sourcing';
-import { checkChain, expectedHash, type StreamHead } from './hash-chain';
+import { checkChain, type StreamHead } from './hash-chain';
+
+/** RFC 8785 for the plain ASCII values used here, written again so that the proof does not rest on what it proves. */
+const canonical = (value: unknown): string =>
+  typeof value !== 'object' || value === null
+    ? JSON.stringify(value)
+    : `{${Object.entries(value)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`)
+        .join(',')}}`;
+
+function expectedHash(previous: string, event: Pick<RecordedEvent, 'id' | 'type' | 'data' | 'metadata'>): string {
+  const { hash: _, ...metadata } = event.metadata as Record<string, unknown>;
+  const body = canonical({ id: event.id, type: event.type, data: event.data, metadata });
+  return createHash('sha256').update(previous).update(body).digest('hex');
+}
 
 function chain(length: number): RecordedEvent[] {
   const events: RecordedEvent[] = [];
@@ -72,9 +88,13 @@ describe('checkChain', () => {
     const events = chain(4);
     events[1] = changed(events[1]!, { tenant: 'other' });
     events[2] = changed(events[2]!, { recordedAt: '2025-01-01T00:00:00.000Z' });
-    events[3] = changed(events[3]!, { principal: undefined });
-    expect(check(events)).toEqual(
-      expect.arrayContaining(['tenant@1', 'hash-chain@1', 'recorded-at@2', 'hash-chain@2', 'envelope@3']),
-    );
+    events[3] = changed(events[3]!, { hash: undefined });
+    expect(check(events).sort()).toEqual([
+      'envelope@3',
+      'hash-chain@1',
+      'hash-chain@2',
+      'recorded-at-decreases@2',
+      'tenant-changes@1',
+    ]);
   });
 });

@@ -14,6 +14,9 @@ export interface Ledger {
   open?: Of<'BillingPeriodOpened'>;
   pausedAt?: string;
   canceled: boolean;
+  canceling: boolean;
+  /** Sum of the nets of all bills, minor units. */
+  billedNet: bigint;
   /** Where the time that periods and pauses have covered ends (an instant). */
   coveredTo?: string;
   periodNumber: number;
@@ -25,6 +28,8 @@ export interface Ledger {
   /** lineId → the bill that carries it. */
   readonly billed: Map<string, number>;
   readonly lineItems: Set<string>;
+  /** itemId → local date up to which its recurring lines are billed. */
+  readonly servedTo: Map<string, string>;
   key?: string;
 }
 
@@ -33,12 +38,15 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     stream,
     subscriptionId,
     canceled: false,
+    canceling: false,
+    billedNet: 0n,
     periodNumber: 0,
     billNumber: 0,
     pending: new Map(),
     due: new Map(),
     billed: new Map(),
     lineItems: new Set(),
+    servedTo: new Map(),
   };
 }
 
@@ -53,7 +61,8 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
     found.push(mismatch(check, ledger.stream, message, expected, actual, revision));
 
-  if (ledger.key !== undefined && ledger.key !== stored.metadata.key) found.push(...checkAtRest(ledger, revision - 1n));
+  const newAppend = ledger.key !== stored.metadata.key;
+  if (newAppend && ledger.key !== undefined) found.push(...checkAtRest(ledger, revision - 1n));
   ledger.key = stored.metadata.key;
   if (stored.event.type === 'CommandNoted') return found;
 
@@ -61,7 +70,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const first = event.type === 'SubscriptionStarted';
   if (first !== (ledger.started === undefined))
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
-  if (ledger.canceled) differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
+  if (ledger.canceled && newAppend) differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
     case 'SubscriptionStarted':
@@ -119,6 +128,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'SubscriptionPaused':
       if (ledger.pausedAt !== undefined) differ('lifecycle', 'paused twice', 'active', 'paused');
       ledger.pausedAt = event.data.effectiveAt;
+      ledger.canceling = false;
       break;
     case 'SubscriptionResumed':
       if (ledger.pausedAt === undefined) differ('lifecycle', 'resumed without a pause', 'paused', 'active');
@@ -129,9 +139,11 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       break;
     case 'SubscriptionCanceled':
       ledger.canceled = true;
+      ledger.canceling = false;
       break;
     case 'CancellationScheduled':
     case 'CancellationUnscheduled':
+      ledger.canceling = event.type === 'CancellationScheduled';
       if (event.data.periodNumber !== ledger.open?.periodNumber)
         differ(
           'open-period-only',
@@ -142,6 +154,32 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       break;
   }
   return found;
+}
+
+/** What a ledger says of a subscription at one revision, to compare read models with. */
+export interface SubscriptionFacts {
+  readonly currency: string;
+  readonly status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  /** The last period that was opened; 0 before the first. */
+  readonly periodNumber: number;
+  readonly open: Of<'BillingPeriodOpened'> | undefined;
+  readonly bills: number;
+  readonly billedNet: bigint;
+  readonly pending: ReadonlyMap<string, Line>;
+}
+
+export function factsOf(ledger: Ledger): SubscriptionFacts {
+  const active = ledger.canceling ? 'canceling' : 'active';
+  const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
+  return {
+    currency: ledger.started?.currency ?? '',
+    status: ledger.canceled ? 'canceled' : running,
+    periodNumber: ledger.periodNumber,
+    open: ledger.open,
+    bills: ledger.billNumber,
+    billedNet: ledger.billedNet,
+    pending: new Map(ledger.pending),
+  };
 }
 
 /** What must hold between two appends: an open period exactly while active, no line left behind in a closed one. */
@@ -204,6 +242,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
   if (bill.billNumber !== ledger.billNumber + 1)
     differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
   ledger.billNumber = bill.billNumber;
+  ledger.billedNet += sumOfNets(bill.lines) ?? 0n;
   if (ledger.started && bill.currency !== ledger.started.currency)
     differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);
   const sum = sumOfNets(bill.lines);
@@ -217,11 +256,29 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
+    if (line.kind === 'recurring') checkService(ledger, line, differ);
     ledger.due.delete(line.lineId);
     ledger.pending.delete(line.lineId);
     found.push(...checkLine(ledger.stream, line, revision));
   }
   return found;
+}
+
+/** No day of an item is charged twice, and a line charges the days that it says. */
+function checkService(
+  ledger: Ledger,
+  line: Line,
+  differ: (check: string, message: string, expected: unknown, found: unknown) => void,
+): void {
+  const item = line.itemId ?? '';
+  const { from, to } = line.service;
+  const served = ledger.servedTo.get(item);
+  if (served !== undefined && from < served)
+    differ('service-once', `item ${item} is charged twice for the same days`, `from ${served}`, `from ${from}`);
+  ledger.servedTo.set(item, served !== undefined && served > to ? served : to);
+  const days = (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000;
+  if (line.rule.fraction.numerator !== days.toString())
+    differ('line-days', `line ${line.lineId} charges other days than it serves`, days, line.rule.fraction.numerator);
 }
 
 function span(period: { startsAt: string; endsAt: string }): string {

@@ -7,5 +7,6 @@ export * from './event-store';
 export * from './projection';
 export * from './policy';
 export * from './aggregate-repository';
-export type { Logger } from './snapshots';
+export { Snapshots, type Logger } from './snapshots';
+export { commandKey, rememberedId } from './key-filter';
 export * from './golden';

@@ -1,0 +1,15 @@
+/* What auditors ask of the streams themselves; nothing here writes but reconcile, and that through commands. */
+
+export { type AuditedEvent, type StreamPage, maxStreamPage, streamEvents } from './stream-events';
+export {
+  type EventSummary,
+  type Point,
+  type SubscriptionAt,
+  type SubscriptionDiff,
+  subscriptionAt,
+  subscriptionDiff,
+} from './subscription-history';
+export type { FieldChange } from './changes';
+export type { Difference } from './difference';
+export { type ReadModelsUnderAudit, type VerifyOptions, verify } from './verify';
+export { type Totals, type VerifyReport, printableReport } from './report';

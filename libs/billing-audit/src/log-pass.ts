@@ -1,0 +1,108 @@
+import { type EventStore, type RecordedEvent, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
+import { aggregates } from './aggregates';
+import { type BillBook, enterInBook, openBillBook } from './bill-book';
+import type { Difference } from './difference';
+import { type StreamHead, checkChain } from './hash-chain';
+
+/** What one reading of the whole log tells: the head of every stream and the book of bills. About 400 bytes a stream. */
+export interface LogPass {
+  readonly heads: ReadonlyMap<string, StreamHead>;
+  /** Aggregate streams that have a snapshot. */
+  readonly withSnapshot: ReadonlySet<string>;
+  readonly book: BillBook;
+  readonly events: number;
+  /** Position of the last event. */
+  readonly position: bigint;
+}
+
+/** Every event under our prefixes in log order, up to where the store says that nothing more is there. */
+export async function* readToHead(store: EventStore, prefixes: readonly string[]): AsyncGenerator<RecordedEvent> {
+  const caughtUp = new AbortController();
+  const events = store.subscribe({
+    from: 'start',
+    prefixes: [...prefixes],
+    signal: caughtUp.signal,
+    onCaughtUp: () => caughtUp.abort(),
+  });
+  for await (const event of events) yield event;
+}
+
+/** Reads the log once: checks every envelope, decodes every event and enters bills, invoices and numbers in the book. */
+export async function passOverLog(
+  events: AsyncIterable<RecordedEvent>,
+  prefix: string,
+  o: {
+    readonly tenant?: string | undefined;
+    readonly report: (difference: Difference) => void;
+    readonly progress?: (events: number) => void;
+  },
+): Promise<LogPass> {
+  const names = streamNames(prefix);
+  const snapshotPrefix = `${prefix}_snapshot.`;
+  const heads = new Map<string, StreamHead>();
+  const withSnapshot = new Set<string>();
+  const book = openBillBook();
+  let count = 0;
+  let position = -1n;
+
+  for await (const event of events) {
+    if (event.type.startsWith('$')) continue;
+    if (event.stream.startsWith(snapshotPrefix)) {
+      withSnapshot.add(`${prefix}.${event.stream.slice(snapshotPrefix.length)}`);
+      continue;
+    }
+    const aggregate = names.parse(event.stream);
+    if (!aggregate) {
+      if (event.type !== 'Heartbeat') o.report(foreign(event));
+      continue;
+    }
+    if (o.tenant !== undefined && tenantOf(event) !== o.tenant) continue;
+    position = event.position;
+    count += 1;
+    if (count % 10_000 === 0) o.progress?.(count);
+
+    const step = checkChain(heads.get(event.stream), event);
+    heads.set(event.stream, step.head);
+    step.differences.forEach(o.report);
+    const stored = decodeOrReport(event, aggregate.aggregate, o.report);
+    if (stored) enterInBook(book, stored).forEach(o.report);
+  }
+  return { heads, withSnapshot, book, events: count, position };
+}
+
+/** Decodes an event of a known aggregate; what cannot be decoded is reported and gives undefined. */
+export function decodeOrReport(
+  event: RecordedEvent,
+  aggregate: string,
+  report: (difference: Difference) => void,
+): StoredEvent | undefined {
+  const type = aggregates.get(aggregate);
+  if (!type) {
+    report(foreign(event));
+    return undefined;
+  }
+  try {
+    return decode(event, type.catalog);
+  } catch (error) {
+    report({
+      check: 'decodable',
+      subject: event.stream,
+      revision: event.revision.toString(),
+      message: error instanceof Error ? error.message : String(error),
+    });
+    return undefined;
+  }
+}
+
+function foreign(event: RecordedEvent): Difference {
+  return {
+    check: 'known-stream',
+    subject: event.stream,
+    revision: event.revision.toString(),
+    message: `an event ${event.type} stands in a stream that is not ours`,
+  };
+}
+
+function tenantOf(event: RecordedEvent): unknown {
+  return (event.metadata as { tenant?: unknown } | null)?.tenant;
+}

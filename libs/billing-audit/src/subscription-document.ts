@@ -1,0 +1,50 @@
+import type { Line, StartedSubscription } from '@perennial/billing-domain';
+import { type JsonValue, throughJson } from '@perennial/event-sourcing';
+
+/**
+ * A subscription as the audit shows it: the state that decisions are made on, with the open period in it. Amounts are
+ * `{ amount, currency }` in minor units, prices decimals of the minor unit, instants ISO 8601 UTC, `from`/`to` local.
+ */
+export function subscriptionDocument(state: StartedSubscription): Readonly<Record<string, JsonValue>> {
+  const { currency, openPeriod: period, lastClosed } = state;
+  const money = (amount: bigint | string) => ({ amount: amount.toString(), currency });
+  const line = (each: Line) => ({ ...each, net: money(each.net) });
+  const sum = (lines: readonly Line[]) => money(lines.reduce((total, each) => total + BigInt(each.net), 0n));
+  const document = {
+    subscriptionId: state.subscriptionId,
+    externalId: state.externalId ?? null,
+    customerId: state.customerId,
+    status: state.cancelsAt === undefined ? state.status : 'canceling',
+    currency,
+    timeZone: state.timeZone,
+    paymentTermsDays: state.paymentTermsDays,
+    anchor: state.grid.anchor,
+    interval: state.grid.interval,
+    rules: state.rules,
+    terms: state.terms,
+    metadata: state.metadata,
+    cancelsAt: state.cancelsAt ?? null,
+    periodNumber: state.periodNumber,
+    billNumber: state.billNumber,
+    openPeriod: period
+      ? {
+          periodNumber: period.periodNumber,
+          gridIndex: period.gridIndex,
+          kind: period.kind,
+          from: period.from,
+          to: period.to,
+          startsAt: period.startsAt,
+          endsAt: period.endsAt,
+          lines: period.lines.map(line),
+          net: sum(period.lines),
+          voidedLineItemIds: period.voidedLineItemIds,
+        }
+      : null,
+    lastClosedPeriod: lastClosed ?? null,
+    accruedLines: state.accrued.map(line),
+    billedLines: state.billed.map(({ billNumber, line: each }) => ({ ...line(each), billNumber })),
+    pauses: state.pauses,
+    paidThrough: state.paidThrough,
+  };
+  return throughJson(document) as Readonly<Record<string, JsonValue>>;
+}

@@ -1,0 +1,208 @@
+import { type EventStore, streamNames } from '@perennial/event-sourcing';
+import type { Kysely } from 'kysely';
+import { type Missing, settleBook } from './bill-book';
+import { type Difference, mismatch } from './difference';
+import type { StreamHead } from './hash-chain';
+import { type LogPass, passOverLog, readToHead } from './log-pass';
+import {
+  compareInvoiceRows,
+  compareSubscriptionRows,
+  revisionsOf,
+  rowsWithoutStream,
+  subscriptionRows,
+} from './read-model-rows';
+import { type Totals, type VerifyReport, differenceLimit, sealReport } from './report';
+import { checkSnapshot, readSnapshot } from './snapshot-check';
+import { type Replay, replayStream } from './stream-pass';
+
+/** The read models that are to be compared; left out: only the streams are verified. */
+export interface ReadModelsUnderAudit {
+  readonly db: Kysely<unknown>;
+  readonly schema: string;
+  /** Resolves once every projection has read up to the position, or with how far the last one has come in time. */
+  seen(position: bigint): Promise<bigint>;
+  /** Rebuilds every model beside the live one and compares row by row at one position; one sentence a difference. */
+  diff(): Promise<readonly { readonly model: string; readonly message: string }[]>;
+}
+
+export interface VerifyOptions {
+  readonly store: EventStore;
+  readonly prefix: string;
+  readonly tenant?: string | undefined;
+  readonly readModels?: ReadModelsUnderAudit | undefined;
+  /** How far a policy has read, by its name; undefined when it has never run. */
+  readonly policyPosition: (policy: string) => Promise<bigint | undefined>;
+  readonly progress?: (message: string) => void;
+}
+
+/** Streams that are replayed at the same time; reads wait for the store, not for this process. */
+const parallel = 8;
+
+/**
+ * Replays the whole book from the streams alone and compares with it everything that was derived: hash chains,
+ * snapshots and key filters, read models, invoices of bills, numbers. Reads the log once and each subscription once
+ * more; holds the heads of the streams and the bills in memory, not the events.
+ */
+export async function verify(o: VerifyOptions): Promise<VerifyReport> {
+  const differences: Difference[] = [];
+  let differenceCount = 0;
+  const report = (difference: Difference) => {
+    differenceCount += 1;
+    if (differences.length < 10 * differenceLimit) differences.push(difference);
+  };
+  const progress = o.progress ?? (() => undefined);
+
+  const log = await passOverLog(readToHead(o.store, [`${o.prefix}.`, `${o.prefix}_snapshot.`]), o.prefix, {
+    tenant: o.tenant,
+    report,
+    progress: (events) => progress(`${events} events read`),
+  });
+  progress(`${log.events} events in ${log.heads.size} streams, up to position ${log.position}`);
+
+  const seen = o.readModels ? await o.readModels.seen(log.position) : -1n;
+  if (o.readModels && seen < log.position)
+    report(mismatch('read-models-behind', 'projections', 'the projections did not catch up', log.position, seen));
+  const { open, snapshots, rows } = await replayAll(o, log, seen, report, progress);
+
+  const invoiceRowCount = o.readModels
+    ? await compareInvoiceRows(
+        o.readModels.db,
+        o.readModels.schema,
+        log.book,
+        { tenant: o.tenant, position: log.position, seen },
+        report,
+      )
+    : 0;
+  if (o.readModels) {
+    progress('comparing the read models with a rebuild');
+    for (const { model, message } of await o.readModels.diff())
+      report({ check: 'read-model-diff', subject: model, message });
+  }
+
+  const settled = settleBook(log.book);
+  settled.differences.forEach(report);
+  const pending = await reportOverdue(settled.missing, o.policyPosition, report);
+
+  const totals: Record<string, Totals> = {};
+  for (const currency of [...new Set([...settled.totals.keys(), ...open.keys()])].sort()) {
+    const { billed, invoiced, finalised } = settled.totals.get(currency) ?? { billed: 0n, invoiced: 0n, finalised: 0n };
+    totals[currency] = {
+      billed: billed.toString(),
+      invoiced: invoiced.toString(),
+      finalised: finalised.toString(),
+      open: (open.get(currency) ?? 0n).toString(),
+    };
+  }
+  return sealReport({
+    position: log.position,
+    tenant: o.tenant,
+    counts: {
+      events: log.events,
+      streams: log.heads.size,
+      subscriptions: [...log.heads.keys()].filter((name) => name.startsWith(`${o.prefix}.subscription-`)).length,
+      bills: log.book.bills.size,
+      invoices: log.book.invoices.size,
+      'numbers granted': log.book.grants.size,
+      'snapshots compared': snapshots,
+      'rows compared': rows + invoiceRowCount,
+    },
+    totals,
+    differences,
+    differenceCount,
+    pending: pending.length,
+  });
+}
+
+interface AuditedStream {
+  readonly name: string;
+  readonly aggregate: string;
+  readonly id: string;
+  readonly head: StreamHead;
+}
+
+/** Replays every subscription, and whatever else has a snapshot, a batch at a time. */
+async function replayAll(
+  o: VerifyOptions,
+  log: LogPass,
+  seen: bigint,
+  report: (difference: Difference) => void,
+  progress: (message: string) => void,
+): Promise<{ open: ReadonlyMap<string, bigint>; snapshots: number; rows: number }> {
+  const names = streamNames(o.prefix);
+  const open = new Map<string, bigint>();
+  let snapshots = 0;
+  let rows = 0;
+  let done = 0;
+
+  const replayOne = async (stream: AuditedStream, found: Parameters<typeof compareSubscriptionRows>[1] | undefined) => {
+    const wanted = new Set<bigint>(revisionsOf(found));
+    const { snapshot, difference } = log.withSnapshot.has(stream.name)
+      ? await readSnapshot(o.store, o.prefix, stream.aggregate, stream.id)
+      : {};
+    if (difference) report(difference);
+    if (snapshot) wanted.add(snapshot.revision);
+    const replay: Replay = await replayStream(o.store.read(stream.name), stream, wanted, report);
+    if (snapshot) {
+      snapshots += 1;
+      checkSnapshot(snapshot, stream.aggregate, replay).forEach(report);
+    }
+    if (found) {
+      rows += 1;
+      compareSubscriptionRows(stream, found, replay.at, seen).forEach(report);
+    }
+    const facts = replay.at.get(stream.head.revision)?.facts;
+    for (const line of facts?.pending.values() ?? [])
+      open.set(facts?.currency ?? '', (open.get(facts?.currency ?? '') ?? 0n) + BigInt(line.net));
+  };
+
+  const streams = [...log.heads].flatMap(([name, head]): AuditedStream[] => {
+    const address = names.parse(name);
+    return address && (address.aggregate === 'subscription' || log.withSnapshot.has(name))
+      ? [{ name, ...address, head }]
+      : [];
+  });
+  const batch = 32 * parallel;
+  for (let from = 0; from < streams.length; from += batch) {
+    const some = streams.slice(from, from + batch);
+    const ids = some.filter((each) => each.aggregate === 'subscription').map((each) => each.id);
+    const found = o.readModels && (await subscriptionRows(o.readModels.db, o.readModels.schema, ids));
+    const waiting = [...some];
+    const worker = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) await replayOne(next, found?.get(next.id));
+    };
+    await Promise.all(Array.from({ length: parallel }, worker));
+    done += some.length;
+    progress(`${done} of ${streams.length} streams replayed`);
+  }
+  if (o.readModels) {
+    const known = (id: string) => log.heads.has(names.of('subscription', id));
+    await rowsWithoutStream(
+      o.readModels.db,
+      o.readModels.schema,
+      known,
+      { tenant: o.tenant, position: log.position },
+      report,
+    );
+  }
+  return { open, snapshots, rows };
+}
+
+/** What a policy has passed without producing is a difference; what it has not reached is only pending. */
+async function reportOverdue(
+  missing: readonly Missing[],
+  policyPosition: VerifyOptions['policyPosition'],
+  report: (difference: Difference) => void,
+): Promise<readonly Missing[]> {
+  const policies = { invoice: 'draftInvoiceOnLinesBilled', finalisation: 'finaliseInvoice' } as const;
+  const reached = {
+    invoice: await policyPosition(policies.invoice),
+    finalisation: await policyPosition(policies.finalisation),
+  };
+  return missing.filter((each) => {
+    const position = reached[each.what];
+    if (position === undefined || position < each.position) return true;
+    const message = each.what === 'invoice' ? 'the bill became no invoice' : 'the invoice was not finalised';
+    report(mismatch(`missing-${each.what}`, each.stream, message, each.invoiceId, 'none', each.revision));
+    return false;
+  });
+}
