@@ -1,0 +1,445 @@
+import { LRUCache } from 'lru-cache';
+import { decideWrite, type ExpectedRevision } from './expected-revision';
+import {
+  METASTREAM_LIMITS,
+  NO_LIMITS,
+  SOFT_DELETE_METADATA,
+  firstReadable,
+  isMetastream,
+  isSoftDeleted,
+  metastreamOf,
+  parseLimits,
+  undeleted,
+  type StreamLimits,
+} from './metadata';
+import {
+  TOMBSTONE_REVISION,
+  decodeRecord,
+  encodeRecord,
+  eventIdOf,
+  recordCrc,
+  type ProposedEvent,
+  type StoredRecord,
+} from './record';
+import { DamagedRecord, type Storage } from './storage';
+import { randomUUID } from 'node:crypto';
+
+export interface WriteRequest {
+  kind: 'append' | 'delete' | 'tombstone';
+  stream: string;
+  expected: ExpectedRevision;
+  events: readonly ProposedEvent[];
+  /** Milliseconds since 1970 after which the write must not be started. */
+  deadline?: number | undefined;
+}
+
+/** What became of a write. `revision` is −1 for an append of nothing to a missing stream. */
+export type WriteResult =
+  | { kind: 'written'; revision: number; position: number | undefined }
+  | { kind: 'wrong-expected-revision'; current: number }
+  | { kind: 'stream-deleted' }
+  | { kind: 'timeout' }
+  | { kind: 'failed'; error: Error };
+
+interface Stream {
+  name: string;
+  nameBytes: Buffer;
+  id: number | undefined;
+  last: number;
+  tombstoned: boolean;
+  limits: StreamLimits | undefined;
+}
+
+/** What may be read of a stream now. `first` … `last` are readable revisions, those older than `notBefore` excepted. */
+export type ReadableStream =
+  | { kind: 'missing' }
+  | { kind: 'tombstoned' }
+  | { kind: 'present'; id: number; first: number; last: number; notBefore: number };
+
+/** Positions are byte offsets in an imagined transaction log; 0 is its start and no record's. */
+const FIRST_POSITION = 64;
+const RECORD_OVERHEAD = 16;
+
+const CACHED_STREAMS = 100_000;
+const RECENT_EVENT_IDS = 64 * 1024;
+const RECENT_EVENT_IDS_AFTER_OPENING = 4096;
+const TAIL_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The transaction log: decides and writes appends in groups (one transaction and one sync for all that wait),
+ * reads streams and $all, and wakes those who follow it. SQLite is the truth; the caches here are bounded.
+ */
+export class EventLog {
+  private readonly streams = new LRUCache<string, Stream>({ max: CACHED_STREAMS });
+  private readonly recent = new Map<string, number>();
+  private nextStream: number;
+  private nextPosition = FIRST_POSITION;
+  private lastPosition = 0;
+  private lastCreated = 0;
+
+  private queue: { request: WriteRequest; done: (result: WriteResult) => void }[] = [];
+  private flushScheduled = false;
+
+  /** The newest records in log order; it holds every record after `tailFrom`. */
+  private tail: StoredRecord[] = [];
+  private tailBytes = 0;
+  private tailFrom = 0;
+  private written: StoredRecord[] = [];
+  private touched = new Set<string>();
+
+  private readonly followersOfAll = new Set<() => void>();
+  private readonly followersOfStream = new Map<string, Set<() => void>>();
+
+  constructor(private readonly storage: Storage) {
+    this.nextStream = storage.highestStreamId() + 1;
+    this.findHead();
+  }
+
+  /** Position of the last record, 0 when there is none. */
+  get head(): number {
+    return this.lastPosition;
+  }
+
+  /** Queues a write; `done` is called once it is on disk or refused. */
+  write(request: WriteRequest, done: (result: WriteResult) => void): void {
+    this.queue.push({ request, done });
+    if (this.flushScheduled) return;
+    this.flushScheduled = true;
+    // After the sockets that are readable now have been read, so that one commit serves them all.
+    setImmediate(() => {
+      this.flush();
+    });
+  }
+
+  /** What may be read of a stream at this moment. */
+  readable(name: string, now = Date.now()): ReadableStream {
+    const stream = this.stream(name);
+    if (stream.tombstoned) return { kind: 'tombstoned' };
+    const limits = this.limits(stream);
+    if (stream.id === undefined || stream.last < 0 || isSoftDeleted(limits)) return { kind: 'missing' };
+    return {
+      kind: 'present',
+      id: stream.id,
+      first: firstReadable(limits, stream.last),
+      last: stream.last,
+      notBefore: limits.maxAgeMs === undefined ? 0 : now - limits.maxAgeMs,
+    };
+  }
+
+  /** Last revision (−1 none) and tombstone of a stream, whatever its metadata says. */
+  lastRevision(name: string): { last: number; tombstoned: boolean } {
+    return this.stream(name);
+  }
+
+  /** Records of a stream whatever its metadata says, ascending; the tombstone is not among them. */
+  rawForwards(name: string, from: number, limit: number): StoredRecord[] {
+    const { id } = this.stream(name);
+    return id === undefined ? [] : contiguous(this.storage.forwards(id, from, TOMBSTONE_REVISION - 1, limit), 1);
+  }
+
+  tombstoneOf(name: string): StoredRecord | undefined {
+    const { id } = this.stream(name);
+    return id === undefined ? undefined : this.storage.forwards(id, TOMBSTONE_REVISION, TOMBSTONE_REVISION, 1)[0];
+  }
+
+  forwards(id: number, from: number, to: number, limit: number): StoredRecord[] {
+    return contiguous(this.storage.forwards(id, from, to, limit), 1);
+  }
+
+  backwards(id: number, from: number, to: number, limit: number): StoredRecord[] {
+    return contiguous(this.storage.backwards(id, from, to, limit), -1);
+  }
+
+  /** Records after a position; from memory when they are recent. */
+  after(position: number, limit: number): StoredRecord[] {
+    if (position >= this.lastPosition) return [];
+    if (position < this.tailFrom) return this.storage.after(position, limit);
+    let low = 0;
+    let high = this.tail.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.tail[middle] as StoredRecord).position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return this.tail.slice(low, low + limit);
+  }
+
+  before(position: number, limit: number): StoredRecord[] {
+    return this.storage.before(position, limit);
+  }
+
+  /** False for an offset inside a record: no position that this log ever gave out. */
+  isRecordStart(position: number): boolean {
+    if (position <= 0 || position > this.lastPosition) return true;
+    const [record] = this.storage.before(position, 1);
+    return record === undefined || record.position + record.bytes.length + RECORD_OVERHEAD <= position;
+  }
+
+  /** Calls `wake` after each commit that wrote to the stream (to any stream without a name); returns how to stop. */
+  follow(name: string | undefined, wake: () => void): () => void {
+    if (name === undefined) {
+      this.followersOfAll.add(wake);
+      return () => this.followersOfAll.delete(wake);
+    }
+    const followers = this.followersOfStream.get(name) ?? new Set();
+    this.followersOfStream.set(name, followers.add(wake));
+    return () => {
+      followers.delete(wake);
+      if (followers.size === 0 && this.followersOfStream.get(name) === followers) this.followersOfStream.delete(name);
+    };
+  }
+
+  /** Writes what is queued and closes the database. */
+  close(): void {
+    this.flush();
+    this.storage.close();
+  }
+
+  private flush(): void {
+    this.flushScheduled = false;
+    const group = this.queue;
+    if (group.length === 0) return;
+    this.queue = [];
+    const results = this.commitGroup(group.map(({ request }) => request));
+    for (const [index, { done }] of group.entries()) done(results[index] as WriteResult);
+    if (this.written.length === 0) return;
+    this.keepTail();
+    const touched = this.touched;
+    this.touched = new Set();
+    for (const wake of [...this.followersOfAll]) wake();
+    for (const name of touched) for (const wake of [...(this.followersOfStream.get(name) ?? [])]) wake();
+  }
+
+  /** One transaction for all; when it fails before its commit each request is tried alone, so that one cannot fail all. */
+  private commitGroup(requests: WriteRequest[]): WriteResult[] {
+    let committing = false;
+    const alreadyWritten = this.written.length;
+    try {
+      const now = Date.now();
+      this.storage.begin();
+      const results = requests.map((request) => this.apply(request, now));
+      committing = true;
+      if (this.written.length > alreadyWritten) this.storage.commit();
+      else this.storage.rollback();
+      return results;
+    } catch (error) {
+      this.forget(alreadyWritten);
+      if (committing || requests.length === 1) {
+        return requests.map(() => ({
+          kind: 'failed',
+          error: error instanceof Error ? error : new Error(String(error)),
+        }));
+      }
+      return requests.flatMap((request) => this.commitGroup([request]));
+    }
+  }
+
+  private apply(request: WriteRequest, now: number): WriteResult {
+    if (request.deadline !== undefined && request.deadline <= now) return { kind: 'timeout' };
+    const stream = this.stream(request.stream);
+    const metastream = isMetastream(stream.name) ? undefined : this.stream(metastreamOf(stream.name));
+    const softDeleted = isSoftDeleted(this.limits(stream));
+    const decision = decideWrite(
+      {
+        last: stream.last,
+        tombstoned: stream.tombstoned,
+        softDeleted,
+        hasMetadata: metastream !== undefined && metastream.last >= 0,
+        recentRevision: (eventId) => (stream.id === undefined ? undefined : this.recent.get(`${stream.id}/${eventId}`)),
+        eventIdAt: (revision) => this.eventIdAt(stream, revision),
+      },
+      request.expected,
+      request.kind === 'append' ? request.events.map(({ id }) => id) : [NO_EVENT],
+    );
+    if (decision.kind === 'stream-deleted') return { kind: 'stream-deleted' };
+    if (decision.kind === 'wrong-expected-revision') {
+      return { kind: 'wrong-expected-revision', current: stream.last };
+    }
+    if (decision.kind === 'idempotent') {
+      return {
+        kind: 'written',
+        revision: decision.lastRevision,
+        position: this.readablePosition(stream, decision.lastRevision, now),
+      };
+    }
+    switch (request.kind) {
+      case 'append':
+        return this.applyAppend(stream, request.events, softDeleted, now);
+      case 'delete': {
+        // Nothing to delete is refused, whatever was expected.
+        if (stream.last < 0 && (metastream?.last ?? -1) < 0) return { kind: 'wrong-expected-revision', current: -1 };
+        const position = this.put(this.stream(metastreamOf(stream.name)), [metadataEvent(SOFT_DELETE_METADATA)], now);
+        return { kind: 'written', revision: stream.last, position };
+      }
+      case 'tombstone':
+        return { kind: 'written', revision: TOMBSTONE_REVISION, position: this.put(stream, [TOMBSTONE()], now, true) };
+    }
+  }
+
+  private applyAppend(
+    stream: Stream,
+    events: readonly ProposedEvent[],
+    softDeleted: boolean,
+    now: number,
+  ): WriteResult {
+    const base = isMetastream(stream.name) ? this.stream(stream.name.slice(2)) : undefined;
+    const baseSoftDeleted = base !== undefined && isSoftDeleted(this.limits(base));
+    const before = stream.last;
+    const position = events.length === 0 ? this.lastPosition : this.put(stream, events, now);
+    const revision = stream.last;
+    if (softDeleted) this.undelete(stream, before + 1, now);
+    if (base !== undefined && baseSoftDeleted) this.undelete(base, base.last + 1, now);
+    return { kind: 'written', revision, position };
+  }
+
+  private undelete(stream: Stream, fromRevision: number, now: number): void {
+    const metastream = this.stream(metastreamOf(stream.name));
+    const current = this.lastRecord(metastream);
+    const metadata = current === undefined ? undefined : undeleted(decodeRecord(current.bytes).data, fromRevision);
+    if (metadata !== undefined) this.put(metastream, [metadataEvent(metadata)], now);
+  }
+
+  /** Writes events after the stream's last; returns the position of the last one written. */
+  private put(stream: Stream, events: readonly ProposedEvent[], now: number, tombstone = false): number {
+    const created = Math.max(now, this.lastCreated);
+    this.lastCreated = created;
+    if (stream.id === undefined) {
+      stream.id = this.nextStream++;
+      this.storage.addStream(stream.id, stream.nameBytes);
+    }
+    for (const [index, event] of events.entries()) {
+      const revision = tombstone ? TOMBSTONE_REVISION : stream.last + 1;
+      const position = this.nextPosition;
+      const bytes = encodeRecord(event, stream.nameBytes, revision, position, created);
+      const remaining = events.length - index - 1;
+      const crc = recordCrc(stream.id, revision, position, remaining, bytes);
+      const record = { position, stream: stream.id, revision, created, remaining, crc, bytes };
+      this.storage.insert(record);
+      this.written.push(record);
+      this.remember(stream.id, event.id, revision);
+      this.lastPosition = position;
+      this.nextPosition = position + bytes.length + RECORD_OVERHEAD;
+      if (tombstone) stream.tombstoned = true;
+      else stream.last = revision;
+    }
+    this.touched.add(stream.name);
+    if (isMetastream(stream.name)) {
+      const base = this.streams.peek(stream.name.slice(2));
+      if (base !== undefined) base.limits = undefined;
+    }
+    if (tombstone) this.streams.delete(metastreamOf(stream.name));
+    return this.lastPosition;
+  }
+
+  private stream(name: string): Stream {
+    const cached = this.streams.get(name);
+    if (cached !== undefined) return cached;
+    const nameBytes = Buffer.from(name);
+    const id = this.storage.streamId(nameBytes);
+    let last = id === undefined ? -1 : (this.storage.lastRevision(id) ?? -1);
+    let tombstoned = last === TOMBSTONE_REVISION;
+    if (tombstoned) last = -1;
+    if (isMetastream(name) && this.stream(name.slice(2)).tombstoned) tombstoned = true;
+    const stream: Stream = { name, nameBytes, id, last, tombstoned, limits: undefined };
+    this.streams.set(name, stream);
+    return stream;
+  }
+
+  private limits(stream: Stream): StreamLimits {
+    if (isMetastream(stream.name)) return METASTREAM_LIMITS;
+    if (stream.limits !== undefined) return stream.limits;
+    const record = this.lastRecord(this.stream(metastreamOf(stream.name)));
+    stream.limits = record === undefined ? NO_LIMITS : parseLimits(decodeRecord(record.bytes).data);
+    return stream.limits;
+  }
+
+  private lastRecord(stream: Stream): StoredRecord | undefined {
+    if (stream.id === undefined || stream.last < 0) return undefined;
+    return this.storage.forwards(stream.id, stream.last, stream.last, 1)[0];
+  }
+
+  private eventIdAt(stream: Stream, revision: number): string | undefined {
+    if (stream.id === undefined) return undefined;
+    const [record] = this.storage.forwards(stream.id, revision, revision, 1);
+    return record === undefined ? undefined : eventIdOf(record.bytes);
+  }
+
+  private readablePosition(stream: Stream, revision: number, now: number): number | undefined {
+    const readable = this.readable(stream.name, now);
+    if (readable.kind !== 'present' || revision < readable.first) return undefined;
+    const [record] = this.storage.forwards(readable.id, revision, revision, 1);
+    return record === undefined || record.created < readable.notBefore ? undefined : record.position;
+  }
+
+  private remember(stream: number, eventId: string, revision: number): void {
+    this.recent.set(`${stream}/${eventId}`, revision);
+    if (this.recent.size <= RECENT_EVENT_IDS) return;
+    for (const oldest of this.recent.keys()) {
+      this.recent.delete(oldest);
+      break;
+    }
+  }
+
+  private keepTail(): void {
+    for (const record of this.written) this.tailBytes += record.bytes.length;
+    this.tail.push(...this.written);
+    this.written = [];
+    if (this.tailBytes <= TAIL_BYTES) return;
+    let dropped = 0;
+    while (this.tailBytes > TAIL_BYTES / 2) this.tailBytes -= (this.tail[dropped++] as StoredRecord).bytes.length;
+    this.tailFrom = (this.tail[dropped - 1] as StoredRecord).position;
+    this.tail = this.tail.slice(dropped);
+  }
+
+  /** After a failed transaction: nothing remembered of it may stay. */
+  private forget(alreadyWritten: number): void {
+    this.storage.rollback();
+    this.written.length = alreadyWritten;
+    this.streams.clear();
+    this.recent.clear();
+    this.nextStream = this.storage.highestStreamId() + 1;
+    this.findHead();
+  }
+
+  private findHead(): void {
+    const newest = this.storage.before(Number.MAX_SAFE_INTEGER, RECENT_EVENT_IDS_AFTER_OPENING).reverse();
+    for (const record of newest) this.remember(record.stream, eventIdOf(record.bytes), record.revision);
+    const last = newest.at(-1);
+    this.lastPosition = last?.position ?? 0;
+    this.lastCreated = last?.created ?? 0;
+    this.nextPosition = last === undefined ? FIRST_POSITION : last.position + last.bytes.length + RECORD_OVERHEAD;
+    this.tail = [];
+    this.tailBytes = 0;
+    this.tailFrom = this.lastPosition;
+  }
+}
+
+/** Stands for the id of a delete, which repeats nothing. */
+const NO_EVENT = '';
+
+const NOTHING = Buffer.alloc(0);
+const metadataEvent = (data: Buffer): ProposedEvent => ({
+  id: randomUUID(),
+  type: '$metadata',
+  contentType: 'application/json',
+  data,
+  metadata: NOTHING,
+});
+const TOMBSTONE = (): ProposedEvent => ({
+  id: randomUUID(),
+  type: '$streamDeleted',
+  contentType: 'application/octet-stream',
+  data: NOTHING,
+  metadata: NOTHING,
+});
+
+/** Revisions of one stream have no gaps: a missing one is damage, never an empty answer. */
+function contiguous(records: StoredRecord[], step: 1 | -1): StoredRecord[] {
+  for (let i = 1; i < records.length; i++) {
+    const expected = (records[i - 1] as StoredRecord).revision + step;
+    if ((records[i] as StoredRecord).revision !== expected) {
+      throw new DamagedRecord(`revision ${expected} of a stream is missing after position ${records[i - 1]?.position}`);
+    }
+  }
+  return records;
+}
