@@ -44,7 +44,7 @@ export class Config {
   @Matches(/^postgres(ql)?:\/\/\S+$/, { message: 'must be a connection string such as postgres://user@host/db' })
   readonly databaseUrl: string | undefined = undefined;
 
-  @Matches(/^[a-z][a-z0-9]{0,39}$/, { message: 'must be 1 to 40 lower-case letters and digits, a letter first' })
+  @Matches(/^[A-Za-z][A-Za-z0-9-]{0,59}$/, { message: 'must be 1 to 60 letters, digits and hyphens, a letter first' })
   readonly streamPrefix: string = 'perennial';
 
   @Matches(/^[a-z][a-z0-9_]{0,39}$/, { message: 'must be 1 to 40 of a-z, 0-9 and _, a letter first' })

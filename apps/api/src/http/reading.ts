@@ -1,0 +1,29 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type EventStore, ProjectionWatch } from '@perennial/event-sourcing';
+import { Config } from '@perennial/platform';
+import { STORE } from '../../../process/src/tokens';
+import { EdgeProblem } from './edge-problem';
+
+/** Lets a read wait until its read model has seen a position that an earlier answer gave: read your own writes. */
+@Injectable()
+export class Reading {
+  constructor(
+    private readonly watch: ProjectionWatch,
+    @Inject(STORE) private readonly store: EventStore,
+    private readonly config: Config,
+  ) {}
+
+  /**
+   * Returns when `model` has seen `minPosition`, at once when there is none. Throws `unknown-position` when no event
+   * stands there, `not-yet-visible` when the bounded wait was not enough.
+   */
+  async waitFor(model: string, minPosition: string | undefined): Promise<void> {
+    if (minPosition === undefined) return;
+    const wanted = BigInt(minPosition);
+    const { position } = await this.watch.asOf(model);
+    if (position !== undefined && position >= wanted) return;
+    if ((await this.store.readAt(wanted)) === undefined) throw new EdgeProblem('unknown-position');
+    if (await this.watch.waitFor(model, wanted, this.config.visibilityWaitMs)) return;
+    throw new EdgeProblem('not-yet-visible');
+  }
+}

@@ -1,0 +1,97 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsIn, IsUUID, Matches } from 'class-validator';
+import { IsText, Optional } from './http/fields';
+import { LineAnswer } from './http/line.dto';
+import { MoneyAnswer } from './http/money.dto';
+import { AsOfAnswer, ListQuery } from './http/parameters.dto';
+
+export class InvoicePath {
+  @IsUUID()
+  readonly invoiceId!: string;
+}
+
+export class InvoicesQuery extends ListQuery {
+  @IsText(200, { optional: true })
+  readonly customerId?: string;
+
+  @Optional()
+  @IsUUID()
+  readonly subscriptionId?: string;
+
+  /** The subscription's external id. */
+  @IsText(200, { optional: true })
+  readonly externalId?: string;
+
+  @Optional()
+  @IsIn(['draft', 'finalised'])
+  readonly status?: 'draft' | 'finalised';
+
+  /** As printed. */
+  @IsText(100, { optional: true })
+  readonly number?: string;
+
+  /** Due on this date or later. */
+  @Optional()
+  @Matches(/^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, { message: '$property must be a date' })
+  readonly dueFrom?: string;
+
+  /** Due before this date. */
+  @Optional()
+  @Matches(/^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, { message: '$property must be a date' })
+  readonly dueBefore?: string;
+}
+
+export class InvoiceSummaryAnswer {
+  readonly invoiceId!: string;
+  readonly subscriptionId!: string;
+  /** Counts up from 1 in a subscription. */
+  @ApiProperty({ type: 'integer' })
+  readonly billNumber!: number;
+  /** The billing period that the bill belongs to. */
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  /** What caused the bill. */
+  readonly cause!: string;
+  readonly customerId!: string;
+  readonly status!: 'draft' | 'finalised';
+  /** As printed; null on a draft. */
+  readonly number!: string | null;
+  readonly series!: string | null;
+  /** Local date of finalising. */
+  readonly issuedOn!: string | null;
+  readonly dueOn!: string | null;
+  readonly timeZone!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly paymentTermsDays!: number;
+  readonly subtotal!: MoneyAnswer;
+  readonly taxTotal!: MoneyAnswer;
+  readonly total!: MoneyAnswer;
+  @ApiProperty({ type: 'integer' })
+  readonly lineCount!: number;
+  readonly draftedAt!: string;
+  readonly finalisedAt!: string | null;
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+}
+
+export class TaxAnswer {
+  readonly code!: string;
+  readonly amount!: MoneyAnswer;
+}
+
+export class InvoiceFound extends InvoiceSummaryAnswer {
+  @ApiProperty({ type: [LineAnswer] })
+  readonly lines!: readonly LineAnswer[];
+  @ApiProperty({ type: [TaxAnswer] })
+  readonly taxes!: readonly TaxAnswer[];
+  readonly asOf!: AsOfAnswer;
+}
+
+export class InvoicePage {
+  @ApiProperty({ type: [InvoiceSummaryAnswer] })
+  readonly items!: readonly InvoiceSummaryAnswer[];
+  /** There while there is more. */
+  readonly nextCursor?: string;
+  readonly asOf!: AsOfAnswer;
+}

@@ -1,0 +1,31 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+
+const about = `Event-sourced subscription billing.
+
+**Commands** are POST (and DELETE) requests with an \`Idempotency-Key\`. Repeating one with its key gives the first answer,
+for as long as the resource exists. \`If-Match: "<revision>"\` makes a command apply to one revision only. \`?dryRun=true\`
+answers with the events that would be recorded, and records nothing. Each answer has the new revision in \`ETag\` and the
+position in the log in \`Perennial-Position\`.
+
+**Reads** come from read models, a moment behind; \`?minPosition=<Perennial-Position>\` waits until a read sees what a
+command did. Every answer states its as-of position, its lag, and how many streams it is missing (\`incomplete\`).
+
+**Money** is whole minor units as a decimal string. Instants are ISO 8601 in UTC. Refusals are
+\`application/problem+json\` with a stable \`code\`; /problems lists them all.
+
+**API keys**: \`Authorization: Bearer pk_…\`. A key belongs to a tenant and has scopes; another tenant's ids are 404.`;
+
+/** The OpenAPI document of the application; complete only when built by \`nest build\`, whose plugin reads the DTOs. */
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Perennial')
+    .setDescription(about)
+    .setVersion('1')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'pk_<id>_<secret>' }, 'apiKey')
+    .build();
+  return SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
+  });
+}

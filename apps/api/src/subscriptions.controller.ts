@@ -1,0 +1,312 @@
+import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  AddLineItem,
+  CancelSubscription,
+  PauseSubscription,
+  ResumeSubscription,
+  RollOverBillingPeriod,
+  StartSubscription,
+  type SubscriptionTerms,
+  UndoCancellation,
+  VoidLineItem,
+} from '@perennial/billing-application';
+import {
+  currentBillingPeriod,
+  FindSubscriptions,
+  GetCurrentBillingPeriod,
+  GetSubscription,
+  subscriptionSummary,
+} from '@perennial/billing-read-models';
+import { answerOf, CommandDispatch } from './http/command-dispatch';
+import { CommandAnswer, NoBody } from './http/command-answer.dto';
+import { contextOf, refuseBody } from './http/command-headers';
+import { found, listed } from './http/found';
+import { canonicalInstant } from './http/instant';
+import { Commands, Reads } from './http/operation';
+import { CommandQuery, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
+import { principalOf } from './http/principal';
+import { Reading } from './http/reading';
+import {
+  AddLineItemBody,
+  CancelBody,
+  CurrentBillingPeriodAnswer,
+  LineItemPath,
+  PauseBody,
+  ResumeBody,
+  RollOverBody,
+  StartSubscriptionBody,
+  SubscriptionFound,
+  SubscriptionPage,
+  SubscriptionsQuery,
+} from './subscriptions.dto';
+
+const path = (id: string) => `/v1/subscriptions/${id}`;
+
+@ApiTags('subscriptions')
+@Controller('v1/subscriptions')
+export class SubscriptionsController {
+  constructor(
+    private readonly commands: CommandDispatch,
+    private readonly queries: QueryBus,
+    private readonly reading: Reading,
+  ) {}
+
+  @Post()
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Start a subscription',
+    description: 'Opens its first billing period and bills what is due in advance.',
+    status: 201,
+    answer: CommandAnswer,
+    problems: [
+      'subscription-exists',
+      'unknown-currency',
+      'unknown-time-zone',
+      'invalid-interval',
+      'invalid-anchor',
+      'invalid-local-date-time',
+      'amount-out-of-range',
+    ],
+  })
+  async start(
+    @Body() body: StartSubscriptionBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'StartSubscription', dryRun === 'true');
+    return answerOf(await this.commands.execute(new StartSubscription(startOf(body), context), reply, path));
+  }
+
+  @Post(':subscriptionId/line-items')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Add a charge to the open billing period',
+    status: 201,
+    answer: CommandAnswer,
+    problems: [
+      'subscription-not-found',
+      'line-item-exists',
+      'no-open-period',
+      'billing-period-full',
+      'subscription-canceled',
+      'subscription-paused',
+      'invalid-service',
+      'invalid-date',
+      'amount-out-of-range',
+    ],
+  })
+  async addLineItem(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() body: AddLineItemBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'AddLineItem', dryRun === 'true');
+    const current = `${path(subscriptionId)}/current-billing-period`;
+    return answerOf(
+      await this.commands.execute(new AddLineItem(subscriptionId, { ...body }, context), reply, () => current),
+    );
+  }
+
+  @Post(':subscriptionId/line-items/:lineItemId/void')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Void a line item that is not billed yet',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: [
+      'subscription-not-found',
+      'line-item-not-found',
+      'line-item-already-billed',
+      'no-open-period',
+      'subscription-canceled',
+      'subscription-paused',
+    ],
+  })
+  async voidLineItem(
+    @Param() { subscriptionId, lineItemId }: LineItemPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'VoidLineItem', dryRun === 'true');
+    return answerOf(await this.commands.execute(new VoidLineItem(subscriptionId, lineItemId, context), reply));
+  }
+
+  @Post(':subscriptionId/roll-over')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Close an elapsed billing period, open the next and bill',
+    description: 'The scheduler does this by itself; a period that is closed already changes nothing.',
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'period-not-elapsed', 'subscription-canceled'],
+  })
+  async rollOver(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { periodNumber }: RollOverBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'RollOverBillingPeriod', dryRun === 'true');
+    return answerOf(
+      await this.commands.execute(new RollOverBillingPeriod(subscriptionId, periodNumber, context), reply),
+    );
+  }
+
+  @Post(':subscriptionId/pause')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Pause: close the open period and bill what is due',
+    body: PauseBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled', 'cancellation-scheduled', 'not-available'],
+  })
+  async pause(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { credit = 'none' }: PauseBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'PauseSubscription', dryRun === 'true');
+    return answerOf(await this.commands.execute(new PauseSubscription(subscriptionId, { credit }, context), reply));
+  }
+
+  @Post(':subscriptionId/resume')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Resume: open a period up to the next boundary and bill what is not paid yet',
+    body: ResumeBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled', 'not-available'],
+  })
+  async resume(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { anchor = 'keep' }: ResumeBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ResumeSubscription', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ResumeSubscription(subscriptionId, { anchor }, context), reply));
+  }
+
+  @Post(':subscriptionId/cancel')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Cancel now, or with the open period',
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled', 'subscription-paused', 'not-available'],
+  })
+  async cancel(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { at, credit = 'none' }: CancelBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'CancelSubscription', dryRun === 'true');
+    return answerOf(
+      await this.commands.execute(new CancelSubscription(subscriptionId, { at, credit }, context), reply),
+    );
+  }
+
+  @Post(':subscriptionId/undo-cancellation')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Take a scheduled cancellation back',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled'],
+  })
+  async undoCancellation(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'UndoCancellation', dryRun === 'true');
+    return answerOf(await this.commands.execute(new UndoCancellation(subscriptionId, context), reply));
+  }
+
+  @Get()
+  @Reads({
+    scope: 'finance:read',
+    summary: 'List subscriptions in the order in which they were started',
+    answer: SubscriptionPage,
+    kind: 'list',
+  })
+  async list(@Query() query: SubscriptionsQuery, @Req() request: FastifyRequest): Promise<SubscriptionPage> {
+    const { minPosition, limit, periodEndsFrom, periodEndsBefore, ...filter } = query;
+    await this.reading.waitFor(subscriptionSummary.name, minPosition);
+    return listed(
+      await this.queries.execute(
+        new FindSubscriptions({
+          ...filter,
+          tenant: principalOf(request).tenant,
+          limit: pageOf(limit),
+          periodEndsFrom: canonicalInstant(periodEndsFrom),
+          periodEndsBefore: canonicalInstant(periodEndsBefore),
+        }),
+      ),
+    );
+  }
+
+  @Get(':subscriptionId')
+  @Reads({
+    scope: 'finance:read',
+    summary: 'Read a subscription: terms, lifecycle, totals',
+    answer: SubscriptionFound,
+    kind: 'one',
+    problems: ['subscription-not-found'],
+  })
+  async get(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { minPosition }: ReadQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SubscriptionFound> {
+    await this.reading.waitFor(subscriptionSummary.name, minPosition);
+    const query = new GetSubscription(principalOf(request).tenant, subscriptionId);
+    return found(await this.queries.execute(query), 'subscription-not-found', reply);
+  }
+
+  @Get(':subscriptionId/current-billing-period')
+  @Reads({
+    scope: 'finance:read',
+    summary: 'Read the open billing period with its lines',
+    answer: CurrentBillingPeriodAnswer,
+    kind: 'one',
+    problems: ['subscription-not-found'],
+  })
+  async currentBillingPeriod(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { minPosition }: ReadQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CurrentBillingPeriodAnswer> {
+    await this.reading.waitFor(currentBillingPeriod.name, minPosition);
+    const query = new GetCurrentBillingPeriod(principalOf(request).tenant, subscriptionId);
+    return found(await this.queries.execute(query), 'subscription-not-found', reply);
+  }
+}
+
+/** The currency stands once, for all amounts; one item, until plans bring more. */
+function startOf({ items: [item], ...terms }: StartSubscriptionBody): SubscriptionTerms {
+  if (!item) throw new Error('a validated body has an item');
+  const { price, ...rest } = item;
+  const { dayOfMonth, localDateTime } = terms.anchor ?? {};
+  return {
+    ...terms,
+    anchor: dayOfMonth !== undefined ? { dayOfMonth } : localDateTime !== undefined ? { localDateTime } : undefined,
+    item: { ...rest, unitPrice: price.unitPrice },
+  };
+}

@@ -1,0 +1,382 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsBoolean,
+  IsDefined,
+  IsIn,
+  IsInt,
+  Matches,
+  Max,
+  Min,
+  ValidateBy,
+  ValidateNested,
+} from 'class-validator';
+import { IsDecimal, IsMetadata, IsText, Optional } from './http/fields';
+import { MoneyAnswer } from './http/money.dto';
+import { IsInstant } from './http/instant';
+import { LineAnswer } from './http/line.dto';
+import { AsOfAnswer, ListQuery, SubscriptionPath } from './http/parameters.dto';
+
+export class IntervalBody {
+  @IsIn(['day', 'week', 'month', 'year'])
+  readonly unit!: 'day' | 'week' | 'month' | 'year';
+
+  /** At most 3660 days, 520 weeks, 120 months or 10 years. */
+  @IsInt()
+  @Min(1)
+  @Max(3660)
+  readonly count!: number;
+}
+
+/** From where periods are counted: a day of the month, or a moment on the wall clock. Default: the day of the start. */
+export class AnchorBody {
+  @Optional()
+  @IsInt()
+  @Min(1)
+  @Max(31)
+  readonly dayOfMonth?: number;
+
+  /**
+   * On the wall clock of `timeZone`.
+   * @example "2026-01-31T00:00:00"
+   */
+  @Optional()
+  @Matches(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, {
+    message: '$property must be a local date-time such as 2026-01-31T00:00:00',
+  })
+  readonly localDateTime?: string;
+}
+
+export class FlatPriceBody {
+  @IsIn(['flat'])
+  readonly model!: 'flat';
+
+  /** For one unit and one period, a decimal of the minor unit: "1999" is 19.99 USD, "0.04" is 0.0004 USD. */
+  @IsDecimal({ example: '1999' })
+  readonly unitPrice!: string;
+}
+
+/** What is charged in every period. */
+export class ItemBody {
+  /** Of the caller's; the component key when left out. */
+  @IsText(100, { optional: true })
+  readonly itemId?: string;
+
+  /** What it is a charge for; "base" when left out. */
+  @IsText(100, { optional: true })
+  readonly componentKey?: string;
+
+  /** As it stands on the invoice. */
+  @IsText(500)
+  readonly description!: string;
+
+  @IsDecimal({ optional: true, default: '1' })
+  readonly quantity?: string;
+
+  @IsText(100, { optional: true })
+  readonly taxCode?: string;
+
+  @Optional()
+  @IsIn(['exclusive', 'inclusive', 'unspecified'])
+  readonly taxBehaviour?: 'exclusive' | 'inclusive' | 'unspecified';
+
+  /** Whether coupons may take something off it; true when left out. */
+  @Optional()
+  @IsBoolean()
+  readonly discountable?: boolean;
+
+  /** Charged at the start of the period, or at its end. */
+  @IsIn(['advance', 'arrears'])
+  readonly timing!: 'advance' | 'arrears';
+
+  @IsDefined()
+  @ValidateNested()
+  @Type(() => FlatPriceBody)
+  readonly price!: FlatPriceBody;
+}
+
+export class StartSubscriptionBody {
+  /** The caller's own id, unique and immutable; the subscription's id derives from it (else from the Idempotency-Key). */
+  @IsText(200, { optional: true })
+  readonly externalId?: string;
+
+  @IsText(200)
+  readonly customerId!: string;
+
+  /**
+   * ISO 4217.
+   * @example "USD"
+   */
+  @Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' })
+  readonly currency!: string;
+
+  /**
+   * IANA name; periods begin and end by its wall clock.
+   * @example "Europe/Berlin"
+   */
+  @Matches(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, { message: '$property must be an IANA time zone name' })
+  readonly timeZone!: string;
+
+  /** Days from issue to due date. */
+  @Optional()
+  @IsInt()
+  @Min(0)
+  @Max(365)
+  readonly paymentTermsDays?: number;
+
+  @Optional()
+  @ValidateNested()
+  @ValidateBy({
+    name: 'isEither',
+    validator: {
+      validate: (anchor: AnchorBody) => (anchor.dayOfMonth === undefined) !== (anchor.localDateTime === undefined),
+      defaultMessage: () => '$property must have either dayOfMonth or localDateTime',
+    },
+  })
+  @Type(() => AnchorBody)
+  readonly anchor?: AnchorBody;
+
+  @IsDefined()
+  @ValidateNested()
+  @Type(() => IntervalBody)
+  readonly interval!: IntervalBody;
+
+  /** One, for now. */
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(1)
+  @ValidateNested({ each: true })
+  @Type(() => ItemBody)
+  readonly items!: ItemBody[];
+
+  @IsMetadata()
+  readonly metadata?: Record<string, string>;
+}
+
+export class ServiceBody {
+  /**
+   * Local date, the first day.
+   * @example "2026-01-01"
+   */
+  @Matches(/^\d{4}-\d\d-\d\d$/, { message: '$property must be a date such as 2026-01-31' })
+  readonly from!: string;
+
+  /**
+   * Local date, the day after the last.
+   * @example "2026-02-01"
+   */
+  @Matches(/^\d{4}-\d\d-\d\d$/, { message: '$property must be a date such as 2026-01-31' })
+  readonly to!: string;
+}
+
+/** A one-time charge in the open billing period, in the subscription's currency. */
+export class AddLineItemBody {
+  /** The caller's own id: the same content again changes nothing, other content is `line-item-exists`, for ever. */
+  @IsText(100)
+  readonly lineItemId!: string;
+
+  /** As it stands on the invoice. */
+  @IsText(500)
+  readonly description!: string;
+
+  @IsDecimal({ optional: true, default: '1' })
+  readonly quantity?: string;
+
+  /** A decimal of the minor unit: "1250" is 12.50 USD. */
+  @IsDecimal({ example: '1250' })
+  readonly unitPrice!: string;
+
+  /** When it was rendered; the day of adding when left out. */
+  @Optional()
+  @ValidateNested()
+  @Type(() => ServiceBody)
+  readonly service?: ServiceBody;
+
+  @IsText(100, { optional: true })
+  readonly taxCode?: string;
+
+  @Optional()
+  @IsIn(['exclusive', 'inclusive', 'unspecified'])
+  readonly taxBehaviour?: 'exclusive' | 'inclusive' | 'unspecified';
+
+  /** Whether coupons may take something off it; true when left out. */
+  @Optional()
+  @IsBoolean()
+  readonly discountable?: boolean;
+
+  @IsMetadata()
+  readonly metadata?: Record<string, string>;
+}
+
+export class RollOverBody {
+  /** The period to roll over; one that is closed already changes nothing. */
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  readonly periodNumber!: number;
+}
+
+export class PauseBody {
+  /** What is paid in advance is not given back; `prorated` is not available yet. */
+  @Optional()
+  @IsIn(['none', 'prorated'])
+  readonly credit?: 'none' | 'prorated';
+}
+
+export class ResumeBody {
+  /** Periods go on counting from where they did; `restart` is not available yet. */
+  @Optional()
+  @IsIn(['keep', 'restart'])
+  readonly anchor?: 'keep' | 'restart';
+}
+
+export class CancelBody {
+  /** Now, with a final bill, or with the open period (which can be undone until then). */
+  @IsIn(['now', 'period-end'])
+  readonly at!: 'now' | 'period-end';
+
+  /** What is paid in advance is not given back; `prorated` is not available yet. */
+  @Optional()
+  @IsIn(['none', 'prorated'])
+  readonly credit?: 'none' | 'prorated';
+}
+
+export class LineItemPath extends SubscriptionPath {
+  /** The caller's id of the line item. */
+  @IsText(100)
+  readonly lineItemId!: string;
+}
+
+export class SubscriptionsQuery extends ListQuery {
+  @IsText(200, { optional: true })
+  readonly customerId?: string;
+
+  @IsText(200, { optional: true })
+  readonly externalId?: string;
+
+  @Optional()
+  @IsIn(['active', 'canceling', 'paused', 'canceled'])
+  readonly status?: 'active' | 'canceling' | 'paused' | 'canceled';
+
+  /** Open periods that end at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly periodEndsFrom?: string;
+
+  /** Open periods that end before this instant. */
+  @IsInstant({ optional: true })
+  readonly periodEndsBefore?: string;
+}
+
+export class ItemPriceAnswer {
+  readonly model!: string;
+  /** Decimal of the minor unit. */
+  readonly unitPrice!: string;
+}
+
+export class ItemAnswer {
+  readonly itemId!: string;
+  readonly componentKey!: string;
+  readonly description!: string;
+  readonly quantity!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly every!: number;
+  readonly timing!: 'advance' | 'arrears';
+  readonly price!: ItemPriceAnswer;
+}
+
+export class OpenPeriodAnswer {
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  readonly startsAt!: string;
+  readonly endsAt!: string;
+}
+
+export class IntervalAnswer {
+  readonly unit!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly count!: number;
+}
+
+export class SubscriptionAnswer {
+  readonly subscriptionId!: string;
+  readonly externalId!: string | null;
+  readonly customerId!: string;
+  readonly status!: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly currency!: string;
+  readonly timeZone!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly paymentTermsDays!: number;
+  readonly startsAt!: string;
+  /** Local date-time from which periods are counted. */
+  readonly anchor!: string;
+  readonly interval!: IntervalAnswer;
+  @ApiProperty({ type: [ItemAnswer] })
+  readonly items!: readonly ItemAnswer[];
+  /** Null while none is open. */
+  @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
+  readonly period!: OpenPeriodAnswer | null;
+  readonly cancelsAt!: string | null;
+  readonly canceledAt!: string | null;
+  readonly pausedAt!: string | null;
+  /** How many bills there have been. */
+  @ApiProperty({ type: 'integer' })
+  readonly bills!: number;
+  readonly billedNet!: MoneyAnswer;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  readonly metadata!: Record<string, string>;
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+}
+
+export class SubscriptionPage {
+  @ApiProperty({ type: [SubscriptionAnswer] })
+  readonly items!: readonly SubscriptionAnswer[];
+  /** There while there is more. */
+  readonly nextCursor?: string;
+  readonly asOf!: AsOfAnswer;
+}
+
+export class SubscriptionFound extends SubscriptionAnswer {
+  readonly asOf!: AsOfAnswer;
+}
+
+export class PendingLineAnswer extends LineAnswer {
+  /** Null: still to be billed. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly billNumber!: number | null;
+}
+
+export class BillingPeriodAnswer {
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  readonly kind!: 'regular' | 'trial';
+  /** Local date-times in `timeZone`, half-open. */
+  readonly from!: string;
+  readonly to!: string;
+  readonly startsAt!: string;
+  readonly endsAt!: string;
+  @ApiProperty({ type: [PendingLineAnswer] })
+  readonly lines!: readonly PendingLineAnswer[];
+  /** Sum of the lines still to be billed. */
+  readonly pendingNet!: MoneyAnswer;
+  /** Sum of the lines of this period that are billed already. */
+  readonly billedNet!: MoneyAnswer;
+}
+
+export class CurrentBillingPeriodAnswer {
+  readonly subscriptionId!: string;
+  readonly customerId!: string;
+  readonly currency!: string;
+  readonly timeZone!: string;
+  /** Null while none is open: paused or canceled. */
+  @ApiProperty({ type: BillingPeriodAnswer, nullable: true })
+  readonly period!: BillingPeriodAnswer | null;
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+  readonly asOf!: AsOfAnswer;
+}
