@@ -13,3 +13,4 @@ export type { FieldChange } from './changes';
 export type { Difference } from './difference';
 export { type ReadModelsUnderAudit, type VerifyOptions, verify } from './verify';
 export { type Totals, type VerifyReport, printableReport } from './report';
+export { type Gap, type ReconcileOptions, type ReconcileReport, reconcile } from './reconcile';

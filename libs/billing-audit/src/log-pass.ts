@@ -1,3 +1,4 @@
+import type { SubscriptionEvent } from '@perennial/billing-domain';
 import { type EventStore, type RecordedEvent, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { type BillBook, enterInBook, openBillBook } from './bill-book';
@@ -10,9 +11,17 @@ export interface LogPass {
   /** Aggregate streams that have a snapshot. */
   readonly withSnapshot: ReadonlySet<string>;
   readonly book: BillBook;
+  /** Subscription id → its open period. */
+  readonly openPeriods: ReadonlyMap<string, OpenPeriod>;
   readonly events: number;
   /** Position of the last event. */
   readonly position: bigint;
+}
+
+export interface OpenPeriod {
+  readonly tenant: string;
+  readonly periodNumber: number;
+  readonly endsAt: string;
 }
 
 /** Every event under our prefixes in log order, up to where the store says that nothing more is there. */
@@ -42,6 +51,7 @@ export async function passOverLog(
   const heads = new Map<string, StreamHead>();
   const withSnapshot = new Set<string>();
   const book = openBillBook();
+  const openPeriods = new Map<string, OpenPeriod>();
   let count = 0;
   let position = -1n;
 
@@ -65,9 +75,18 @@ export async function passOverLog(
     heads.set(event.stream, step.head);
     step.differences.forEach(o.report);
     const stored = decodeOrReport(event, aggregate.aggregate, o.report);
-    if (stored) enterInBook(book, stored).forEach(o.report);
+    if (!stored) continue;
+    enterInBook(book, stored).forEach(o.report);
+    noteOpenPeriod(openPeriods, stored);
   }
-  return { heads, withSnapshot, book, events: count, position };
+  return { heads, withSnapshot, book, openPeriods, events: count, position };
+}
+
+function noteOpenPeriod(openPeriods: Map<string, OpenPeriod>, { event, aggregateId, metadata }: StoredEvent): void {
+  const { type, data } = event as SubscriptionEvent;
+  if (type === 'BillingPeriodClosed') openPeriods.delete(aggregateId);
+  if (type === 'BillingPeriodOpened')
+    openPeriods.set(aggregateId, { tenant: metadata.tenant, periodNumber: data.periodNumber, endsAt: data.endsAt });
 }
 
 /** Decodes an event of a known aggregate; what cannot be decoded is reported and gives undefined. */

@@ -98,7 +98,7 @@ function forged<Type extends SubscriptionEvent['type']>(
   return honestAppends().map((events) =>
     events.map((event) =>
       event.type === type && seen++ === n
-        ? ({ type, data: { ...event.data, ...change(event.data as never) } as Data } as SubscriptionEvent)
+        ? ({ type, data: { ...event.data, ...change(event.data as never) } } as SubscriptionEvent)
         : event,
     ),
   );

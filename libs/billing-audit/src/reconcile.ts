@@ -1,0 +1,129 @@
+import { billingPolicies, rollOverElapsedPeriods } from '@perennial/billing-application';
+import type { CommandResult } from '@perennial/billing-application';
+import type { SubscriptionEvent } from '@perennial/billing-domain';
+import { type EventStore, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
+import { aggregates } from './aggregates';
+import { settleBook } from './bill-book';
+import { passOverLog, readToHead } from './log-pass';
+
+/** A fact that a policy should have produced and that is not there. */
+export interface Gap {
+  readonly what: 'invoice' | 'finalisation' | 'roll-over';
+  readonly subject: string;
+  readonly message: string;
+}
+
+export interface ReconcileReport {
+  /** Log position up to which the book was read. */
+  readonly position: string;
+  readonly gaps: readonly Gap[];
+  /** Commands that were carried out; 0 without `fix`. */
+  readonly commands: number;
+  /** Gaps that are left, with the reason why. */
+  readonly failures: readonly { readonly gap: Gap; readonly reason: string }[];
+}
+
+export interface ReconcileOptions {
+  readonly store: EventStore;
+  readonly prefix: string;
+  readonly tenant?: string | undefined;
+  /** Business time: a period that ended before it is due. */
+  readonly now: string;
+  /** Carries out a command of the application and answers with its result; left out: gaps are only listed. */
+  readonly fix?: ((command: object) => Promise<unknown>) | undefined;
+  readonly progress?: (message: string) => void;
+}
+
+/**
+ * Finds bills without an invoice, drafts without a number and periods that have elapsed, and repairs them by letting
+ * the policies react to the same events again: their commands carry the same keys, so what is there already stays.
+ */
+export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
+  const events = readToHead(o.store, [`${o.prefix}.`]);
+  const log = await passOverLog(events, o.prefix, { tenant: o.tenant, report: () => undefined });
+  const missing = settleBook(log.book).missing.map((each) => ({
+    gap: {
+      what: each.what,
+      subject: each.stream,
+      message:
+        each.what === 'invoice'
+          ? `bill ${each.billNumber} of ${each.subscriptionId} has no invoice`
+          : `invoice ${each.invoiceId} is not finalised`,
+    } as const,
+    repair: async (count: () => void) => {
+      const stored = await eventAt(o, each.stream, each.revision);
+      if (stored) await reactAgain(o, stored, count);
+    },
+  }));
+  const elapsed = [...log.openPeriods]
+    .filter(([, period]) => period.endsAt <= o.now)
+    .map(([subscriptionId, { tenant, periodNumber, endsAt }]) => ({
+      gap: {
+        what: 'roll-over',
+        subject: subscriptionId,
+        message: `period ${periodNumber} ended at ${endsAt} and was not rolled over`,
+      } as const,
+      repair: (count: () => void) => rollOver(o, { tenant, subscriptionId, periodNumber }, count),
+    }));
+
+  const failures: { gap: Gap; reason: string }[] = [];
+  let commands = 0;
+  let done = 0;
+  const all = [...missing, ...elapsed];
+  for (const { gap, repair } of o.fix ? all : []) {
+    try {
+      await repair(() => (commands += 1));
+    } catch (error) {
+      failures.push({ gap, reason: error instanceof Error ? error.message : String(error) });
+    }
+    done += 1;
+    if (done % 100 === 0) o.progress?.(`${done} of ${all.length} gaps repaired`);
+  }
+  return { position: log.position.toString(), gaps: all.map(({ gap }) => gap), commands, failures };
+}
+
+/** Lets every policy that handles the event react to it, and to what its commands record. */
+async function reactAgain(o: ReconcileOptions, stored: StoredEvent, count: () => void): Promise<void> {
+  for (const policy of billingPolicies) {
+    if (!policy.handles.includes(stored.event.type)) continue;
+    for (const command of policy.react(stored)) await follow(o, command, count);
+  }
+}
+
+async function follow(o: ReconcileOptions, command: object, count: () => void): Promise<readonly StoredEvent[]> {
+  const result = (await o.fix?.(command)) as CommandResult;
+  count();
+  const recorded: StoredEvent[] = [];
+  for (const { type, revision } of result.events) {
+    const aggregate = [...aggregates.values()].find(({ catalog }) => Object.hasOwn(catalog, type));
+    const stream = aggregate && streamNames(o.prefix).of(aggregate.name, result.aggregateId);
+    const stored = stream && (await eventAt(o, stream, BigInt(revision)));
+    if (!stored) continue;
+    recorded.push(stored);
+    await reactAgain(o, stored, count);
+  }
+  return recorded;
+}
+
+/** Rolls over one boundary after another until the open period is one that has not elapsed. */
+async function rollOver(
+  o: ReconcileOptions,
+  period: { readonly tenant: string; readonly subscriptionId: string; readonly periodNumber: number },
+  count: () => void,
+): Promise<void> {
+  for (const command of rollOverElapsedPeriods([period])) {
+    const recorded = await follow(o, command, count);
+    const opened = recorded
+      .map(({ event }) => event as SubscriptionEvent)
+      .find(({ type }) => type === 'BillingPeriodOpened');
+    if (opened?.type === 'BillingPeriodOpened' && opened.data.endsAt <= o.now)
+      await rollOver(o, { ...period, periodNumber: opened.data.periodNumber }, count);
+  }
+}
+
+async function eventAt(o: ReconcileOptions, stream: string, revision: bigint): Promise<StoredEvent | undefined> {
+  const type = aggregates.get(streamNames(o.prefix).parse(stream)?.aggregate ?? '');
+  if (!type) return undefined;
+  for await (const event of o.store.read(stream, { from: revision, maxCount: 1 })) return decode(event, type.catalog);
+  return undefined;
+}
