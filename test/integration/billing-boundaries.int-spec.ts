@@ -230,7 +230,7 @@ describe('boundaries that commands meet', () => {
         for (;;) {
           const loaded = await one.repositories.subscriptions.load(id, 'default');
           const open = loaded?.state.status === 'active' ? loaded.state.openPeriod : undefined;
-          if (open === undefined || open.endsAt > time) break;
+          if (!open || open.endsAt > time) break;
           const due = [{ tenant: 'default', subscriptionId: id, periodNumber: open.periodNumber }];
           await Promise.all(
             [one, two].flatMap((scheduler) => rollOverElapsedPeriods(due).map((command) => scheduler.execute(command))),
