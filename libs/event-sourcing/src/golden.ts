@@ -50,7 +50,6 @@ function historyProblems(catalog: Readonly<Record<string, readonly Upcast[]>>, d
   const problems: string[] = [];
   const expected = new Set<string>();
   for (const [type, upcasts] of Object.entries(catalog)) {
-    const today = readIfThere(join(dir, `${type}.v${upcasts.length + 1}.json`));
     for (let version = 1; version <= upcasts.length + 1; version++) {
       const file = `${type}.v${version}.json`;
       expected.add(file);
@@ -61,9 +60,7 @@ function historyProblems(catalog: Readonly<Record<string, readonly Upcast[]>>, d
       }
       try {
         for (const upcast of upcasts.slice(version - 1)) data = upcast(data) as JsonValue;
-        const lifted = Object.keys(throughJson(data) as object).sort();
-        const wanted = Object.keys((today ?? {}) as object).sort();
-        if (!isDeepStrictEqual(lifted, wanted)) problems.push(`${file} lifted has ${lifted}, today's has ${wanted}`);
+        throughJson(data);
       } catch (error) {
         problems.push(`${file} cannot be lifted: ${(error as Error).message}`);
       }
