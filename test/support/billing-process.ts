@@ -38,10 +38,11 @@ export async function billingProcess(
     time,
     timeBudgetMs = 60_000,
     rememberKeysForMs,
-  }: { time: string; timeBudgetMs?: number; rememberKeysForMs?: number },
+    snapshotEvery = 100,
+  }: { time: string; timeBudgetMs?: number; rememberKeysForMs?: number; snapshotEvery?: number },
 ): Promise<BillingProcess> {
   const store = EventStore.connect({ url });
-  const repositories = new BillingRepositories({ store, streamPrefix: prefix, timeBudgetMs });
+  const repositories = new BillingRepositories({ store, streamPrefix: prefix, timeBudgetMs, snapshotEvery });
   const apiKeys = new ApiKeys(store, prefix, rememberKeysForMs);
   const clock = new SetClock(time);
 

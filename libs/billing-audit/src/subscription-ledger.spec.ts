@@ -86,8 +86,6 @@ function check(appends: SubscriptionEvent[][]) {
   return { checks: [...new Set(found.map((each) => each.check))], found, ledger };
 }
 
-type Data = SubscriptionEvent['data'];
-
 /** The book with the data of the n-th event of a type changed. */
 function forged<Type extends SubscriptionEvent['type']>(
   type: Type,
