@@ -10,3 +10,19 @@ export * from './aggregate-repository';
 export { Snapshots, type Logger } from './snapshots';
 export { commandKey, rememberedId } from './key-filter';
 export * from './golden';
+export * from './projection-feed';
+export * from './projection-runner';
+export * from './projection-watch';
+export * from './projection-rebuild';
+export { retryParked, type ParkedContext } from './projection-parked';
+export {
+  readFeed,
+  readModels,
+  readParked,
+  resetFeed,
+  type AnyDatabase,
+  type FeedRow,
+  type ParkedRow,
+} from './projection-tables';
+export { HEARTBEAT } from './heartbeat';
+export * from './test-clock';

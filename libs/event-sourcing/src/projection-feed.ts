@@ -5,6 +5,7 @@ import type { RecordedEvent, StoredEvent } from './event';
 import type { Projection } from './projection';
 import {
   type AnyDatabase,
+  forProjection,
   knownRevisions,
   moveFeed,
   noteRevisions,
@@ -96,7 +97,10 @@ export function feedReader(
  */
 export class ProjectionFeed {
   position: bigint | null;
+  /** The last event of an aggregate that was applied. */
+  lastEvent: { readonly position: bigint; readonly id: string } | undefined;
   readonly #epoch: bigint;
+  readonly #start: { position: bigint; id: string } | undefined;
   #generation: bigint | undefined;
   #live: readonly Projection[] = [];
   #parked = new Map<string, Set<string>>();
@@ -112,6 +116,9 @@ export class ProjectionFeed {
     claimed: FeedRow,
   ) {
     this.position = claimed.position;
+    const { event_position: position, event_id: id } = claimed;
+    if (position !== null && id !== null) this.lastEvent = { position, id };
+    this.#start = claimed.position === null ? undefined : { position: claimed.position, id: claimed.position_id ?? '' };
     this.#epoch = claimed.epoch;
   }
 
@@ -146,6 +153,16 @@ export class ProjectionFeed {
 
   moved(events: readonly FeedEvent[]): void {
     this.position = events.at(-1)?.position ?? this.position;
+    this.lastEvent = events.findLast(({ aggregate }) => aggregate !== undefined) ?? this.lastEvent;
+  }
+
+  /** States where it starts from, which may be before what stands there, and looks what takes part. Throws LeaseLost. */
+  async begin(): Promise<void> {
+    const { db, schema, ttlMs } = this.options;
+    const start = this.#start === undefined ? {} : { to: this.#start };
+    const moved = await moveFeed(db, schema, { epoch: this.#epoch, ttlMs, caughtUp: false, ...start });
+    if (!moved) throw new LeaseLost();
+    await this.#look(db, moved.generation);
   }
 
   /** Renews the lease and moves on past events that are nobody's. Throws LeaseLost. */
@@ -189,7 +206,7 @@ export class ProjectionFeed {
       );
       if (used.length === 0) continue;
       if (singly) await this.#writeOrPark(tx, projection, used[0]!);
-      else await projection.apply(used.map(readable), tx as Parameters<Projection['apply']>[1], schema);
+      else await projection.apply(used.map(readable), forProjection(tx), schema);
     }
   }
 
@@ -199,7 +216,7 @@ export class ProjectionFeed {
     for (let attempt = 1; attempt <= 2; attempt++) {
       await sql`savepoint event`.execute(tx);
       try {
-        await projection.apply([readable(event)], tx as Parameters<Projection['apply']>[1], schema);
+        await projection.apply([readable(event)], forProjection(tx), schema);
         return;
       } catch (error) {
         if (!mayBeTheEvents(error)) throw error;
@@ -274,10 +291,14 @@ function readable(event: FeedEvent): StoredEvent {
  */
 function mayBeTheEvents(error: unknown): boolean {
   if (error instanceof LeaseLost || error instanceof RevisionGap || error instanceof NewerModel) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== 'string') return !/connection|timeout|terminated/i.test(reasonOf(error));
-  return /^2[23]...$/.test(code);
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && /^([0-9A-Z]{5}|E[A-Z]+)$/.test(code)) return /^2[23]...$/.test(code);
+  return !LOST_CONNECTION.test(String(message));
 }
+
+/** What pg throws without a code. */
+const LOST_CONNECTION =
+  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
 
 export function reasonOf(error: unknown): string {
   return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2_000);

@@ -82,6 +82,7 @@ export class EventIntake {
         },
         onDropped: (reason, hadProgress) => {
           this.drops++;
+          this.#live = false;
           this.options.onDropped?.(reason, hadProgress);
         },
       });

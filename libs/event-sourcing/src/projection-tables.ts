@@ -1,9 +1,12 @@
-import { sql, type Kysely } from 'kysely';
+import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Projection } from './projection';
 
 /** A Kysely of any tables, or a transaction of it: what is here names its tables itself. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as Database.db of libs/platform
 export type AnyDatabase = Kysely<any>;
+
+/** A transaction as projections take it. */
+export const forProjection = (tx: AnyDatabase) => tx as unknown as Transaction<unknown>;
 
 /** How far a feed has come. Null: at the start of the log. */
 export interface FeedRow {
@@ -56,7 +59,8 @@ export async function createFeedTables(db: AnyDatabase, schema: string): Promise
         position int8, position_id text, event_position int8, event_id text,
         epoch int8 not null default 0, generation int8 not null default 0,
         owner text, lease_until timestamptz not null default '-infinity', caught_up_at timestamptz)`.execute(tx);
-      await sql`create table if not exists ${t.models} (name text primary key, version int4 not null)`.execute(tx);
+      await sql`create table if not exists ${t.models} (
+        name text primary key, version int4 not null, stopped_at int8)`.execute(tx);
       await sql`create table if not exists ${t.streams} (stream text primary key, revision int8 not null)
         with (fillfactor = 80)`.execute(tx);
       await sql`create table if not exists ${t.parked} (
@@ -184,15 +188,13 @@ export async function readParked(db: AnyDatabase, schema: string): Promise<Parke
 }
 
 /** Parks an event, or moves what is parked of its stream on to it. */
-export async function park(
-  tx: AnyDatabase,
-  schema: string,
-  row: Omit<ParkedRow, 'parked_at'>,
-): Promise<void> {
+export async function park(tx: AnyDatabase, schema: string, row: Omit<ParkedRow, 'parked_at'>): Promise<void> {
   await sql`insert into ${feedTables(schema).parked} (projection, stream, revision, position, event_id, type, error)
     values (${row.projection}, ${row.stream}, ${row.revision}, ${row.position}, ${row.event_id}, ${row.type}, ${row.error})
     on conflict (projection, stream) do update set revision = excluded.revision, position = excluded.position,
-      event_id = excluded.event_id, type = excluded.type, error = excluded.error, parked_at = clock_timestamp()`.execute(tx);
+      event_id = excluded.event_id, type = excluded.type, error = excluded.error, parked_at = clock_timestamp()`.execute(
+    tx,
+  );
 }
 
 export async function unpark(tx: AnyDatabase, schema: string, projection: string, stream: string): Promise<void> {
@@ -209,7 +211,14 @@ export async function readModels(db: AnyDatabase, schema: string): Promise<Map<s
 
 export async function noteModel(tx: AnyDatabase, schema: string, { name, version }: Projection): Promise<void> {
   await sql`insert into ${feedTables(schema).models} (name, version) values (${name}, ${version})
-    on conflict (name) do update set version = excluded.version`.execute(tx);
+    on conflict (name) do update set version = excluded.version, stopped_at = null`.execute(tx);
+}
+
+/** Says that a model's rows stay where they are now, because this build would make them otherwise. */
+export async function stopModel(db: AnyDatabase, schema: string, name: string): Promise<void> {
+  const t = feedTables(schema);
+  await sql`update ${t.models} set stopped_at = (select coalesce(position, -1) from ${t.feed})
+    where name = ${name} and stopped_at is null`.execute(db);
 }
 
 /** Puts everything back to the start of the log: empty tables for these projections, nothing parked. */
@@ -218,8 +227,9 @@ export async function resetFeed(db: AnyDatabase, schema: string, projections: re
   await db.transaction().execute(async (tx) => {
     await lockFeed(tx, schema);
     for (const projection of projections) {
-      for (const table of projection.tables) await sql`drop table if exists ${sql.table(`${schema}.${table}`)}`.execute(tx);
-      await projection.create(tx, schema);
+      for (const table of projection.tables)
+        await sql`drop table if exists ${sql.table(`${schema}.${table}`)}`.execute(tx);
+      await projection.create(forProjection(tx), schema);
     }
     await sql`delete from ${t.models}`.execute(tx);
     for (const projection of projections) await noteModel(tx, schema, projection);
