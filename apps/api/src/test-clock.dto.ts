@@ -1,7 +1,7 @@
 import { IsInstant } from './http/instant';
 
 export class SetTestClockBody {
-  /** The business time from now on; it stands still until it is set again. Never earlier than it is. */
+  /** The business time from now on; it stands still until it is set again, and never goes back. */
   @IsInstant()
   readonly now!: string;
 }

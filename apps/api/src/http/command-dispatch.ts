@@ -5,12 +5,14 @@ import type { CommandResult, RequestContext } from '@perennial/billing-applicati
 import { type Logger, observeCommand } from '@perennial/platform';
 import type { CommandAnswer } from './command-answer.dto';
 import { LOGGER } from '../../../process/src/tokens';
+import { Visibility } from '../../../process/src/visibility';
 
 /** Executes commands for controllers and puts what an answer says of itself into its headers. */
 @Injectable()
 export class CommandDispatch {
   constructor(
     private readonly bus: CommandBus,
+    private readonly visibility: Visibility,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -26,6 +28,7 @@ export class CommandDispatch {
       principal,
       correlationId,
     });
+    if (!result.dryRun) this.visibility.noteAppended(BigInt(result.position));
     reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
     if (result.repeated) reply.header('idempotent-replayed', 'true');
     if (locate) reply.header('location', locate(result.aggregateId));

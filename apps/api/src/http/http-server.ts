@@ -39,7 +39,7 @@ export async function createHttpServer(
     requestTimeout: config.requestTimeoutMs,
     keepAliveTimeout: 65_000,
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 500, caseSensitive: true },
     http: { maxHeaderSize: maxHeaderBytes, headersTimeout: Math.min(config.requestTimeoutMs, 10_000) },
     genReqId: () => randomUUID(),

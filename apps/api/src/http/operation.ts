@@ -45,7 +45,7 @@ export class ProblemAnswer {
   readonly currentRevision?: string;
 }
 
-const everywhere: readonly ProblemCode[] = ['unauthenticated', 'rate-limited', 'shutting-down'];
+const everywhere: readonly ProblemCode[] = ['unauthenticated', 'rate-limited'];
 
 const ofCommands: readonly ProblemCode[] = [
   'malformed-request',

@@ -161,7 +161,6 @@ function fromFramework(error: unknown): Refusal | undefined {
       detail: error instanceof Error ? error.message : problems['malformed-request'].about,
     };
   }
-  if (status === 503) return about('shutting-down');
   return undefined;
 }
 

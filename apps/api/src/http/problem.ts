@@ -75,6 +75,12 @@ export const edgeProblems = {
     about: 'The whole request must arrive within the configured time.',
     retryable: true,
   },
+  'clock-cannot-go-back': {
+    status: 409,
+    title: 'The test clock cannot go back',
+    about: 'The business time only moves on; what has been recorded cannot become the future.',
+    retryable: false,
+  },
   'revision-mismatch': {
     status: 412,
     title: 'The resource has another revision',
@@ -168,12 +174,6 @@ export const edgeProblems = {
     status: 503,
     title: 'The read models cannot be reached',
     about: 'The database did not answer, or the read models are being rebuilt. Ask again after Retry-After.',
-    retryable: true,
-  },
-  'shutting-down': {
-    status: 503,
-    title: 'This instance is stopping',
-    about: 'It finishes what runs and takes nothing new. Send the request again; another instance answers.',
     retryable: true,
   },
 } as const satisfies Readonly<Record<string, ProblemKind>>;

@@ -2,12 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type EventStore, ProjectionWatch } from '@perennial/event-sourcing';
 import { Config } from '@perennial/platform';
 import { STORE } from '../../../process/src/tokens';
+import { Visibility } from '../../../process/src/visibility';
 import { EdgeProblem } from './edge-problem';
 
 /** Lets a read wait until its read model has seen a position that an earlier answer gave: read your own writes. */
 @Injectable()
 export class Reading {
   constructor(
+    private readonly visibility: Visibility,
     private readonly watch: ProjectionWatch,
     @Inject(STORE) private readonly store: EventStore,
     private readonly config: Config,
@@ -23,7 +25,7 @@ export class Reading {
     const { position } = await this.watch.asOf(model);
     if (position !== undefined && position >= wanted) return;
     if ((await this.store.readAt(wanted)) === undefined) throw new EdgeProblem('unknown-position');
-    if (await this.watch.waitFor(model, wanted, this.config.visibilityWaitMs)) return;
+    if (await this.visibility.waitFor(model, wanted, this.config.visibilityWaitMs)) return;
     throw new EdgeProblem('not-yet-visible');
   }
 }

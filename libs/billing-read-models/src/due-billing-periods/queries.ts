@@ -12,22 +12,23 @@ export interface DueBillingPeriod {
 const MAX_DUE = 1_000;
 
 /**
- * The periods that have ended at `now` (ISO 8601 UTC), longest overdue first, of every tenant: the scheduler's question.
- * At most `limit` of them, 1 to 1,000.
+ * The periods that have ended at `now` (ISO 8601 UTC), longest overdue first: the scheduler's question, which alone asks
+ * it of every tenant. At most `limit` of them, 1 to 1,000.
  */
 export async function findDueBillingPeriods(
   { db, schema }: ReadModels,
-  { now, limit }: { readonly now: string; readonly limit: number },
+  { tenant, now, limit }: { readonly tenant?: string; readonly now: string; readonly limit: number },
 ): Promise<DueBillingPeriod[]> {
-  const rows = await (db as Kysely<{ due_billing_period: DueBillingPeriodRow }>)
+  let query = (db as Kysely<{ due_billing_period: DueBillingPeriodRow }>)
     .withSchema(schema)
     .selectFrom('due_billing_period')
     .selectAll()
     .where('ends_at', '<=', now)
     .orderBy('ends_at')
     .orderBy('subscription_id')
-    .limit(Math.min(Math.max(limit, 1), MAX_DUE))
-    .execute();
+    .limit(Math.min(Math.max(limit, 1), MAX_DUE));
+  if (tenant !== undefined) query = query.where('tenant', '=', tenant);
+  const rows = await query.execute();
   return rows.map((row) => ({
     tenant: row.tenant,
     subscriptionId: row.subscription_id,

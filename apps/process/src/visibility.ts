@@ -1,0 +1,19 @@
+import type { ProjectionRunner, ProjectionWatch } from '@perennial/event-sourcing';
+
+/** What a process knows of how far the read models have come: its own runner at once, another's through the database. */
+export class Visibility {
+  constructor(
+    private readonly watch: ProjectionWatch,
+    private readonly runner?: ProjectionRunner,
+  ) {}
+
+  /** True once `model` holds everything up to `position`; false when it does not within `timeoutMs`. */
+  waitFor(model: string, position: bigint, timeoutMs: number): Promise<boolean> {
+    return (this.runner ?? this.watch).waitFor(model, position, timeoutMs);
+  }
+
+  /** That this process appended something at `position`: it must come back through the subscription. */
+  noteAppended(position: bigint): void {
+    this.runner?.noteAppended(position);
+  }
+}

@@ -1,0 +1,51 @@
+import { CommandBus } from '@nestjs/cqrs';
+import { createApiServer } from '../../api/src/api-server';
+import { serve } from '../../api/src/serve';
+import { connectionChecks, runnerCheck } from '../../process/src/checks';
+import { connect, projectionsOf } from '../../process/src/connections';
+import { Readiness } from '../../process/src/readiness';
+import { run } from '../../process/src/run';
+import { Visibility } from '../../process/src/visibility';
+import { Worker } from '../../worker/src/worker';
+import { ensureApiKey } from './api-key-file';
+import { startEmbeddedServers } from './embedded-servers';
+
+void run({
+  about: 'Runs all of Perennial in one process, with servers of its own where none are configured.',
+  flags: { 'new-api-key': 'make a new API key, put it in DATA_DIR/api-key and revoke the one that was there' },
+  async start(config, logger, given) {
+    const servers = await startEmbeddedServers(config, logger);
+    try {
+      const connections = connect(servers, config, logger);
+      const projections = projectionsOf(connections, { embedded: servers.embedsDatabase });
+      const readiness = new Readiness([...connectionChecks(connections), runnerCheck(projections)]);
+      const visibility = new Visibility(connections.watch, projections);
+      const app = await createApiServer({ connections, readiness, visibility });
+      const bus = app.get(CommandBus);
+      const key = await ensureApiKey(connections, bus, { renew: given.has('new-api-key') });
+      const served = await serve(app, config, readiness);
+      const worker = new Worker(connections, projections, visibility, bus);
+      worker.start();
+      logger.info({ url: served.url }, 'listening');
+      process.stderr.write(welcome(served.url, key));
+      return {
+        async stop() {
+          await served.stop();
+          await worker.stop();
+          await connections.close();
+          await servers.close();
+        },
+      };
+    } catch (error) {
+      await servers.close();
+      throw error;
+    }
+  },
+});
+
+function welcome(url: string, { path, about }: { readonly path: string; readonly about: string }): string {
+  return `perennial: ${url} answers; its documentation is at ${url}/docs (password: the API key)
+perennial: ${about}
+  curl -s -H "Authorization: Bearer $(cat ${path})" ${url}/v1/subscriptions
+`;
+}

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ElapsedPeriod, rollOverElapsedPeriods } from '@perennial/billing-application';
+import { dueBillingPeriods, findDueBillingPeriods } from '@perennial/billing-read-models';
+import type { Connections } from '../../process/src/connections';
+import type { Visibility } from '../../process/src/visibility';
+
+/** A period that failed is left alone for this long, ms, so that it cannot keep others waiting. */
+const restMs = 30_000;
+
+/** What a roll-over answers that matters here: where it was recorded. */
+type Dispatch = (command: object) => Promise<{ readonly position: string }>;
+
+/**
+ * Rolls elapsed billing periods over, one look at a time: asks the read model which are due, sends a command for each,
+ * waits until the model has seen them, and looks again at once while there is more (months of downtime are caught up
+ * one boundary after another). Safe beside others of its kind: the commands' keys derive from subscription and period.
+ */
+export class Scheduler {
+  private readonly stopped = new AbortController();
+  private running: Promise<void> | undefined;
+  private readonly resting = new Map<string, number>();
+
+  constructor(
+    private readonly connections: Connections,
+    private readonly visibility: Visibility,
+    private readonly dispatch: Dispatch,
+  ) {}
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Finishes the roll-overs in flight. */
+  async stop(): Promise<void> {
+    this.stopped.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { config, logger } = this.connections;
+    const { signal } = this.stopped;
+    while (!signal.aborted) {
+      let rolledOver = 0;
+      try {
+        rolledOver = await this.look();
+      } catch (err) {
+        logger.warn({ err }, 'the scheduler could not look for elapsed periods');
+      }
+      if (rolledOver === 0) await sleep(config.schedulerIntervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** How many periods were rolled over. */
+  private async look(): Promise<number> {
+    const { config, clock, readModels } = this.connections;
+    const now = await clock.now();
+    for (const [name, until] of this.resting) if (until <= performance.now()) this.resting.delete(name);
+    const limit = config.schedulerBatch + this.resting.size;
+    const due = (await findDueBillingPeriods(readModels, { now, limit })).filter(
+      (each) => !this.resting.has(nameOf(each)),
+    );
+
+    let last = -1n;
+    let done = 0;
+    const waiting = due.values();
+    const roller = async () => {
+      for (const period of waiting) {
+        if (this.stopped.signal.aborted) return;
+        const position = await this.rollOver(period);
+        if (position === undefined) continue;
+        done += 1;
+        if (position > last) last = position;
+      }
+    };
+    await Promise.all(Array.from({ length: config.schedulerConcurrency }, roller));
+    if (done > 0) await this.visibility.waitFor(dueBillingPeriods.name, last, config.visibilityWaitMs);
+    return done;
+  }
+
+  private async rollOver(period: ElapsedPeriod): Promise<bigint | undefined> {
+    try {
+      let position: bigint | undefined;
+      for (const command of rollOverElapsedPeriods([period]))
+        position = BigInt((await this.dispatch(command)).position);
+      return position;
+    } catch (err) {
+      this.resting.set(nameOf(period), performance.now() + restMs);
+      const { subscriptionId, periodNumber } = period;
+      this.connections.logger.warn({ err, subscriptionId, periodNumber }, 'a roll-over failed and will be tried again');
+      return undefined;
+    }
+  }
+}
+
+function nameOf({ subscriptionId, periodNumber }: ElapsedPeriod): string {
+  return `${subscriptionId}/${periodNumber}`;
+}
