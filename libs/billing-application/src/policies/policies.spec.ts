@@ -102,10 +102,10 @@ describe('policies', () => {
       expect(await process.execute(draft!)).toEqual({ ...drafted, repeated: true });
 
       const [grant] = finaliseInvoice.react(stored(drafted.events[0]!));
-      const granted = (await process.execute(grant!)) as CommandResult;
+      const granted: CommandResult = await process.execute<CommandResult>(grant!);
       expect(granted.events).toMatchObject([{ data: { number: 'INV-000001', invoiceId: id } }]);
       const [finalise] = finaliseInvoice.react(stored(granted.events[0]!));
-      const finalised = (await process.execute(finalise!)) as CommandResult;
+      const finalised: CommandResult = await process.execute<CommandResult>(finalise!);
       // 23:30 of the day before in Los Angeles.
       expect(finalised.events).toMatchObject([
         { type: 'InvoiceFinalised', data: { number: 'INV-000001', issuedOn: '2026-02-02', dueOn: '2026-03-04' } },

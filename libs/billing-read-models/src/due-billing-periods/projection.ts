@@ -23,7 +23,7 @@ export const dueBillingPeriodRows: Table<DueBillingPeriodRow> = {
     position: 'int8',
   },
   key: ['subscription_id'],
-  indexes: [{ on: ['ends_at', 'subscription_id'] }],
+  indexes: [{ on: ['ends_at', 'subscription_id'] }, { on: ['tenant', 'ends_at', 'subscription_id'] }],
 };
 
 function row(stored: StoredEvent, periodNumber: number, endsAt: string): DueBillingPeriodRow {
