@@ -54,7 +54,7 @@ export class EventIntake {
   async take(max: number, waitMs: number): Promise<Intake> {
     if (this.#events.length === 0 && !this.#ended) await this.#something(waitMs);
     if (this.#events.length === 0 && this.#ended) {
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#failure !== undefined) throw this.#failure as Error;
       this.options.signal.throwIfAborted();
     }
     const events = this.#events.splice(0, max);

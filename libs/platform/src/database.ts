@@ -65,6 +65,8 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     types: typeConfig,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
+  // A connection lost while in use fails its query and says so again as an event; unheard, that would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Database
   const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
