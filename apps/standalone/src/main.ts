@@ -9,6 +9,7 @@ import { Visibility } from '../../process/src/visibility';
 import { Worker } from '../../worker/src/worker';
 import { ensureApiKey } from './api-key-file';
 import { startEmbeddedServers } from './embedded-servers';
+import { publishServers, withdrawServers } from './servers-file';
 
 void run({
   about: 'Runs all of Perennial in one process, with servers of its own where none are configured.',
@@ -16,6 +17,7 @@ void run({
   async start(config, logger, given) {
     const servers = await startEmbeddedServers(config, logger);
     try {
+      await publishServers(config.dataDir, servers);
       const connections = connect(servers, config, logger);
       const projections = projectionsOf(connections, { embedded: servers.embedsDatabase });
       const readiness = new Readiness([...connectionChecks(connections), runnerCheck(projections)]);
@@ -33,6 +35,7 @@ void run({
           await served.stop();
           await worker.stop();
           await connections.close();
+          await withdrawServers(config.dataDir);
           await servers.close();
         },
       };

@@ -13,4 +13,10 @@ export type { FieldChange } from './changes';
 export type { Difference } from './difference';
 export { type ReadModelsUnderAudit, type VerifyOptions, verify } from './verify';
 export { type Totals, type VerifyReport, printableReport } from './report';
-export { type Gap, type ReconcileOptions, type ReconcileReport, reconcile } from './reconcile';
+export {
+  type Gap,
+  type ReconcileOptions,
+  type ReconcileReport,
+  printableReconcileReport,
+  reconcile,
+} from './reconcile';

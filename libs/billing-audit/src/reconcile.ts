@@ -82,6 +82,16 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
   return { position: log.position.toString(), gaps: all.map(({ gap }) => gap), commands, failures };
 }
 
+/** The report as a person reads it. */
+export function printableReconcileReport({ position, gaps, commands, failures }: ReconcileReport): string {
+  return [
+    `reconciled up to log position ${position}`,
+    ...gaps.map((gap) => `GAP ${gap.what} ${gap.subject}: ${gap.message}`),
+    ...failures.map(({ gap, reason }) => `NOT REPAIRED ${gap.what} ${gap.subject}: ${reason}`),
+    `${gaps.length} gaps, ${commands} commands carried out, ${failures.length} not repaired`,
+  ].join('\n');
+}
+
 /** Lets every policy that handles the event react to it, and to what its commands record. */
 async function reactAgain(o: ReconcileOptions, stored: StoredEvent, count: () => void): Promise<void> {
   for (const policy of billingPolicies) {

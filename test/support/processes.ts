@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HttpClient } from './http-client';
+
+const root = join(__dirname, '../..');
+
+export interface ProgramOptions {
+  readonly program: 'standalone' | 'api' | 'worker';
+  readonly env: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+/** A program of dist/ as a process of its own. */
+export class Program {
+  private output = '';
+  private readonly ended: Promise<number | string>;
+
+  private constructor(
+    readonly options: ProgramOptions,
+    readonly url: string,
+    private readonly child: ChildProcess,
+  ) {
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (part: Buffer) => (this.output = (this.output + part.toString()).slice(-20_000)));
+    this.ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code ?? 0)));
+  }
+
+  /** Starts it on a free port; it is not ready yet. */
+  static async start(options: ProgramOptions): Promise<Program> {
+    const port = await freePort();
+    const main = join(root, 'dist/apps', options.program, 'src/main.js');
+    const child = spawn(process.execPath, [main, ...(options.args ?? [])], {
+      cwd: root,
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        LOG_LEVEL: 'warn',
+        PORT: String(port),
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new Program(options, `http://127.0.0.1:${port}`, child);
+  }
+
+  /** The end of what it printed. */
+  get log(): string {
+    return this.output;
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Resolves with the ms that it took until `/health/ready` said 200; throws when it ends, or is not by then. */
+  async ready(timeoutMs = 60_000): Promise<number> {
+    const started = performance.now();
+    const client = new HttpClient(this.url);
+    let last = 'no answer';
+    try {
+      while (performance.now() - started < timeoutMs) {
+        if (!this.running) throw new Error(`the ${this.options.program} ended while starting:\n${this.output}`);
+        try {
+          const { status, body } = await client.get('/health/ready', { timeoutMs: 3_000 });
+          if (status === 200) return performance.now() - started;
+          last = JSON.stringify(body);
+        } catch {
+          // Not listening yet.
+        }
+        await delay(25);
+      }
+    } finally {
+      client.close();
+    }
+    throw new Error(`the ${this.options.program} was not ready after ${timeoutMs} ms: ${last}\n${this.output}`);
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill9(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Asks it to stop (SIGTERM) and gives its exit code; kills it when that takes longer than `timeoutMs`. */
+  async stop(timeoutMs = 30_000): Promise<number | string> {
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutMs);
+    const code = await this.ended;
+    clearTimeout(timer);
+    return code;
+  }
+}
+
+/** Runs a program of dist/ to its end; resolves with its exit code and what it printed. */
+export async function runToEnd(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  timeoutMs = 120_000,
+): Promise<{ code: number | string; output: string }> {
+  const child = spawn(process.execPath, [join(root, 'dist', file), ...args], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (output += part.toString()));
+  const code = await new Promise<number | string>((resolve) =>
+    child.on('exit', (exit, signal) => resolve(signal ?? exit ?? 0)),
+  );
+  return { code, output };
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
