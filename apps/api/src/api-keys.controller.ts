@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CreateApiKey, RevokeApiKey } from '@perennial/billing-application';
 import { ApiKeyPath, CreateApiKeyBody, CreatedApiKeyAnswer } from './api-keys.dto';
 import { answerOf, CommandDispatch } from './http/command-dispatch';
-import { CommandAnswer } from './http/command-answer.dto';
+import { CommandAnswer, type RecordedEventAnswer } from './http/command-answer.dto';
 import { contextOf } from './http/command-headers';
 import { Commands } from './http/operation';
 import { CommandQuery } from './http/parameters.dto';
@@ -32,7 +32,8 @@ export class ApiKeysController {
     const context = contextOf(request, 'CreateApiKey', dryRun === 'true');
     const command = new CreateApiKey(name, scopes, context);
     const { token, ...result } = await this.commands.execute(command, reply, (id) => `/v1/api-keys/${id}`);
-    return { ...answerOf(result), ...(token !== undefined && { token }) };
+    const { events, ...answer } = answerOf(result);
+    return { ...answer, events: events.map(withoutHash), ...(token !== undefined && { token }) };
   }
 
   @Delete(':apiKeyId')
@@ -52,4 +53,10 @@ export class ApiKeysController {
     const context = contextOf(request, 'RevokeApiKey', dryRun === 'true');
     return answerOf(await this.commands.execute(new RevokeApiKey(apiKeyId, context), reply));
   }
+}
+
+/** The hash of a secret is no secret, but nobody's business either. */
+function withoutHash({ data, ...event }: RecordedEventAnswer): RecordedEventAnswer {
+  const { secretHash: _, ...shown } = data as Readonly<Record<string, unknown>>;
+  return { ...event, data: shown };
 }

@@ -25,7 +25,12 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'pk_<id>_<secret>' }, 'apiKey')
     .build();
-  return SwaggerModule.createDocument(app, config, {
+  const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
+  for (const [name, schema] of Object.entries(document.components?.schemas ?? {})) {
+    // Unknown fields of a request are refused; an answer may gain some.
+    if (name.endsWith('Body') && 'type' in schema) schema.additionalProperties = false;
+  }
+  return document;
 }

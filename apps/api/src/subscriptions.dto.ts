@@ -7,14 +7,11 @@ import {
   IsBoolean,
   IsDefined,
   IsIn,
-  IsInt,
   Matches,
-  Max,
-  Min,
   ValidateBy,
   ValidateNested,
 } from 'class-validator';
-import { IsDecimal, IsMetadata, IsText, Optional } from './http/fields';
+import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { MoneyAnswer } from './http/money.dto';
 import { IsInstant } from './http/instant';
 import { LineAnswer } from './http/line.dto';
@@ -25,18 +22,13 @@ export class IntervalBody {
   readonly unit!: 'day' | 'week' | 'month' | 'year';
 
   /** At most 3660 days, 520 weeks, 120 months or 10 years. */
-  @IsInt()
-  @Min(1)
-  @Max(3660)
+  @IsWhole(1, 3660)
   readonly count!: number;
 }
 
 /** From where periods are counted: a day of the month, or a moment on the wall clock. Default: the day of the start. */
 export class AnchorBody {
-  @Optional()
-  @IsInt()
-  @Min(1)
-  @Max(31)
+  @IsWhole(1, 31, { optional: true })
   readonly dayOfMonth?: number;
 
   /**
@@ -121,10 +113,7 @@ export class StartSubscriptionBody {
   readonly timeZone!: string;
 
   /** Days from issue to due date. */
-  @Optional()
-  @IsInt()
-  @Min(0)
-  @Max(365)
+  @IsWhole(0, 365, { optional: true })
   readonly paymentTermsDays?: number;
 
   @Optional()
@@ -213,9 +202,7 @@ export class AddLineItemBody {
 
 export class RollOverBody {
   /** The period to roll over; one that is closed already changes nothing. */
-  @IsInt()
-  @Min(1)
-  @Max(1_000_000)
+  @IsWhole(1, 1_000_000)
   readonly periodNumber!: number;
 }
 

@@ -1,7 +1,7 @@
 /** One thing that must hold for a process to be of use; answers why it does not, or undefined. */
 export interface Check {
   readonly name: string;
-  problem(): Promise<string | undefined>;
+  readonly problem: () => Promise<string | undefined>;
 }
 
 export interface ReadinessState {

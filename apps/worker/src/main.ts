@@ -1,8 +1,5 @@
 import { CommandBus } from '@nestjs/cqrs';
-import type { FastifyInstance } from 'fastify';
-import { requireApiKey } from '../../api/src/http/authentication';
 import { createHttpServer } from '../../api/src/http/http-server';
-import { RateLimit } from '../../api/src/http/rate-limit';
 import { serve } from '../../api/src/serve';
 import { connectionChecks, runnerCheck } from '../../process/src/checks';
 import { connect, projectionsOf } from '../../process/src/connections';
@@ -19,10 +16,8 @@ void run({
     const connections = connect(ownServers(config), config, logger);
     const projections = projectionsOf(connections, { embedded: false });
     const readiness = new Readiness([...connectionChecks(connections), runnerCheck(projections)]);
-    const app = await createHttpServer(WorkerModule.register(connections, readiness), config, logger);
-    const limit = new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst);
-    const server = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-    requireApiKey(server, (key) => connections.apiKeys.authenticate(key), limit);
+    const module = WorkerModule.register(connections, readiness);
+    const app = await createHttpServer(module, config, logger, (key) => connections.apiKeys.authenticate(key));
     const served = await serve(app, config, readiness);
     const visibility = new Visibility(connections.watch, projections);
     const worker = new Worker(connections, projections, visibility, app.get(CommandBus));

@@ -31,7 +31,8 @@ export class CommandDispatch {
     if (!result.dryRun) this.visibility.noteAppended(BigInt(result.position));
     reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
     if (result.repeated) reply.header('idempotent-replayed', 'true');
-    if (locate) reply.header('location', locate(result.aggregateId));
+    if (result.dryRun) reply.code(200);
+    else if (locate) reply.header('location', locate(result.aggregateId));
     return result;
   }
 }

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
-import { IsString, Matches, MaxLength, MinLength, ValidateBy, ValidateIf } from 'class-validator';
+import { IsInt, IsString, Matches, Max, MaxLength, Min, MinLength, ValidateBy, ValidateIf } from 'class-validator';
 
 /** May be left out; null is a value, and a wrong one (class-validator's IsOptional would let it through). */
 export const Optional = () => ValidateIf((_, value) => value !== undefined);
@@ -34,6 +34,17 @@ export function IsDecimal({ optional = false, ...schema }: Presence & ApiPropert
       pattern: '^(0|[1-9]\\d{0,11})(\\.\\d{1,12})?$',
       ...(schema as object),
     }),
+  );
+}
+
+/** A whole number of JSON within bounds that keep it exact. */
+export function IsWhole(min: number, max: number, { optional = false }: Presence = {}) {
+  return applyDecorators(
+    ...(optional ? [Optional()] : []),
+    IsInt(),
+    Min(min),
+    Max(max),
+    ApiProperty({ required: !optional, type: 'integer', minimum: min, maximum: max }),
   );
 }
 

@@ -9,10 +9,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger as NestLogger, PinoLogger } from 'nestjs-pino';
 import { Histogram } from 'prom-client';
 import type { Config, Logger } from '@perennial/platform';
+import { type Authenticate, requireApiKey } from './authentication';
 import { EdgeProblem, type FieldError } from './edge-problem';
 import { checkJson } from './json-body';
 import { type ProblemCode, problems } from './problem';
 import { ProblemFilter, problemOf } from './problem.filter';
+import { RateLimit } from './rate-limit';
 
 const requestDuration = new Histogram({
   name: 'http_request_duration_seconds',
@@ -32,6 +34,7 @@ export async function createHttpServer(
   module: Type | DynamicModule,
   config: Config,
   logger: Logger,
+  authenticate: Authenticate,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     logger: false,
@@ -50,7 +53,7 @@ export async function createHttpServer(
       void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem));
     }) as never,
   });
-  const server = adapter.getInstance() as unknown as FastifyInstance;
+  const server = adapter.getInstance<FastifyInstance>();
   server.server.maxConnections = config.maxConnections;
   parseJsonOnly(server);
   server.setReplySerializer(toJson);
@@ -66,6 +69,8 @@ export async function createHttpServer(
   const allowedMethods = rememberRoutes(server);
   await server.register(helmet, { contentSecurityPolicy: { directives: contentSecurityPolicy } });
 
+  requireApiKey(server, authenticate, new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst));
+
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     bodyParser: false,
     bufferLogs: false,
@@ -77,6 +82,7 @@ export async function createHttpServer(
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: true,
+      stopAtFirstError: true,
       transform: true,
       transformOptions: { enableImplicitConversion: false },
       exceptionFactory: (errors) => new EdgeProblem('invalid-request', undefined, { errors: fieldErrors(errors) }),
@@ -112,9 +118,12 @@ function parseJsonOnly(server: FastifyInstance): void {
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const text = body.toString();
     if (text.trim() === '') return done(null, {});
-    parse(request, text, (error, value) => {
+    void parse(request, text, (error, value) => {
       if (error) return done(new EdgeProblem('malformed-request', error.message));
       try {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+          throw new EdgeProblem('malformed-request', 'The body is no JSON object.');
+        }
         checkJson(text, value);
       } catch (refusal) {
         return done(refusal as Error);

@@ -159,6 +159,9 @@ function operation(
         Object.entries(headers).map(([name, about]) => [name, { description: about, schema: { type: 'string' } }]),
       ),
     }),
+    ...(status === 201
+      ? [ApiResponse({ status: 200, description: 'A dry run: what would be created', type: answer })]
+      : []),
     ...[...byStatus].map(([refused, reasons]) =>
       ApiResponse({
         status: refused,
