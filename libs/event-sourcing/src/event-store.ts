@@ -65,7 +65,7 @@ export interface SubscribeOptions {
   readonly prefixes: readonly string[];
   /** Ends the subscription, also one that hangs: to restart it, abort and subscribe again from the last position. */
   readonly signal: AbortSignal;
-  /** All wanted events up to this position have been yielded. Called in order with them; must not throw. */
+  /** All wanted events up to this position have been yielded. Called in order with them; what it throws ends the subscription. */
   readonly onCheckpoint?: (position: bigint) => void;
   /** Every event that stood in the log at some recent moment has been yielded. Called in order with them. */
   readonly onCaughtUp?: () => void;
@@ -78,7 +78,7 @@ const GRPC = { invalidArgument: 3, permissionDenied: 7, unimplemented: 12, unava
 
 /**
  * The one door to EventStoreDB/KurrentDB. It meets the defects of `@eventstore/db-client` 6.2.1
- * (event-store.defects.int-spec.ts lists them): every call has a deadline of its own, nothing is ever sent twice by
+ * (test/integration/write-side-defects.int-spec.ts lists them): every call has a deadline of its own, nothing is ever sent twice by
  * itself, and what was surely not written (StoreUnavailable) differs from what may have been (OutcomeUnknown).
  */
 export class EventStore {
@@ -188,16 +188,21 @@ export class EventStore {
       while (!signal.aborted) {
         let reason: unknown = 'ended by the server';
         let progress = false;
+        let calling = false;
         try {
           // A subscription from `end` that drops before its first event could not be resumed without a gap.
           from ??= (await this.headPosition()) ?? 'start';
           for await (const item of this.#subscribeOnce(connection, from, options.prefixes, signal)) {
-            if (item === 'caught-up') {
-              options.onCaughtUp?.();
-            } else if (typeof item === 'bigint') {
-              progress ||= from === 'start' || item > from;
-              from = item;
-              options.onCheckpoint?.(item);
+            if (typeof item === 'string' || typeof item === 'bigint') {
+              calling = true;
+              if (typeof item === 'bigint') {
+                progress ||= from === 'start' || item > from;
+                from = item;
+                options.onCheckpoint?.(item);
+              } else {
+                options.onCaughtUp?.();
+              }
+              calling = false;
             } else {
               progress = true;
               from = item.position;
@@ -205,6 +210,7 @@ export class EventStore {
             }
           }
         } catch (error) {
+          if (calling) throw error; // The caller's own, not the store's.
           reason = error;
         }
         if (signal.aborted) return;
