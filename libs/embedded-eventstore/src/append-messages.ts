@@ -6,27 +6,27 @@ import code_pb from '@eventstore/db-client/generated/code_pb';
 import streams from '@eventstore/db-client/generated/streams_pb';
 import type { ExpectedRevision } from './expected-revision';
 import { MAX_APPEND_BYTES } from './grpc-errors';
-import { entry, uuidText, type ProposedEvent } from './record';
+import { JSON_CONTENT_TYPE, entry, uuidText, type ProposedEvent } from './record';
 import { LENGTH_DELIMITED, MalformedMessage, Reader, field, numberField } from './wire';
 
-/** A proposed event as decoded; `type` or `contentType` missing is for the caller to refuse. */
-export type DecodedEvent = Omit<ProposedEvent, 'type' | 'contentType'> & {
+/** A proposed event as decoded; a missing type or content type (`json` undefined) is for the caller to refuse. */
+export type DecodedEvent = Omit<ProposedEvent, 'type' | 'json'> & {
   type: string | undefined;
-  contentType: string | undefined;
+  json: boolean | undefined;
 };
 
 const NOTHING = Buffer.alloc(0);
 
 /** Decodes `AppendReq.ProposedMessage` and `BatchAppendReq.ProposedMessage`, which are the same. */
 function decodeEvent(reader: Reader): DecodedEvent {
-  const event: DecodedEvent = { id: '', type: undefined, contentType: undefined, data: NOTHING, metadata: NOTHING };
+  const event: DecodedEvent = { id: '', type: undefined, json: undefined, data: NOTHING, metadata: NOTHING };
   while (reader.more) {
     const tag = reader.varint();
     if (tag === 0x0a) event.id = uuidText(reader.message());
     else if (tag === 0x12) {
       const [key, value] = entry(reader.message());
       if (key === 'type') event.type = value;
-      else if (key === 'content-type') event.contentType = value;
+      else if (key === 'content-type') event.json = value === JSON_CONTENT_TYPE;
     } else if (tag === 0x1a) event.metadata = reader.slice();
     else if (tag === 0x22) event.data = reader.slice();
     else reader.skip(tag & 7);
@@ -175,6 +175,7 @@ export type BatchAppendProblem =
   | { kind: 'stream-deleted' }
   | { kind: 'maximum-append-size-exceeded' }
   | { kind: 'timeout' }
+  | { kind: 'bad-request'; message: string }
   | { kind: 'unknown'; message: string };
 
 function problemDetails(problem: BatchAppendProblem, stream: string): [code_pb.Code, string, string, Uint8Array] {
@@ -213,6 +214,11 @@ function problemDetails(problem: BatchAppendProblem, stream: string): [code_pb.C
     }
     case 'timeout':
       return [code_pb.Code.DEADLINE_EXCEEDED, 'Timeout', 'Timeout', new shared.Timeout().serializeBinary()];
+    case 'bad-request': {
+      const details = new shared.BadRequest();
+      details.setMessage(problem.message);
+      return [code_pb.Code.INVALID_ARGUMENT, problem.message, 'BadRequest', details.serializeBinary()];
+    }
     case 'unknown':
       return [code_pb.Code.UNKNOWN, problem.message, 'Unknown', new shared.Unknown().serializeBinary()];
   }

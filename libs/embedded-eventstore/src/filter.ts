@@ -16,7 +16,7 @@ const REMEMBERED_VERDICTS = 50_000;
 
 function predicate(expression: ReadReq.Options.FilterOptions.Expression): (value: string) => boolean {
   const prefixes = expression.getPrefixList();
-  if (prefixes.length > 0) return (value) => prefixes.some((prefix) => value.startsWith(prefix));
+  if (expression.getRegex() === '') return (value) => prefixes.some((prefix) => value.startsWith(prefix));
   let pattern: RegExp;
   try {
     pattern = new RegExp(expression.getRegex());
@@ -41,7 +41,7 @@ export function compileFilter(
     return { checkpointEvery, matches: (record) => wanted(eventTypeOf(record.bytes)) };
   }
   const byStream = options.getStreamIdentifier();
-  if (byStream === undefined) return { checkpointEvery, matches: () => true };
+  if (byStream === undefined) throw new InvalidFilter('filter by neither stream name nor event type');
   const wanted = predicate(byStream);
   const verdicts = new Map<number, boolean>();
   return {

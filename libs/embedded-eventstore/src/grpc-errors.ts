@@ -4,8 +4,10 @@ import { InvalidFilter } from './filter';
 import { DamagedRecord } from './storage';
 import { MalformedMessage } from './wire';
 
-/** Largest sum of event data in one append: `MaxAppendSize` of EventStoreDB up to 24.10. */
+/** Largest sum of event data in one append: `MaxAppendSize` of EventStoreDB up to 24.10, which counts data alone. */
 export const MAX_APPEND_BYTES = 1_048_576;
+/** Largest record; metadata has no other limit. */
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
 /** A gRPC status with the trailers by which clients tell errors apart. */
 export class StatusError extends Error {
@@ -64,7 +66,7 @@ export const refusedArgument = (details: string): StatusError => new StatusError
 export const invalidPosition = (position: number): StatusError =>
   new StatusError(status.INVALID_ARGUMENT, `Trying to read from an invalid position: no record starts at ${position}.`);
 
-export const timedOut = (): StatusError => new StatusError(status.DEADLINE_EXCEEDED, 'Operation timed out');
+export const timedOut = (): StatusError => new StatusError(status.ABORTED, 'Operation timed out');
 
 export const shuttingDown = (): StatusError => new StatusError(status.UNAVAILABLE, 'Server is shutting down');
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { decideWrite, type ExpectedRevision } from './expected-revision';
 import {
@@ -22,7 +23,6 @@ import {
   type StoredRecord,
 } from './record';
 import { DamagedRecord, type Storage } from './storage';
-import { randomUUID } from 'node:crypto';
 
 export interface WriteRequest {
   kind: 'append' | 'delete' | 'tombstone';
@@ -87,6 +87,9 @@ export class EventLog {
   private written: StoredRecord[] = [];
   private touched = new Set<string>();
 
+  /** Streams that may hold events to reclaim; emptied by whoever reclaims. */
+  readonly truncated = new Set<string>();
+
   private readonly followersOfAll = new Set<() => void>();
   private readonly followersOfStream = new Map<string, Set<() => void>>();
 
@@ -134,7 +137,7 @@ export class EventLog {
   /** Records of a stream whatever its metadata says, ascending; the tombstone is not among them. */
   rawForwards(name: string, from: number, limit: number): StoredRecord[] {
     const { id } = this.stream(name);
-    return id === undefined ? [] : contiguous(this.storage.forwards(id, from, TOMBSTONE_REVISION - 1, limit), 1);
+    return id === undefined ? [] : this.forwards(id, from, TOMBSTONE_REVISION - 1, limit);
   }
 
   tombstoneOf(name: string): StoredRecord | undefined {
@@ -142,12 +145,43 @@ export class EventLog {
     return id === undefined ? undefined : this.storage.forwards(id, TOMBSTONE_REVISION, TOMBSTONE_REVISION, 1)[0];
   }
 
-  forwards(id: number, from: number, to: number, limit: number): StoredRecord[] {
-    return contiguous(this.storage.forwards(id, from, to, limit), 1);
+  /** Records with revisions `from` … `to`; `continued` when `from − 1` was read before, so that `from` must be there. */
+  forwards(id: number, from: number, to: number, limit: number, continued = false): StoredRecord[] {
+    const records = contiguous(this.storage.forwards(id, from, to, limit), 1);
+    if (continued && records[0]?.revision !== from) throw new DamagedRecord(`revision ${from} of a stream is missing`);
+    return records;
   }
 
+  /** The same in descending order from `to`. */
   backwards(id: number, from: number, to: number, limit: number): StoredRecord[] {
     return contiguous(this.storage.backwards(id, from, to, limit), -1);
+  }
+
+  /**
+   * Removes for good up to `limit` events of a stream that its metadata hides and that are older than `createdBefore`
+   * (ms since 1970). The last event of a stream always stays: its revisions go on from there. `left`: events are
+   * hidden, or will be by their age, that were not removed.
+   */
+  reclaim(name: string, createdBefore: number, limit: number): { removed: number; left: boolean } {
+    const stream = this.stream(name);
+    if (stream.id === undefined) return { removed: 0, left: false };
+    const limits = this.limits(stream);
+    const below = stream.tombstoned ? TOMBSTONE_REVISION : Math.min(firstReadable(limits, stream.last), stream.last);
+    const ages = limits.maxAgeMs !== undefined && !stream.tombstoned;
+    let removed = 0;
+    this.storage.begin();
+    try {
+      if (below > 0) removed = this.storage.remove(stream.id, below, createdBefore, limit);
+      if (ages && removed < limit) {
+        const expired = Math.min(createdBefore, Date.now() - (limits.maxAgeMs as number));
+        removed += this.storage.remove(stream.id, stream.last, expired, limit - removed);
+      }
+      this.storage.commit();
+    } finally {
+      this.storage.rollback();
+    }
+    const first = this.storage.firstRevision(stream.id) ?? 0;
+    return { removed, left: first < (ages ? stream.last : below) };
   }
 
   /** Records after a position; from memory when they are recent. */
@@ -171,8 +205,8 @@ export class EventLog {
   /** False for an offset inside a record: no position that this log ever gave out. */
   isRecordStart(position: number): boolean {
     if (position <= 0 || position > this.lastPosition) return true;
-    const [record] = this.storage.before(position, 1);
-    return record === undefined || record.position + record.bytes.length + RECORD_OVERHEAD <= position;
+    const before = this.storage.extentBefore(position);
+    return before === undefined || before.position + before.length + RECORD_OVERHEAD <= position;
   }
 
   /** Calls `wake` after each commit that wrote to the stream (to any stream without a name); returns how to stop. */
@@ -203,6 +237,7 @@ export class EventLog {
     const results = this.commitGroup(group.map(({ request }) => request));
     for (const [index, { done }] of group.entries()) done(results[index] as WriteResult);
     if (this.written.length === 0) return;
+    this.storage.checkpointWhenDue();
     this.keepTail();
     const touched = this.touched;
     this.touched = new Set();
@@ -326,7 +361,8 @@ export class EventLog {
     if (isMetastream(stream.name)) {
       const base = this.streams.peek(stream.name.slice(2));
       if (base !== undefined) base.limits = undefined;
-    }
+      this.truncated.add(stream.name).add(stream.name.slice(2));
+    } else if (tombstone || (stream.limits ?? NO_LIMITS) !== NO_LIMITS) this.truncated.add(stream.name);
     if (tombstone) this.streams.delete(metastreamOf(stream.name));
     return this.lastPosition;
   }
@@ -402,15 +438,21 @@ export class EventLog {
   }
 
   private findHead(): void {
-    const newest = this.storage.before(Number.MAX_SAFE_INTEGER, RECENT_EVENT_IDS_AFTER_OPENING).reverse();
-    for (const record of newest) this.remember(record.stream, eventIdOf(record.bytes), record.revision);
-    const last = newest.at(-1);
+    const last = this.storage.extentBefore(Number.MAX_SAFE_INTEGER);
     this.lastPosition = last?.position ?? 0;
-    this.lastCreated = last?.created ?? 0;
-    this.nextPosition = last === undefined ? FIRST_POSITION : last.position + last.bytes.length + RECORD_OVERHEAD;
+    this.nextPosition = last === undefined ? FIRST_POSITION : last.position + last.length + RECORD_OVERHEAD;
     this.tail = [];
     this.tailBytes = 0;
     this.tailFrom = this.lastPosition;
+    this.lastCreated = 0;
+    try {
+      const newest = this.storage.before(Number.MAX_SAFE_INTEGER, RECENT_EVENT_IDS_AFTER_OPENING);
+      this.lastCreated = newest[0]?.created ?? 0;
+      for (const record of newest.reverse()) this.remember(record.stream, eventIdOf(record.bytes), record.revision);
+    } catch (error) {
+      // The newest record is damaged: it is refused to readers, but the log goes on after it.
+      if (!(error instanceof DamagedRecord)) throw error;
+    }
   }
 }
 
@@ -421,24 +463,26 @@ const NOTHING = Buffer.alloc(0);
 const metadataEvent = (data: Buffer): ProposedEvent => ({
   id: randomUUID(),
   type: '$metadata',
-  contentType: 'application/json',
+  json: true,
   data,
   metadata: NOTHING,
 });
 const TOMBSTONE = (): ProposedEvent => ({
   id: randomUUID(),
   type: '$streamDeleted',
-  contentType: 'application/octet-stream',
+  json: false,
   data: NOTHING,
   metadata: NOTHING,
 });
 
-/** Revisions of one stream have no gaps: a missing one is damage, never an empty answer. */
+/**
+ * Revisions of one stream have no gaps: records are returned up to one, and what comes after it is damage, never an
+ * empty answer.
+ */
 function contiguous(records: StoredRecord[], step: 1 | -1): StoredRecord[] {
   for (let i = 1; i < records.length; i++) {
-    const expected = (records[i - 1] as StoredRecord).revision + step;
-    if ((records[i] as StoredRecord).revision !== expected) {
-      throw new DamagedRecord(`revision ${expected} of a stream is missing after position ${records[i - 1]?.position}`);
+    if ((records[i] as StoredRecord).revision !== (records[i - 1] as StoredRecord).revision + step) {
+      return records.slice(0, i);
     }
   }
   return records;

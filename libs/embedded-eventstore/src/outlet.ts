@@ -67,7 +67,4 @@ export class Outlet {
 }
 
 export const consumerTooSlow = (): StatusError =>
-  new StatusError(
-    status.ABORTED,
-    'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.',
-  );
+  new StatusError(status.ABORTED, 'Consumer too slow to handle event while live. Client resubscription required.');

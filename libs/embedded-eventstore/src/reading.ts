@@ -101,16 +101,17 @@ async function readStreamForwards(
   options: ReadReq.Options.StreamOptions,
   count: number,
 ): Promise<void> {
+  // A real server passes −1 for the end into a check for non-negative numbers, before it looks at the stream.
+  if (options.hasEnd()) throw refusedArgument('fromEventNumber should be non negative.');
+  if (count === 0) throw refusedArgument('maxCount should be positive.');
   const stream = reading.log.readable(name);
   if (stream.kind === 'tombstoned') throw streamDeleted(name);
-  // A real server passes −1 for the end into a check for non-negative numbers.
-  if (options.hasEnd()) throw refusedArgument('fromEventNumber should be non negative.');
   if (stream.kind === 'missing') return void reading.outlet.send(streamNotFound(name));
   let from = Math.max(stream.first, options.hasRevision() ? revisionOf(options) : 0);
   let left = count;
   let limit = FIRST_PAGE;
-  while (from <= stream.last && left > 0 && !reading.outlet.closed) {
-    const page = reading.log.forwards(stream.id, from, stream.last, Math.min(limit, left));
+  for (let continued = false; from <= stream.last && left > 0 && !reading.outlet.closed; continued = true) {
+    const page = reading.log.forwards(stream.id, from, stream.last, Math.min(limit, left), continued);
     if (page.length === 0) return;
     from = (page.at(-1) as StoredRecord).revision + 1;
     limit = nextPage(limit, page);
@@ -123,6 +124,7 @@ async function readStreamForwards(
 }
 
 async function readStreamBackwards(reading: Reading, name: string, from: number, count: number): Promise<void> {
+  if (count === 0) throw refusedArgument('maxCount should be positive.');
   const stream = reading.log.readable(name);
   if (stream.kind === 'tombstoned') throw streamDeleted(name);
   if (stream.kind === 'missing') return void reading.outlet.send(streamNotFound(name));

@@ -5,7 +5,8 @@ import { MalformedMessage, Reader, field, numberField, putVarint, varintLength }
 export interface ProposedEvent {
   id: string;
   type: string;
-  contentType: string;
+  /** As a real server keeps it: JSON or any bytes. */
+  json: boolean;
   data: Buffer;
   metadata: Buffer;
 }
@@ -28,10 +29,13 @@ export interface StoredRecord {
 export const TOMBSTONE_REVISION = Number.MAX_SAFE_INTEGER;
 const INT64_MAX = Buffer.from('ffffffffffffffff7f', 'hex');
 
+/** The content type whose events clients parse. */
+export const JSON_CONTENT_TYPE = 'application/json';
+
 const TYPE_KEY = Buffer.from('\x0a\x04type\x12', 'latin1');
-const CONTENT_TYPE_KEY = Buffer.from('\x0a\x0ccontent-type\x12', 'latin1');
 const CREATED_KEY = Buffer.from('\x0a\x07created\x12', 'latin1');
 const JSON_ENTRY = Buffer.from('\x32\x20\x0a\x0ccontent-type\x12\x10application/json', 'latin1');
+const BYTES_ENTRY = Buffer.from('\x32\x28\x0a\x0ccontent-type\x12\x18application/octet-stream', 'latin1');
 
 /** Field numbers of `ReadResp.ReadEvent.RecordedEvent`, as tags. */
 const TAG = {
@@ -77,8 +81,7 @@ export function encodeRecord(
   // .NET ticks of 100 ns since 1970, as the real server sends them.
   const ticks = `${created}0000`;
   const typeLength = Buffer.byteLength(event.type);
-  const json = event.contentType === 'application/json';
-  const contentTypeLength = json ? 0 : Buffer.byteLength(event.contentType);
+  const contentType = event.json ? JSON_ENTRY : BYTES_ENTRY;
   const positionLength = varintLength(position);
   const nameLength = fieldLength(streamName.length);
   const recorded =
@@ -90,7 +93,7 @@ export function encodeRecord(
     (tombstone ? 10 : revision === 0 ? 0 : 1 + varintLength(revision)) +
     2 * (1 + positionLength) +
     entryLength(TYPE_KEY, typeLength) +
-    (json ? JSON_ENTRY.length : entryLength(CONTENT_TYPE_KEY, contentTypeLength)) +
+    contentType.length +
     entryLength(CREATED_KEY, ticks.length) +
     (event.metadata.length === 0 ? 0 : fieldLength(event.metadata.length)) +
     (event.data.length === 0 ? 0 : fieldLength(event.data.length));
@@ -121,8 +124,7 @@ export function encodeRecord(
   out[at++] = TAG.commit;
   at = putVarint(out, at, position);
   at = putEntry(out, at, TYPE_KEY, event.type, typeLength);
-  if (json) at += JSON_ENTRY.copy(out, at);
-  else at = putEntry(out, at, CONTENT_TYPE_KEY, event.contentType, contentTypeLength);
+  at += contentType.copy(out, at);
   at = putEntry(out, at, CREATED_KEY, ticks, ticks.length);
   if (event.metadata.length !== 0) at = putField(out, at, TAG.metadata, event.metadata);
   if (event.data.length !== 0) at = putField(out, at, TAG.data, event.data);
@@ -179,7 +181,7 @@ export function decodeRecord(bytes: Buffer): ProposedEvent & { stream: string } 
     id: '',
     stream: '',
     type: '',
-    contentType: '',
+    json: false,
     data: Buffer.alloc(0),
     metadata: Buffer.alloc(0),
   };
@@ -193,7 +195,7 @@ export function decodeRecord(bytes: Buffer): ProposedEvent & { stream: string } 
     } else if (tag === TAG.entry) {
       const [key, value] = entry(reader.message());
       if (key === 'type') event.type = value;
-      else if (key === 'content-type') event.contentType = value;
+      else if (key === 'content-type') event.json = value === JSON_CONTENT_TYPE;
     } else if (tag === TAG.metadata) event.metadata = reader.slice();
     else if (tag === TAG.data) event.data = reader.slice();
     else reader.skip(tag & 7);

@@ -5,6 +5,7 @@ import { shuttingDown } from './grpc-errors';
 import { EventLog } from './log';
 import { addServices, type ServerState } from './service';
 import { openStorage } from './open';
+import { RECLAIM, startReclaiming, type ReclaimOptions } from './reclaim';
 
 export interface EventStoreOptions {
   /** Directory of the log; made when missing. Absent: everything is kept in memory. */
@@ -14,6 +15,8 @@ export interface EventStoreOptions {
   /** Address to listen on, 127.0.0.1 by default: whoever reaches it can write. */
   host?: string;
   faults?: Partial<FaultSwitches>;
+  /** When truncated events are removed for good. */
+  reclaim?: Partial<ReclaimOptions>;
   /** Told what opening found: the position it opened on and any damage. */
   onNotice?: (notice: string) => void;
 }
@@ -39,7 +42,8 @@ const CLOSE_BOUND_MS = 2000;
  */
 export async function startEventStore(options: EventStoreOptions = {}): Promise<RunningEventStore> {
   const host = options.host ?? '127.0.0.1';
-  const { storage, release } = openStorage(options.dataDir, options.onNotice);
+  const notice = options.onNotice ?? (() => undefined);
+  const { storage, release } = openStorage(options.dataDir, notice);
   const log = new EventLog(storage);
   const grpc = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -84,6 +88,9 @@ export async function startEventStore(options: EventStoreOptions = {}): Promise<
       for (const read of [...state.reads]) read.end();
     },
   });
+  const stopReclaiming = startReclaiming(log, storage, { ...RECLAIM, ...options.reclaim }, (error) => {
+    notice(`space could not be reclaimed: ${error instanceof Error ? error.message : String(error)}`);
+  });
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     const stopped = new Promise<void>((resolve) => listener.close(() => resolve()));
@@ -99,6 +106,7 @@ export async function startEventStore(options: EventStoreOptions = {}): Promise<
     for (const socket of sockets) socket.destroy();
     await stopped;
     clearTimeout(bound);
+    stopReclaiming();
     log.close();
     release();
   };

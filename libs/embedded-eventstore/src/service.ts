@@ -5,7 +5,6 @@ import {
   type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
-  type UntypedServiceImplementation,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import gossip from '@eventstore/db-client/generated/gossip_pb';
@@ -32,6 +31,7 @@ import type { ExpectedRevision } from './expected-revision';
 import type { FaultSwitches } from './faults';
 import {
   MAX_APPEND_BYTES,
+  MAX_RECORD_BYTES,
   StatusError,
   maximumAppendSizeExceeded,
   missingMetadataProperty,
@@ -76,10 +76,10 @@ export function addServices(server: Server, state: ServerState): void {
       }
       return supportedMethods(state.faults.hideBatchAppend);
     }),
-  } as unknown as UntypedServiceImplementation);
+  });
   server.addService(GossipService, {
     read: unary(state, () => clusterInfo(state.endpoint)),
-  } as unknown as UntypedServiceImplementation);
+  });
   server.addService(
     {
       read: { ...StreamsService.read, responseSerialize: raw },
@@ -200,11 +200,12 @@ function checkedAppend(options: AppendOptions, events: readonly DecodedEvent[]):
   if (options.stream === '') throw refusedArgument('the stream name is empty');
   let bytes = 0;
   for (const event of events) {
-    if (event.type === undefined || event.contentType === undefined) throw missingMetadataProperty();
+    if (event.type === undefined || event.json === undefined) throw missingMetadataProperty();
     if (event.type === '') throw refusedArgument('the event type is empty');
     if (!UUID.test(event.id) || event.id === NO_UUID) throw refusedArgument('the event id is not a UUID');
     bytes += event.data.length;
     if (bytes > MAX_APPEND_BYTES) throw maximumAppendSizeExceeded();
+    if (event.data.length + event.metadata.length > MAX_RECORD_BYTES) throw refusedArgument('the record is too big');
   }
   return {
     kind: 'append',
@@ -222,7 +223,7 @@ function append(
 ): void {
   let options: AppendOptions | undefined;
   const events: DecodedEvent[] = [];
-  let refused: unknown;
+  let refused: StatusError | undefined;
   call.on('data', (message: AppendMessage) => {
     if (message === undefined) refused ??= refusedArgument('append message without content');
     else if ('options' in message) options = message.options;
@@ -268,27 +269,34 @@ function failure(request: WriteRequest, result: Exclude<WriteResult, { kind: 'wr
 
 /** A batch append of which not every message has come. */
 interface Unfinished {
-  options: AppendOptions | undefined;
+  options: AppendOptions;
   events: DecodedEvent[];
   bytes: number;
   timer: NodeJS.Timeout | undefined;
 }
 
+/** A batch append is given up when its last message has not come by then, whatever deadline it has. */
+const BATCH_TIMEOUT_MS = 2000;
+
+/**
+ * Serves one BatchAppend stream. Messages with one correlation id accumulate until the final one. What follows an
+ * error already answered is ignored, so that each correlation id has exactly one answer: clients rely on it.
+ */
 function batchAppend(state: ServerState, call: ServerDuplexStream<BatchAppendMessage, Buffer>): void {
   const unfinished = new Map<string, Unfinished>();
   let outstanding = 0;
   let ended = state.closing;
   let over = false;
-  const finish = (): void => {
-    if (over || !ended || outstanding > 0) return;
-    close();
-    call.end();
-  };
   const close = (): void => {
     over = true;
     for (const { timer } of unfinished.values()) clearTimeout(timer);
     unfinished.clear();
     state.batches.delete(stop);
+  };
+  const finish = (): void => {
+    if (over || !ended || outstanding > 0) return;
+    close();
+    call.end();
   };
   /** Answers what is outstanding, then ends. */
   const stop = (): void => {
@@ -297,15 +305,49 @@ function batchAppend(state: ServerState, call: ServerDuplexStream<BatchAppendMes
   };
   state.batches.add(stop);
   const send = (bytes: Buffer): void => {
-    outstanding--;
     if (over) return;
     if (!call.write(bytes)) call.pause();
-    finish();
   };
   call.on('drain', () => call.resume());
   call.on('cancelled', close);
   call.on('error', close);
   call.on('end', stop);
+
+  /** What this message completes, undefined when more is to come or nothing is waited for. */
+  const accumulate = (message: BatchAppendMessage): Unfinished | undefined => {
+    const key = message.correlation.toString('latin1');
+    let write = unfinished.get(key);
+    if (write === undefined) {
+      const { options } = message;
+      if (options === undefined) return undefined;
+      const left = Math.min(BATCH_TIMEOUT_MS, (options.deadline ?? Infinity) - Date.now());
+      if (left <= 0) {
+        send(batchAppendProblem(message.correlation, options.stream, { kind: 'timeout' }));
+        return undefined;
+      }
+      write = { options, events: [], bytes: 0, timer: undefined };
+      unfinished.set(key, write);
+      if (!message.isFinal) {
+        write.timer = setTimeout(() => {
+          unfinished.delete(key);
+          send(batchAppendProblem(message.correlation, options.stream, { kind: 'timeout' }));
+        }, left);
+      }
+    }
+    for (const event of message.events) {
+      write.bytes += event.data.length;
+      write.events.push(event);
+    }
+    const tooLarge = write.bytes > MAX_APPEND_BYTES;
+    if (tooLarge) {
+      send(batchAppendProblem(message.correlation, write.options.stream, { kind: 'maximum-append-size-exceeded' }));
+    }
+    if (!message.isFinal && !tooLarge) return undefined;
+    clearTimeout(write.timer);
+    unfinished.delete(key);
+    return tooLarge ? undefined : write;
+  };
+
   call.on('data', (message: BatchAppendMessage) => {
     if (over) return;
     if (state.faults.refuseCalls) {
@@ -313,56 +355,25 @@ function batchAppend(state: ServerState, call: ServerDuplexStream<BatchAppendMes
       call.emit('error', shuttingDown());
       return;
     }
-    const key = message.correlation.toString('latin1');
-    const whole = unfinished.get(key) ?? { options: undefined, events: [], bytes: 0, timer: undefined };
-    whole.options = message.options ?? whole.options;
-    for (const event of message.events) {
-      whole.bytes += event.data.length;
-      // Beyond the limit only the refusal is left; do not keep what will not be written.
-      if (whole.bytes <= MAX_APPEND_BYTES) whole.events.push(event);
-    }
-    const { options } = whole;
-    const stream = options?.stream ?? '';
-    if (!message.isFinal) {
-      unfinished.set(key, whole);
-      if (whole.timer === undefined && options?.deadline !== undefined) {
-        whole.timer = setTimeout(
-          () => {
-            unfinished.delete(key);
-            outstanding++;
-            send(batchAppendProblem(message.correlation, stream, { kind: 'timeout' }));
-          },
-          Math.min(options.deadline - Date.now(), 2 ** 31 - 1),
-        );
-      }
-      return;
-    }
-    clearTimeout(whole.timer);
-    unfinished.delete(key);
+    const complete = accumulate(message);
+    if (complete === undefined) return;
     if (state.faults.endNextBatchAppend) {
       state.faults.endNextBatchAppend = false;
       close();
       call.end();
       return;
     }
-    outstanding++;
     try {
-      if (options === undefined) throw refusedArgument('batch append without options');
-      if (whole.bytes > MAX_APPEND_BYTES) throw maximumAppendSizeExceeded();
-      const request = checkedAppend(options, whole.events);
+      const request = checkedAppend(complete.options, complete.events);
+      outstanding++;
       write(state, request, (result) => {
+        outstanding--;
         send(batchAnswer(message.correlation, request, result));
+        finish();
       });
     } catch (error) {
-      send(
-        batchAppendProblem(
-          message.correlation,
-          stream,
-          error instanceof StatusError && error.metadata.get('exception')[0] === 'maximum-append-size-exceeded'
-            ? { kind: 'maximum-append-size-exceeded' }
-            : { kind: 'unknown', message: toStatus(error).details },
-        ),
-      );
+      const problem = { kind: 'bad-request', message: toStatus(error).details } as const;
+      send(batchAppendProblem(message.correlation, complete.options.stream, problem));
     }
   });
 }

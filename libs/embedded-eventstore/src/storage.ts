@@ -15,13 +15,16 @@ type Row = [
   created: number,
   remaining: number,
   crc: number,
-  bytes: Buffer,
+  bytes: unknown,
 ];
 
 const COLUMNS = 'position, stream, revision, created, remaining, crc, bytes';
 
 /** The file format; a file of another format is refused. */
 export const FORMAT = 1;
+
+const CHECKPOINT_FRAMES = 3000;
+const FIRST_CHECKPOINT_RECORDS = 2000;
 
 /**
  * The log in an SQLite database: one row a record, in the order of positions, each with a CRC.
@@ -30,12 +33,17 @@ export const FORMAT = 1;
  */
 export class Storage {
   private readonly statements;
+  private insertedSinceCheckpoint = 0;
+  private checkpointAfter = FIRST_CHECKPOINT_RECORDS;
 
+  /** `onDisk`: checks CRCs on reading and makes checkpoints; memory needs neither. */
   constructor(
-    readonly db: Database.Database,
-    private readonly crcChecked = true,
+    private readonly db: Database.Database,
+    private readonly onDisk = true,
   ) {
     db.exec(`
+      CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
+      INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0);
       CREATE TABLE IF NOT EXISTS stream (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
       CREATE TABLE IF NOT EXISTS record (
         position INTEGER PRIMARY KEY,
@@ -53,8 +61,10 @@ export class Storage {
       insertRecord: db.prepare(`INSERT INTO record (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`),
       insertStream: db.prepare('INSERT INTO stream (id, name) VALUES (?, ?)'),
       streamByName: query('SELECT id FROM stream WHERE name = ?'),
+      streamsFrom: query('SELECT id, name FROM stream WHERE name > ? AND name < ? ORDER BY name LIMIT ?'),
       maxStream: query('SELECT max(id) FROM stream'),
       lastRevision: query('SELECT revision FROM record WHERE stream = ? ORDER BY revision DESC LIMIT 1'),
+      firstRevision: query('SELECT revision FROM record WHERE stream = ? ORDER BY revision LIMIT 1'),
       forwards: query(
         `SELECT ${COLUMNS} FROM record WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision LIMIT ?`,
       ),
@@ -63,13 +73,25 @@ export class Storage {
       ),
       after: query(`SELECT ${COLUMNS} FROM record WHERE position > ? ORDER BY position LIMIT ?`),
       before: query(`SELECT ${COLUMNS} FROM record WHERE position < ? ORDER BY position DESC LIMIT ?`),
+      extentBefore: query(
+        'SELECT position, length(bytes) FROM record WHERE position < ? ORDER BY position DESC LIMIT 1',
+      ),
+      removable: query(
+        'SELECT position FROM record WHERE stream = ? AND revision < ? AND created < ? ORDER BY revision LIMIT ?',
+      ),
+      remove: db.prepare('DELETE FROM record WHERE position = ?'),
     };
+  }
+
+  format(): number {
+    return this.numbers("SELECT value FROM meta WHERE key = 'format'")[0] ?? 0;
   }
 
   begin(): void {
     this.db.exec('BEGIN IMMEDIATE');
   }
 
+  /** Returns once everything since `begin` is on disk. */
   commit(): void {
     this.db.exec('COMMIT');
   }
@@ -79,6 +101,7 @@ export class Storage {
   }
 
   insert(record: StoredRecord): void {
+    this.insertedSinceCheckpoint++;
     this.statements.insertRecord.run(
       record.position,
       record.stream,
@@ -91,7 +114,7 @@ export class Storage {
   }
 
   streamId(name: Buffer): number | undefined {
-    return this.number(this.statements.streamByName.all([name]));
+    return first(this.statements.streamByName.all([name]));
   }
 
   addStream(id: number, name: Buffer): void {
@@ -99,48 +122,185 @@ export class Storage {
   }
 
   highestStreamId(): number {
-    return this.number(this.statements.maxStream.all()) ?? 0;
+    return first(this.statements.maxStream.all()) ?? 0;
+  }
+
+  /** Names of streams after `name` and before `end`, in byte order. */
+  streamNames(name: Buffer, end: Buffer, limit: number): Buffer[] {
+    return (this.statements.streamsFrom.all(name, end, limit) as [number, Buffer][]).map(([, bytes]) => bytes);
   }
 
   /** The last revision of a stream, `TOMBSTONE_REVISION` when it is tombstoned. */
   lastRevision(stream: number): number | undefined {
-    return this.number(this.statements.lastRevision.all(stream));
+    return first(this.statements.lastRevision.all(stream));
+  }
+
+  /** The first revision of a stream that is still kept. */
+  firstRevision(stream: number): number | undefined {
+    return first(this.statements.firstRevision.all(stream));
   }
 
   /** Records of one stream with revisions `from` … `to` (both included), in ascending order. */
   forwards(stream: number, from: number, to: number, limit: number): StoredRecord[] {
-    return this.records(this.statements.forwards.all(stream, from, to, limit), stream);
+    return this.records((count) => this.statements.forwards.all(stream, from, to, count), limit, stream);
   }
 
   /** Records of one stream with revisions `from` … `to` (both included), in descending order. */
   backwards(stream: number, from: number, to: number, limit: number): StoredRecord[] {
-    return this.records(this.statements.backwards.all(stream, from, to, limit), stream);
+    return this.records((count) => this.statements.backwards.all(stream, from, to, count), limit, stream);
   }
 
   /** Records after a position, in log order. */
   after(position: number, limit: number): StoredRecord[] {
-    return this.records(this.statements.after.all(position, limit));
+    return this.records((count) => this.statements.after.all(position, count), limit);
   }
 
   /** Records before a position, newest first. */
   before(position: number, limit: number): StoredRecord[] {
-    return this.records(this.statements.before.all(position, limit));
+    return this.records((count) => this.statements.before.all(position, count), limit);
   }
 
-  close(): void {
-    this.db.close();
+  /** Position and encoded length of the last record before a position, its bytes not looked at. */
+  extentBefore(position: number): { position: number; length: number } | undefined {
+    const [row] = this.statements.extentBefore.all(position) as [number, number][];
+    return row === undefined ? undefined : { position: row[0], length: row[1] };
   }
 
-  private number(rows: unknown[]): number | undefined {
-    return ((rows[0] as [number | null] | undefined)?.[0] ?? undefined) as number | undefined;
-  }
-
-  private records(rows: unknown[], stream?: number): StoredRecord[] {
-    return (rows as Row[]).map(([position, id, revision, created, remaining, crc, bytes]) => {
-      if (this.crcChecked && (recordCrc(id, revision, position, remaining, bytes) !== crc || (stream ?? id) !== id)) {
-        throw new DamagedRecord(`record at position ${position}`);
+  /**
+   * Every record after a position up to another in one pass of the table, which also meets rows that a search would
+   * miss; an error stands for a damaged one. Run it to its end: a statement left open holds up checkpoints.
+   */
+  *scan(after: number, until = Number.MAX_SAFE_INTEGER): Generator<StoredRecord | DamagedRecord> {
+    const rows = this.db
+      .prepare<unknown[]>(`SELECT ${COLUMNS} FROM record WHERE position > ? AND position <= ? ORDER BY position`)
+      .raw();
+    for (const row of rows.iterate(after, until) as IterableIterator<Row>) {
+      let record: StoredRecord | DamagedRecord;
+      try {
+        record = this.record(row);
+      } catch (error) {
+        record = error as DamagedRecord;
       }
-      return { position, stream: id, revision, created, remaining, crc, bytes };
-    });
+      yield record;
+    }
+  }
+
+  /** Every entry of the index by revision. */
+  *scanIndex(): Generator<[stream: number, revision: number, position: number]> {
+    const rows = this.db
+      .prepare<unknown[]>(
+        'SELECT stream, revision, position FROM record INDEXED BY record_by_revision ORDER BY stream, revision',
+      )
+      .raw();
+    yield* rows.iterate() as IterableIterator<[number, number, number]>;
+  }
+
+  /** The position that has `count` records after it, −1 when there are not so many. */
+  positionBeforeNewest(count: number): number {
+    return this.numbers(`SELECT position FROM record ORDER BY position DESC LIMIT 1 OFFSET ${count}`)[0] ?? -1;
+  }
+
+  /** Removes up to `limit` records of a stream below a revision and older than `createdBefore`; returns how many. */
+  remove(stream: number, belowRevision: number, createdBefore: number, limit: number): number {
+    const rows = this.statements.removable.all(stream, belowRevision, createdBefore, limit) as [number][];
+    for (const [position] of rows) this.statements.remove.run(position);
+    this.insertedSinceCheckpoint += rows.length;
+    return rows.length;
+  }
+
+  /** Gives up to `pages` free pages at the end of the file back; returns how many are left. */
+  shrink(pages: number): number {
+    this.db.prepare(`PRAGMA incremental_vacuum(${pages})`).all();
+    this.insertedSinceCheckpoint += pages;
+    return this.numbers('PRAGMA freelist_count')[0] ?? 0;
+  }
+
+  /** Free pages and all pages of the file. */
+  pages(): { free: number; all: number } {
+    return { free: this.numbers('PRAGMA freelist_count')[0] ?? 0, all: this.numbers('PRAGMA page_count')[0] ?? 0 };
+  }
+
+  /**
+   * Moves the write-ahead log into the main file when it has grown. The log is restarted at once by a small write: a
+   * log that is already in the main file must not be taken for valid if it is damaged later.
+   */
+  checkpointWhenDue(atLeast = this.checkpointAfter): void {
+    if (!this.onDisk || this.insertedSinceCheckpoint < atLeast) return;
+    const frames = this.checkpoint();
+    const inserted = this.insertedSinceCheckpoint;
+    this.insertedSinceCheckpoint = 0;
+    this.checkpointAfter = Math.min(
+      200_000,
+      Math.max(500, Math.floor((inserted * CHECKPOINT_FRAMES) / Math.max(1, frames))),
+    );
+  }
+
+  /** Closes the file so that it needs no recovery: everything in the main file, and no lock kept by libsql. */
+  close(): void {
+    try {
+      if (this.onDisk) {
+        this.db.prepare('PRAGMA journal_mode = DELETE').all();
+        this.db.prepare('PRAGMA locking_mode = NORMAL').all();
+        this.numbers('SELECT count(*) FROM meta');
+      }
+    } finally {
+      this.db.close();
+    }
+  }
+
+  /** Returns how many frames the log had. */
+  private checkpoint(): number {
+    const [row] = this.db.prepare<unknown[]>('PRAGMA wal_checkpoint(RESTART)').raw().all() as [
+      number,
+      number,
+      number,
+    ][];
+    this.db.exec("UPDATE meta SET value = value + 1 WHERE key = 'generation'");
+    return row?.[1] ?? 0;
+  }
+
+  private numbers(sql: string): number[] {
+    return (this.db.prepare<unknown[]>(sql).raw().all() as [number][]).map(([value]) => value);
+  }
+
+  /**
+   * The records of a query up to the first damaged one.
+   * @throws DamagedRecord when the first is damaged, or the pages that lead to it.
+   */
+  private records(rows: (limit: number) => unknown[], limit: number, stream?: number): StoredRecord[] {
+    let found: Row[];
+    try {
+      found = rows(limit) as Row[];
+    } catch (error) {
+      if (limit > 1) return this.records(rows, 1, stream);
+      throw isCorruption(error) ? new DamagedRecord((error as Error).message) : error;
+    }
+    const records: StoredRecord[] = [];
+    for (const row of found) {
+      try {
+        records.push(this.record(row, stream));
+      } catch (error) {
+        if (records.length === 0) throw error;
+        break;
+      }
+    }
+    return records;
+  }
+
+  private record([position, stream, revision, created, remaining, crc, bytes]: Row, asked?: number): StoredRecord {
+    if (this.onDisk) {
+      const sound =
+        Buffer.isBuffer(bytes) &&
+        (asked ?? stream) === stream &&
+        recordCrc(stream, revision, position, remaining, bytes) === crc;
+      if (!sound) throw new DamagedRecord(`the record at position ${position} does not match its checksum`);
+    }
+    return { position, stream, revision, created, remaining, crc, bytes: bytes as Buffer };
   }
 }
+
+const isCorruption = (error: unknown): boolean =>
+  /^SQLITE_(CORRUPT|NOTADB)/.test(String((error as { code?: unknown } | undefined)?.code)) ||
+  /malformed|corrupt/i.test(error instanceof Error ? error.message : '');
+
+const first = (rows: unknown[]): number | undefined => (rows[0] as [number | null] | undefined)?.[0] ?? undefined;
