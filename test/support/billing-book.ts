@@ -3,7 +3,8 @@ import { Log, uuidOf } from './stored-events';
 
 /** What happens next in the book, to which subscription, with a number to vary it. */
 export interface Happening {
-  readonly what: 'line' | 'void' | 'roll' | 'pause' | 'resume' | 'schedule' | 'undo' | 'cancel' | 'note' | 'finalise';
+  readonly what:
+    'line' | 'void' | 'bill' | 'roll' | 'pause' | 'resume' | 'schedule' | 'undo' | 'cancel' | 'note' | 'finalise';
   readonly subscription: number;
   readonly n: number;
 }
@@ -19,8 +20,8 @@ export interface Account {
   bills: number;
   billed: bigint;
   pending: Map<string, bigint>;
-  /** Net of the charge in advance for the open period. */
-  advance: bigint;
+  /** Nets of what is billed already for the open period: its charge in advance, and lines billed at once. */
+  billedForPeriod: bigint[];
   readonly invoices: { readonly id: string; readonly total: bigint; number: string | null }[];
 }
 
@@ -101,17 +102,16 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
 
   const billed = (
     account: Account,
-    cause: 'start' | 'boundary' | 'pause' | 'resume' | 'final',
+    cause: 'start' | 'boundary' | 'change' | 'pause' | 'resume' | 'final',
     pending: ReadonlyMap<string, bigint>,
     advance: bigint,
   ): SubscriptionEvent => {
     const from = (account.periods - 1) * 30;
     account.bills += 1;
-    account.advance = advance;
-    const arrears =
-      cause === 'start' || cause === 'resume'
-        ? []
-        : [line(uuidOf(`${account.id} arrears ${account.bills}`), 3n, from - 30)];
+    account.billedForPeriod = advance === 0n ? [] : [advance];
+    const arrears = ['start', 'resume', 'change'].includes(cause)
+      ? []
+      : [line(uuidOf(`${account.id} arrears ${account.bills}`), 3n, from - 30)];
     const lines = [
       ...arrears,
       ...[...pending].map(([id, net]) => line(uuidOf(`${account.id} ${id}`), net, from - 30, id)),
@@ -222,6 +222,12 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
       events = [
         { type: 'LineItemVoided', data: { effectiveAt, periodNumber: account.periods, lineItemId: id, lineId } },
       ];
+    } else if (what === 'bill' && open && account.pending.size > 0) {
+      const nets = [...account.pending.values()];
+      const before = account.billedForPeriod;
+      events = [billed(account, 'change', account.pending, 0n)];
+      account.billedForPeriod = [...before, ...nets];
+      account.pending = new Map();
     } else if (what === 'roll' && account.status === 'active') {
       const pending = account.pending;
       events = [closed(account, 'boundary'), opened(account), billed(account, 'boundary', pending, BigInt(500 + n))];

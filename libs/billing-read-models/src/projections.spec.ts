@@ -7,24 +7,23 @@ import { testDatabase, type TestDatabase } from '../../../test/support/postgres'
 import { billingProjections } from './index';
 
 const happening: fc.Arbitrary<Happening> = fc.record({
-  what: fc.constantFrom(
-    'line',
-    'line',
-    'line',
-    'void',
-    'roll',
-    'roll',
-    'pause',
-    'resume',
-    'schedule',
-    'undo',
-    'cancel',
-    'note',
-    'finalise',
+  what: fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('line' as const) },
+    { weight: 6, arbitrary: fc.constantFrom('void', 'bill', 'roll', 'finalise') },
+    { weight: 6, arbitrary: fc.constantFrom('pause', 'resume', 'schedule', 'undo', 'cancel', 'note') },
   ),
   subscription: fc.nat({ max: 2 }),
   n: fc.nat({ max: 1_000_000 }),
 });
+
+/** So that every history ends with lines that are added, voided and pending in an open period. */
+const ending: Happening[] = [0, 1, 2].flatMap((subscription) =>
+  (['undo', 'roll', 'line', 'bill', 'line', 'line', 'void', 'line', 'note'] as const).map((what, n) => ({
+    what,
+    subscription,
+    n,
+  })),
+);
 
 const tables = billingProjections.flatMap((projection) => projection.tables);
 
@@ -71,11 +70,11 @@ describe('the read models of billing', () => {
   it('has the same rows however the events are cut into batches, and when they come again from the middle', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(happening, { maxLength: 60 }),
+        fc.array(happening, { maxLength: 40 }),
         fc.array(fc.nat({ max: 200 }), { maxLength: 6 }),
         fc.nat({ max: 200 }),
         async (happenings, cuts, middle) => {
-          const { events } = billingBook(happenings).log;
+          const { events } = billingBook([...happenings, ...ending]).log;
           await empty();
           for (const projection of billingProjections) await apply(projection, events);
           const whole = await everything();
@@ -92,18 +91,19 @@ describe('the read models of billing', () => {
           expect(await everything()).toEqual(whole);
 
           for (const projection of billingProjections)
-            for (const event of events.slice(middle % events.length)) await apply(projection, [event]);
+            for (let from = middle % events.length; from < events.length; from += 5)
+              await apply(projection, events.slice(from, from + 5));
           expect(await everything()).toEqual(whole);
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
   it('agrees with a book that is kept by hand', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { minLength: 20, maxLength: 150 }), async (happenings) => {
-        const { log, accounts } = billingBook(happenings);
+        const { log, accounts } = billingBook([...happenings, ...ending]);
         await empty();
         for (const projection of billingProjections)
           for (let from = 0; from < log.events.length; from += 40)
@@ -138,7 +138,9 @@ describe('the read models of billing', () => {
               .map((row) => row['net'] as number)
               .sort((a, b) => a - b);
           expect(net(false)).toEqual([...account.pending.values()].map(Number).sort((a, b) => a - b));
-          expect(net(true)).toEqual(account.period === null || account.advance === 0n ? [] : [Number(account.advance)]);
+          expect(net(true)).toEqual(
+            account.period === null ? [] : account.billedForPeriod.map(Number).sort((a, b) => a - b),
+          );
           expect(due.filter((row) => row['subscription_id'] === account.id).map((row) => row['period_number'])).toEqual(
             account.period === null ? [] : [account.period],
           );
@@ -168,7 +170,7 @@ describe('the read models of billing', () => {
         );
         expect(await rows('stream')).toHaveLength(last.size);
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 });
