@@ -7,7 +7,6 @@ export interface Decimal {
   readonly scale: number;
 }
 
-const MAX_SCALE = 12;
 const pattern = /^(-?)(\d{1,18})(?:\.(\d{1,12}))?$/;
 
 /** Reads "-12.5": at most 18 digits before the point and 12 after it, no exponent, no plus sign. Raises `invalid-decimal`. */
@@ -27,23 +26,8 @@ export function formatDecimal({ units, scale }: Decimal): string {
   return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;
 }
 
-/** -1, 0 or 1. */
-export function compareDecimals(a: Decimal, b: Decimal): -1 | 0 | 1 {
-  const left = a.units * 10n ** BigInt(b.scale);
-  const right = b.units * 10n ** BigInt(a.scale);
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Exact sum. */
-export function addDecimals(a: Decimal, b: Decimal): Decimal {
-  const scale = a.scale > b.scale ? a.scale : b.scale;
-  const units = a.units * 10n ** BigInt(scale - a.scale) + b.units * 10n ** BigInt(scale - b.scale);
-  return normalise(units, scale);
-}
-
 function normalise(units: bigint, scale: number): Decimal {
   let [u, s] = [units, scale];
   while (s > 0 && u % 10n === 0n) [u, s] = [u / 10n, s - 1];
-  if (s > MAX_SCALE) throw new DomainError('invalid-decimal', `more than ${MAX_SCALE} digits after the point`);
   return { units: u, scale: s };
 }

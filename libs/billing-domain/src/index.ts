@@ -11,7 +11,6 @@ export type { Line } from './line';
 export {
   addLineItem,
   cancelNow,
-  evolve as evolveSubscription,
   pause,
   resume,
   rollOver,
@@ -19,16 +18,13 @@ export {
   start,
   undoCancellation,
   voidLineItem,
-  MAX_LINE_NET,
   MAX_SERVICE_DISTANCE_DAYS,
 } from './subscription/subscription';
-export type {
-  NewItem,
-  NewLineItem,
-  StartSubscription,
-  StartedSubscription,
-  Subscription,
-} from './subscription/subscription';
+export type { NewLineItem, StartSubscription } from './subscription/subscription';
+export { evolve as evolveSubscription } from './subscription/state';
+export type { StartedSubscription, Subscription } from './subscription/state';
+export { MAX_LINE_NET } from './subscription/terms';
+export type { Anchor, NewItem } from './subscription/terms';
 export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
 export { subscriptionType } from './subscription/subscription-type';
 export type * from './subscription/events';

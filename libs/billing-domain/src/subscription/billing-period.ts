@@ -2,6 +2,7 @@ import { dateOf, daysBetween, gridPeriod, gridPeriodAt, toInstant, toLocal, type
 import { parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { lineId } from '../ids';
+import { sameJson } from '../json';
 import type { Line } from '../line';
 import { extend, ratio } from '../ratio';
 import { encodedBytes } from '../text';
@@ -85,7 +86,7 @@ export function addLine(
   { kept, items }: { readonly kept: number; readonly items: number },
 ): LineItemAdded[] {
   const { lineItemId } = line;
-  if (known && JSON.stringify(known) === JSON.stringify(line)) return [];
+  if (known && sameJson(known, line)) return [];
   if (known || period.voidedLineItemIds.includes(lineItemId)) {
     throw new DomainError('line-item-exists', `line item ${lineItemId} exists with other content`, { lineItemId });
   }

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../json';
-import type { Subscription } from './subscription';
+import type { Subscription } from './state';
 
 /** Raised with every change of the fold or of the state's JSON; history/state.v<n>.json holds what each version gave. */
 export const stateVersion = 1;

@@ -1,6 +1,6 @@
 import { subscriptionEvents } from './event-catalog';
 import { stateFromJson, stateToJson, stateVersion } from './snapshot';
-import { evolve, notStarted, type Subscription } from './subscription';
+import { evolve, notStarted, type Subscription } from './state';
 
 /** What the aggregate repository needs to know of subscriptions. */
 export const subscriptionType = {

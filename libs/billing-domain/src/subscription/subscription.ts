@@ -3,86 +3,25 @@ import {
   date,
   dateOf,
   daysBetween,
-  gridOfDay,
   instant,
-  interval,
   laterInstant,
-  localDateTime,
-  startOfDay,
   timeZone,
   toLocal,
   toLocalDate,
-  type Grid,
   type Interval,
 } from '../calendar';
-import { formatDecimal, parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { currency } from '../money';
-import { extend, ONE } from '../ratio';
-import { encodedBytes, metadata, oneOf, text } from '../text';
-import {
-  addLine,
-  close,
-  evolvePeriod,
-  openAt,
-  openNext,
-  recurringLines,
-  sumOfBytes,
-  voidLine,
-  withLines,
-  type BillingPeriod,
-  type ClosedPeriod,
-} from './billing-period';
-import type { BillingRules, Item, LinesBilled, SubscriptionCanceled, SubscriptionEvent } from './events';
+import { metadata, oneOf, text } from '../text';
+import { addLine, close, openAt, openNext, recurringLines, voidLine, type BillingPeriod } from './billing-period';
+import type { LinesBilled, SubscriptionCanceled, SubscriptionEvent } from './events';
+import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
+import { newItem, price, startGrid, taxFields, type Anchor, type NewItem } from './terms';
 
-/** The largest net of one line, either way: a bill of as many lines as fit stays within what an amount can hold. */
-export const MAX_LINE_NET = 10n ** 15n;
 /** How far from the open period the service of a line item may lie. */
 export const MAX_SERVICE_DISTANCE_DAYS = 1830;
-
-/** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
-export type Subscription = NotStarted | StartedSubscription;
-
-export interface NotStarted {
-  readonly status: 'none';
-}
-
-export interface StartedSubscription {
-  readonly status: 'active' | 'paused' | 'canceled';
-  readonly subscriptionId: string;
-  readonly externalId?: string;
-  readonly customerId: string;
-  readonly currency: string;
-  readonly timeZone: string;
-  readonly paymentTermsDays: number;
-  readonly grid: Grid;
-  readonly rules: BillingRules;
-  /** The timeline of terms, by ordinal of the change; the last are those in force. */
-  readonly terms: readonly { readonly change: number; readonly from: string; readonly items: readonly Item[] }[];
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Number of the last period that was opened. */
-  readonly periodNumber: number;
-  /** Number of the last bill. */
-  readonly billNumber: number;
-  /** None while it is paused, and after its end. */
-  readonly openPeriod: BillingPeriod | null;
-  /** Its start is the correction horizon while a period after it is open. */
-  readonly lastClosed: ClosedPeriod | null;
-  /** Lines of closed periods that are on no bill yet. */
-  readonly accrued: readonly Line[];
-  /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
-  readonly billed: readonly { readonly billNumber: number; readonly line: Line; readonly bytes: number }[];
-  /** Those that end after the correction horizon; the last has no end while it lasts. */
-  readonly pauses: readonly { readonly from: string; readonly to?: string }[];
-  /** By item: the local date up to which it is paid, beyond a pause. */
-  readonly paidThrough: Readonly<Record<string, string>>;
-  /** The end of the open period, when it is the last. */
-  readonly cancelsAt: string | null;
-}
-
-export const notStarted: NotStarted = { status: 'none' };
 
 export interface StartSubscription {
   /** Derived from the external id or the key: ids.ts. */
@@ -94,28 +33,12 @@ export interface StartSubscription {
   /** Default 0. */
   readonly paymentTermsDays?: number | undefined;
   readonly interval: Interval;
-  /** A day of month, or a local date-time; default: the start of the local date of the start. */
-  readonly anchor?: { readonly dayOfMonth: number } | { readonly localDateTime: string } | undefined;
+  /** Default: the start of the local date of the start. */
+  readonly anchor?: Anchor | undefined;
   /** Only now, which is the default: anything else raises `not-available`. */
   readonly startsAt?: string | undefined;
   readonly item: NewItem;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface NewItem {
-  /** Default: the component key. */
-  readonly itemId?: string | undefined;
-  /** Default "base". */
-  readonly componentKey?: string | undefined;
-  readonly description: string;
-  /** Default "1". */
-  readonly quantity?: string | undefined;
-  readonly timing: 'advance' | 'arrears';
-  /** Decimal of the minor unit, for one whole period. */
-  readonly unitPrice: string;
-  readonly taxCode?: string | null | undefined;
-  readonly taxBehaviour?: Item['taxBehaviour'] | undefined;
-  readonly discountable?: boolean | undefined;
 }
 
 export interface NewLineItem {
@@ -141,6 +64,7 @@ type Credit = SubscriptionCanceled['data']['credit'];
  * `not-available` (a start at another time) and the codes of category `invalid`.
  */
 export function start(state: Subscription, input: StartSubscription, now: string): SubscriptionEvent[] {
+  if (state.status !== 'none') throw new DomainError('subscription-exists');
   const at = instant(now);
   if (input.startsAt !== undefined && instant(input.startsAt) !== at) {
     throw new DomainError('not-available', 'a subscription can only start now');
@@ -151,7 +75,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
   if (!Number.isInteger(paymentTermsDays) || paymentTermsDays < 0 || paymentTermsDays > 365) {
     throw new DomainError('invalid-payment-terms');
   }
-  const grid = startGrid(input, local);
+  const grid = startGrid(input.anchor, input.interval, local);
   const data = {
     effectiveAt: at,
     subscriptionId: input.subscriptionId,
@@ -168,10 +92,9 @@ export function start(state: Subscription, input: StartSubscription, now: string
     rules: { prorationUnit: 'calendar-day', dayCount: 'half-open', rounding: 'half-away-from-zero' },
     metadata: metadata(input.metadata),
   } as const;
-  if (state.status !== 'none') throw new DomainError('subscription-exists');
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   const opened = openAt(grid, zone, 1, at);
-  const after = startedState(evolve(evolve(state, started), opened));
+  const after = evolve(evolve(state, started), opened);
   return [started, opened, ...bill(after, 'start', 1, at, advanceLines(after))];
 }
 
@@ -242,7 +165,7 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
   }
   const closed = close(period, subscription.timeZone, endsAt, 'boundary');
   const opened = openNext(subscription.grid, subscription.timeZone, period);
-  const after = startedState(evolve(evolve(subscription, closed), opened));
+  const after = evolve(evolve(subscription, closed), opened);
   const lines = [...after.accrued, ...arrearsLines(subscription, period, period.to), ...advanceLines(after)];
   return [closed, opened, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
 }
@@ -264,7 +187,7 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: paidThrough(subscription, period), credit: 'none' },
   };
-  const after = startedState(evolve(evolve(subscription, closed), paused));
+  const after = evolve(evolve(subscription, closed), paused);
   const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
   return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines)];
 }
@@ -287,7 +210,7 @@ export function resume(
   const resumed: SubscriptionEvent = { type: 'SubscriptionResumed', data: { effectiveAt: at, anchor: 'keep' } };
   const periodNumber = subscription.periodNumber + 1;
   const opened = openAt(subscription.grid, subscription.timeZone, periodNumber, at);
-  const after = startedState(evolve(evolve(subscription, resumed), opened));
+  const after = evolve(evolve(subscription, resumed), opened);
   return [resumed, opened, ...bill(after, 'resume', periodNumber, at, advanceLines(after))];
 }
 
@@ -324,75 +247,6 @@ export function cancelNow(state: Subscription, input: { readonly credit: Credit 
   if (period) return end(subscription, period, laterInstant(now, period.startsAt), 'requested');
   const effectiveAt = laterInstant(now, lastClosed?.endsAt ?? now);
   return [{ type: 'SubscriptionCanceled', data: { effectiveAt, cause: 'requested', credit: 'none' } }];
-}
-
-/** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
-export function evolve(state: Subscription, event: SubscriptionEvent): Subscription {
-  if (event.type === 'SubscriptionStarted') {
-    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, ...data } = event.data;
-    return {
-      ...data,
-      status: 'active',
-      grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
-      terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
-      periodNumber: 0,
-      billNumber: 0,
-      openPeriod: null,
-      lastClosed: null,
-      accrued: [],
-      billed: [],
-      pauses: [],
-      paidThrough: {},
-      cancelsAt: null,
-    };
-  }
-  const subscription = startedState(state);
-  switch (event.type) {
-    case 'BillingPeriodOpened': {
-      const { effectiveAt: _, ...period } = event.data;
-      const { billed, pauses, lastClosed } = subscription;
-      return {
-        ...subscription,
-        periodNumber: period.periodNumber,
-        openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
-        billed: keptLines(billed, lastClosed),
-        pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
-      };
-    }
-    case 'BillingPeriodClosed': {
-      const { openPeriod: period } = subscription;
-      if (!period) throw new Error('a period was closed while none was open');
-      const { periodNumber, from, startsAt } = period;
-      const { to, endsAt } = event.data;
-      const accrued = [...subscription.accrued, ...period.lines];
-      return { ...subscription, openPeriod: null, lastClosed: { periodNumber, from, to, startsAt, endsAt }, accrued };
-    }
-    case 'LineItemAdded':
-    case 'LineItemVoided': {
-      const { openPeriod: period } = subscription;
-      if (!period) throw new Error('a line changed while no period was open');
-      return { ...subscription, openPeriod: evolvePeriod(period, event) };
-    }
-    case 'LinesBilled':
-      return recordBill(subscription, event.data);
-    case 'SubscriptionPaused': {
-      const { effectiveAt, paidThrough } = event.data;
-      const pauses = [...subscription.pauses, { from: effectiveAt }];
-      return { ...subscription, status: 'paused', pauses, paidThrough };
-    }
-    case 'SubscriptionResumed': {
-      const pauses = subscription.pauses.map((each) => ({ to: event.data.effectiveAt, ...each }));
-      return { ...subscription, status: 'active', pauses };
-    }
-    case 'CancellationScheduled':
-      return { ...subscription, cancelsAt: event.data.cancelsAt };
-    case 'CancellationUnscheduled':
-      return { ...subscription, cancelsAt: null };
-    case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null };
-    default:
-      throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
-  }
 }
 
 function startedState(state: Subscription): StartedSubscription {
@@ -470,7 +324,7 @@ function end(
     type: 'SubscriptionCanceled',
     data: { effectiveAt: at, cause, credit: 'none' },
   };
-  const after = startedState(evolve(evolve(subscription, closed), canceled));
+  const after = evolve(evolve(subscription, closed), canceled);
   const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
   return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
 }
@@ -485,77 +339,6 @@ function paidThrough(subscription: StartedSubscription, period: BillingPeriod): 
       return [itemId, before !== undefined && before > end ? before : end];
     }),
   );
-}
-
-function recordBill(
-  subscription: StartedSubscription,
-  { billNumber, lines }: LinesBilled['data'],
-): StartedSubscription {
-  const ids = new Set(lines.map((line) => line.lineId));
-  const unbilled = (line: Line) => !ids.has(line.lineId);
-  const { openPeriod: period, lastClosed } = subscription;
-  const billed = lines.map((line) => ({ billNumber, line, bytes: encodedBytes(line) }));
-  return {
-    ...subscription,
-    billNumber,
-    accrued: subscription.accrued.filter(unbilled),
-    billed: [...subscription.billed, ...keptLines(billed, period ? lastClosed : null)],
-    openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
-  };
-}
-
-/** Without those before the correction horizon, the start of the period before the open one. (billing-model.md §4) */
-function keptLines(
-  billed: StartedSubscription['billed'],
-  previous: ClosedPeriod | null,
-): StartedSubscription['billed'] {
-  if (!previous) return billed;
-  const horizon = dateOf(previous.from);
-  return billed.filter(({ line }) => line.service.to > horizon);
-}
-
-function keptBytes({ billed, accrued }: StartedSubscription): number {
-  return billed.reduce((sum, { bytes }) => sum + bytes, sumOfBytes(accrued));
-}
-
-function startGrid({ anchor, interval: asked }: StartSubscription, local: string): Grid {
-  const every = interval(asked);
-  if (anchor === undefined) return { anchor: startOfDay(dateOf(local)), interval: every };
-  if ('dayOfMonth' in anchor) return gridOfDay(anchor.dayOfMonth, local, every);
-  return { anchor: localDateTime(anchor.localDateTime), interval: every };
-}
-
-function newItem(input: NewItem, from: string): Item {
-  const componentKey = text('componentKey', input.componentKey ?? 'base', 100);
-  const { quantity, unitPrice } = price(input.quantity, input.unitPrice);
-  return {
-    itemId: text('itemId', input.itemId ?? componentKey, 100),
-    componentKey,
-    description: text('description', input.description, 500),
-    quantity,
-    every: 1,
-    timing: oneOf('timing', input.timing, ['advance', 'arrears']),
-    price: { model: 'flat', unitPrice },
-    ...taxFields(input),
-    from,
-  };
-}
-
-function price(quantityText = '1', unitPriceText: string): { quantity: string; unitPrice: string; net: string } {
-  const [quantity, unitPrice] = [parseDecimal(quantityText), parseDecimal(unitPriceText)];
-  if (quantity.units < 0n || unitPrice.units < 0n) throw new DomainError('negative-amount');
-  const net = extend(quantity, unitPrice, ONE);
-  if (net > MAX_LINE_NET) throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
-  return { quantity: formatDecimal(quantity), unitPrice: formatDecimal(unitPrice), net: net.toString() };
-}
-
-function taxFields(input: Pick<NewItem, 'taxCode' | 'taxBehaviour' | 'discountable'>) {
-  const { taxCode = null, taxBehaviour = 'unspecified', discountable = true } = input;
-  return {
-    taxCode: taxCode === null ? null : text('taxCode', taxCode, 50),
-    taxBehaviour: oneOf('taxBehaviour', taxBehaviour, ['exclusive', 'inclusive', 'unspecified']),
-    discountable,
-  };
 }
 
 function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {

@@ -1,0 +1,214 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { apiKeyType, createApiKey, revokeApiKey } from './api-key/api-key';
+import type { ApiKeyEvent } from './api-key/events';
+import { grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
+import { draft, finalise, invoiceType, type Invoice } from './invoice/invoice';
+import { startOn, type Decision } from './subscription/decisions.fixture';
+import type { SubscriptionEvent } from './subscription/events';
+import { subscriptionType } from './subscription/subscription-type';
+import {
+  addLineItem,
+  cancelNow,
+  pause,
+  resume,
+  rollOver,
+  scheduleCancellation,
+  undoCancellation,
+  voidLineItem,
+} from './subscription/subscription';
+import { type Subscription } from './subscription/state';
+
+/*
+ * Stored events are history. Each folder `history/` holds one golden file for every event type and version that was ever
+ * written, and the state that one list of events gives for every version of the state. A golden file is never edited:
+ * a new shape is a new version with an upcast, a changed fold is a new state version. WRITE_GOLDEN=1 writes those that
+ * are missing, and only those.
+ */
+
+interface Event {
+  readonly type: string;
+  readonly data: object;
+}
+
+interface AggregateType {
+  readonly name: string;
+  readonly catalog: Readonly<Record<string, readonly ((data: unknown) => unknown)[]>>;
+  readonly initial: unknown;
+  readonly snapshot: { readonly version: number };
+  readonly evolve: (state: never, event: never) => unknown;
+}
+
+const day = (n: number) => new Date(Date.UTC(2026, 0, n, 9, 30)).toISOString();
+
+const decisions: Decision[] = [
+  startOn(
+    day(5),
+    {
+      externalId: 'acme-1',
+      timeZone: 'Europe/Berlin',
+      paymentTermsDays: 14,
+      currency: 'EUR',
+      interval: { unit: 'month', count: 1 },
+      anchor: { localDateTime: '2025-12-31T00:00:00' },
+      metadata: { tier: 'gold' },
+    },
+    { quantity: '3', unitPrice: '999.5', timing: 'arrears', taxCode: 'txcd_10000000', taxBehaviour: 'exclusive' },
+  ),
+  (s) =>
+    addLineItem(
+      s,
+      {
+        lineItemId: 'li-1',
+        description: 'Set-up',
+        unitPrice: '0.04',
+        quantity: '12.5',
+        discountable: false,
+        metadata: { po: '7' },
+      },
+      day(6),
+    ),
+  (s) => addLineItem(s, { lineItemId: 'li-2', description: 'Typo', unitPrice: '100' }, day(7)),
+  (s) =>
+    addLineItem(
+      s,
+      {
+        lineItemId: 'li-3',
+        description: 'Licence',
+        unitPrice: '5000',
+        service: { from: '2026-01-07', to: '2027-01-07' },
+      },
+      day(7),
+    ),
+  (s) => voidLineItem(s, 'li-2', day(8)),
+  (s) => scheduleCancellation(s, day(9)),
+  (s) => undoCancellation(s, day(10)),
+  (s) => rollOver(s, 1, day(40)),
+  (s) => pause(s, { credit: 'none' }, day(41)),
+  (s) => resume(s, { anchor: 'keep' }, day(43)),
+  (s) => addLineItem(s, { lineItemId: 'li-4', description: 'Support', unitPrice: '250' }, day(44)),
+  (s) => rollOver(s, 3, day(60)),
+  (s) => scheduleCancellation(s, day(61)),
+  (s) => cancelNow(s, { credit: 'none' }, day(62)),
+];
+
+function decideAll(): SubscriptionEvent[] {
+  let state: Subscription = subscriptionType.initial;
+  return decisions.flatMap((decide) => {
+    const events = decide(state);
+    state = events.reduce<Subscription>(subscriptionType.evolve, state);
+    return events;
+  });
+}
+
+const subscriptionEvents = decideAll();
+const bill = subscriptionEvents.find((event) => event.type === 'LinesBilled');
+if (!bill) throw new Error('no bill in the scenario');
+const granted = grant(invoiceNumbersType.initial, { series: 'INV', invoiceId: 'i-1' }, day(41));
+const drafted = draft(invoiceType.initial, bill.data);
+const finalised = finalise(drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial), granted[0]!.data, day(41));
+const newKey = {
+  apiKeyId: 'k-1',
+  tenant: 'default',
+  name: 'finance',
+  scopes: ['finance:read'] as const,
+  secretHash: 'a'.repeat(64),
+};
+const keyEvents: ApiKeyEvent[] = createApiKey(apiKeyType.initial, newKey, day(1));
+keyEvents.push(...revokeApiKey(apiKeyType.evolve(apiKeyType.initial, keyEvents[0]!), day(2)));
+
+const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
+  [subscriptionType, subscriptionEvents],
+  [invoiceType, [...drafted, ...finalised]],
+  [invoiceNumbersType, granted],
+  [apiKeyType, keyEvents],
+];
+
+function golden(file: string, value: unknown): unknown {
+  if (process.env['WRITE_GOLDEN'] === '1' && !existsSync(file))
+    writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+describe.each(aggregates.map(([aggregate, events]) => ({ name: aggregate.name, aggregate, events })))(
+  'history of $name',
+  ({ aggregate, events }) => {
+    const folder = join(__dirname, aggregate.name, 'history');
+    const lift = (type: string, version: number, data: object) =>
+      (aggregate.catalog[type] ?? [])
+        .slice(version - 1)
+        .reduce<unknown>((lifted, upcast) => upcast(lifted), data) as object;
+
+    it('has a golden file for every version of every event type, and none besides', () => {
+      const versions = Object.entries(aggregate.catalog).flatMap(([type, upcasts]) =>
+        Array.from({ length: upcasts.length + 1 }, (_, i) => `${type}.v${i + 1}.json`),
+      );
+      const states = Array.from({ length: aggregate.snapshot.version }, (_, i) => `state.v${i + 1}.json`);
+      expect(readdirSync(folder).sort()).toEqual([...versions, ...states].sort());
+    });
+
+    it.each(Object.entries(aggregate.catalog))('%s has the shape of its newest version', (type, upcasts) => {
+      const event = events.find((each) => each.type === type);
+      expect(event).toBeDefined();
+      expect(golden(join(folder, `${type}.v${upcasts.length + 1}.json`), event?.data)).toEqual(
+        JSON.parse(JSON.stringify(event?.data)),
+      );
+    });
+
+    it.each(Object.entries(aggregate.catalog))('%s of every version is lifted to what it is now', (type, upcasts) => {
+      const keys = upcasts.concat(String).map((_, i) => {
+        const data = JSON.parse(readFileSync(join(folder, `${type}.v${i + 1}.json`), 'utf8')) as object;
+        return Object.keys(lift(type, i + 1, data)).sort();
+      });
+      expect(keys).toEqual(keys.map(() => keys.at(-1)));
+    });
+
+    it('folds a fixed list of events to the golden states: another fold is another state version', () => {
+      let state = aggregate.initial;
+      const today = events.map((event) => {
+        const version = (aggregate.catalog[event.type]?.length ?? 0) + 1;
+        state = aggregate.evolve(state as never, event as never);
+        return { type: event.type, version, data: event.data, state };
+      });
+      const file = join(folder, `state.v${aggregate.snapshot.version}.json`);
+      const written = golden(file, today) as typeof today;
+      let folded = aggregate.initial;
+      for (const { type, version, data, state: expected } of written) {
+        folded = aggregate.evolve(folded as never, { type, data: lift(type, version, data) } as never);
+        expect(JSON.parse(JSON.stringify(folded))).toEqual(expected);
+      }
+    });
+  },
+);
+
+it('has golden files that nobody edited', () => {
+  const digests = aggregates.flatMap(([{ name }]) =>
+    readdirSync(join(__dirname, name, 'history')).map((file) => {
+      const bytes = readFileSync(join(__dirname, name, 'history', file));
+      return `${createHash('sha256').update(bytes).digest('hex').slice(0, 16)} ${name}/${file}`;
+    }),
+  );
+  expect(digests.sort((a, b) => (a.slice(17) < b.slice(17) ? -1 : 1)).join('\n')).toMatchInlineSnapshot(`
+   "2ea0d8842324bc02 api-key/ApiKeyCreated.v1.json
+   5bf14c6fe14c8970 api-key/ApiKeyRevoked.v1.json
+   898e4797eabeccaa api-key/state.v1.json
+   9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
+   ff1039fc69daa395 invoice-numbers/state.v1.json
+   f9fe36dd37eeceb6 invoice/InvoiceDrafted.v1.json
+   34ee6554ab6c12c5 invoice/InvoiceFinalised.v1.json
+   5e03e96f67774cb5 invoice/state.v1.json
+   cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
+   bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
+   fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
+   c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
+   f32726471d0c8771 subscription/LineItemAdded.v1.json
+   4befcd551b895b2a subscription/LineItemVoided.v1.json
+   f0b282289bf977d7 subscription/LinesBilled.v1.json
+   baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
+   06069e8687e99454 subscription/SubscriptionPaused.v1.json
+   4097799d62389da6 subscription/SubscriptionResumed.v1.json
+   c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
+   1034e3df9e239acc subscription/state.v1.json"
+  `);
+});

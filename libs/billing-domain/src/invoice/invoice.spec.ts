@@ -1,0 +1,114 @@
+import { grant, evolveInvoiceNumbers, invoiceNumbersType } from '../invoice-numbers/invoice-numbers';
+import { refusal, startOn } from '../subscription/decisions.fixture';
+import type { LinesBilled } from '../subscription/events';
+import { notStarted } from '../subscription/state';
+import { draft, evolveInvoice, finalise, invoiceType, type Invoice } from './invoice';
+import type { InvoiceEvent } from './events';
+
+const none: Invoice = invoiceType.initial;
+const after = (state: Invoice, events: readonly InvoiceEvent[]) => events.reduce<Invoice>(evolveInvoice, state);
+const granted = { series: 'INV', sequence: 42, number: 'INV-000042' };
+const billIn = (timeZone: string, paymentTermsDays = 0): LinesBilled['data'] => {
+  const bill = startOn('2026-01-01T09:00:00.000Z', { timeZone, paymentTermsDays })(notStarted).at(-1);
+  if (bill?.type !== 'LinesBilled') throw new Error('no bill');
+  return bill.data;
+};
+
+describe('an invoice', () => {
+  it('is drafted from a bill, dated as the bill is', () => {
+    const bill = billIn('UTC', 14);
+    const { net, ...same } = bill;
+    expect(draft(none, bill)).toEqual([
+      {
+        type: 'InvoiceDrafted',
+        data: {
+          ...same,
+          effectiveAt: '2026-01-01T09:00:00.000Z',
+          invoiceId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          billNumber: 1,
+          subtotal: net,
+          taxes: [],
+          total: net,
+        },
+      },
+    ]);
+    expect(draft(after(none, draft(none, bill)), bill)).toEqual([]);
+  });
+
+  it('of a bill of nothing has nothing due; a bill below zero or without lines is none', () => {
+    const bill = billIn('UTC');
+    const line = { ...bill.lines[0]! };
+    expect(draft(none, { ...bill, lines: [{ ...line, net: '0' }] })[0]?.data).toMatchObject({
+      subtotal: '0',
+      total: '0',
+    });
+    expect(refusal(() => draft(none, { ...bill, lines: [{ ...line, net: '-1' }] }))).toBe('bill-below-zero');
+    expect(refusal(() => draft(none, { ...bill, lines: [] }))).toBe('bill-without-lines');
+  });
+
+  it('is finalised once, with its number, on the local date of finalising', () => {
+    const drafted = after(none, draft(none, billIn('America/New_York', 30)));
+    const events = finalise(drafted, granted, '2026-02-01T02:00:00.000Z');
+    expect(events).toEqual([
+      {
+        type: 'InvoiceFinalised',
+        data: { ...granted, effectiveAt: '2026-02-01T02:00:00.000Z', issuedOn: '2026-01-31', dueOn: '2026-03-02' },
+      },
+    ]);
+    expect(finalise(after(drafted, events), { ...granted, number: 'INV-000043' }, '2026-02-02T00:00:00.000Z')).toEqual(
+      [],
+    );
+    expect(after(drafted, events)).toMatchObject({ status: 'finalised', number: 'INV-000042' });
+  });
+
+  it('is not finalised before it was drafted', () => {
+    const drafted = after(none, draft(none, billIn('UTC')));
+    expect(finalise(drafted, granted, '2025-12-31T23:00:00.000Z')[0]?.data.effectiveAt).toBe(
+      '2026-01-01T09:00:00.000Z',
+    );
+    expect(refusal(() => finalise(none, granted, '2026-01-01T00:00:00.000Z'))).toBe('invoice-not-found');
+  });
+
+  it('throws at an event that it does not know', () => {
+    expect(() => evolveInvoice(none, { type: 'InvoiceEaten', data: {} } as unknown as InvoiceEvent)).toThrow(
+      'unknown event',
+    );
+  });
+});
+
+describe('invoice numbers', () => {
+  it('are granted without gaps in their series', () => {
+    let state = invoiceNumbersType.initial;
+    const numbers = ['a', 'b', 'c'].map((invoiceId) => {
+      const [event] = grant(state, { series: 'INV', invoiceId }, '2026-01-01T00:00:00.000Z');
+      state = evolveInvoiceNumbers(state, event!);
+      return event?.data;
+    });
+    expect(numbers).toEqual(
+      ['a', 'b', 'c'].map((invoiceId, i) => ({
+        effectiveAt: '2026-01-01T00:00:00.000Z',
+        series: 'INV',
+        sequence: i + 1,
+        number: `INV-00000${i + 1}`,
+        invoiceId,
+      })),
+    );
+    expect(state).toEqual({ last: 3 });
+  });
+
+  it.each(['', 'inv', 'A B', '-A', 'A'.repeat(21)])('refuse the series %j', (series) => {
+    expect(refusal(() => grant({ last: 0 }, { series, invoiceId: 'a' }, '2026-01-01T00:00:00.000Z'))).toBe(
+      'invalid-option',
+    );
+  });
+
+  it('outgrow their padding', () => {
+    const [event] = grant({ last: 999_999 }, { series: 'INV', invoiceId: 'a' }, '2026-01-01T00:00:00.000Z');
+    expect(event?.data.number).toBe('INV-1000000');
+  });
+
+  it('throw at an event that they do not know', () => {
+    const unknown = { type: 'NumberEaten', data: {} } as unknown as Parameters<typeof evolveInvoiceNumbers>[1];
+    expect(() => evolveInvoiceNumbers({ last: 0 }, unknown)).toThrow('unknown event');
+  });
+});

@@ -1,0 +1,149 @@
+import { dateOf, toLocal, type Grid } from '../calendar';
+import type { Line } from '../line';
+import { encodedBytes } from '../text';
+import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
+import type { BillingRules, Item, LinesBilled, SubscriptionEvent } from './events';
+
+/** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
+export type Subscription = NotStarted | StartedSubscription;
+
+export interface NotStarted {
+  readonly status: 'none';
+}
+
+export interface StartedSubscription {
+  readonly status: 'active' | 'paused' | 'canceled';
+  readonly subscriptionId: string;
+  readonly externalId?: string;
+  readonly customerId: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly paymentTermsDays: number;
+  readonly grid: Grid;
+  readonly rules: BillingRules;
+  /** The timeline of terms, by ordinal of the change; the last are those in force. */
+  readonly terms: readonly { readonly change: number; readonly from: string; readonly items: readonly Item[] }[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Number of the last period that was opened. */
+  readonly periodNumber: number;
+  /** Number of the last bill. */
+  readonly billNumber: number;
+  /** None while it is paused, and after its end. */
+  readonly openPeriod: BillingPeriod | null;
+  /** Its start is the correction horizon while a period after it is open. */
+  readonly lastClosed: ClosedPeriod | null;
+  /** Lines of closed periods that are on no bill yet. */
+  readonly accrued: readonly Line[];
+  /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
+  readonly billed: readonly { readonly billNumber: number; readonly line: Line; readonly bytes: number }[];
+  /** Those that end after the correction horizon; the last has no end while it lasts. */
+  readonly pauses: readonly { readonly from: string; readonly to?: string }[];
+  /** By item: the local date up to which it is paid, beyond a pause. */
+  readonly paidThrough: Readonly<Record<string, string>>;
+  /** The end of the open period, when it is the last. */
+  readonly cancelsAt: string | null;
+}
+
+export const notStarted: NotStarted = { status: 'none' };
+
+/** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
+export function evolve(state: Subscription, event: SubscriptionEvent): StartedSubscription {
+  if (event.type === 'SubscriptionStarted') {
+    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, ...data } = event.data;
+    return {
+      ...data,
+      status: 'active',
+      grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
+      terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
+      periodNumber: 0,
+      billNumber: 0,
+      openPeriod: null,
+      lastClosed: null,
+      accrued: [],
+      billed: [],
+      pauses: [],
+      paidThrough: {},
+      cancelsAt: null,
+    };
+  }
+  if (state.status === 'none') throw new Error(`${event.type} before SubscriptionStarted`);
+  const subscription = state;
+  switch (event.type) {
+    case 'BillingPeriodOpened': {
+      const { effectiveAt: _, ...period } = event.data;
+      const { billed, pauses, lastClosed } = subscription;
+      return {
+        ...subscription,
+        periodNumber: period.periodNumber,
+        openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
+        billed: keptLines(billed, lastClosed),
+        pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
+      };
+    }
+    case 'BillingPeriodClosed': {
+      const { openPeriod: period } = subscription;
+      if (!period) throw new Error('a period was closed while none was open');
+      const { periodNumber, from, startsAt } = period;
+      const { to, endsAt } = event.data;
+      const accrued = [...subscription.accrued, ...period.lines];
+      return { ...subscription, openPeriod: null, lastClosed: { periodNumber, from, to, startsAt, endsAt }, accrued };
+    }
+    case 'LineItemAdded':
+    case 'LineItemVoided': {
+      const { openPeriod: period } = subscription;
+      if (!period) throw new Error('a line changed while no period was open');
+      return { ...subscription, openPeriod: evolvePeriod(period, event) };
+    }
+    case 'LinesBilled':
+      return recordBill(subscription, event.data);
+    case 'SubscriptionPaused': {
+      const { effectiveAt, paidThrough } = event.data;
+      const pauses = [...subscription.pauses, { from: effectiveAt }];
+      return { ...subscription, status: 'paused', pauses, paidThrough };
+    }
+    case 'SubscriptionResumed': {
+      const pauses = subscription.pauses.map((each) => ({ to: event.data.effectiveAt, ...each }));
+      return { ...subscription, status: 'active', pauses };
+    }
+    case 'CancellationScheduled':
+      return { ...subscription, cancelsAt: event.data.cancelsAt };
+    case 'CancellationUnscheduled':
+      return { ...subscription, cancelsAt: null };
+    case 'SubscriptionCanceled':
+      return { ...subscription, status: 'canceled', cancelsAt: null };
+    default:
+      throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
+  }
+}
+
+function recordBill(
+  subscription: StartedSubscription,
+  { billNumber, lines }: LinesBilled['data'],
+): StartedSubscription {
+  const ids = new Set(lines.map((line) => line.lineId));
+  const unbilled = (line: Line) => !ids.has(line.lineId);
+  const { openPeriod: period, lastClosed } = subscription;
+  const billed = lines.map((line) => ({ billNumber, line, bytes: encodedBytes(line) }));
+  return {
+    ...subscription,
+    billNumber,
+    accrued: subscription.accrued.filter(unbilled),
+    billed: [...subscription.billed, ...keptLines(billed, period ? lastClosed : null)],
+    openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
+  };
+}
+
+/** Without those before the correction horizon, the start of the period before the open one. (billing-model.md §4) */
+function keptLines(
+  billed: StartedSubscription['billed'],
+  previous: ClosedPeriod | null,
+): StartedSubscription['billed'] {
+  if (!previous) return billed;
+  const horizon = dateOf(previous.from);
+  return billed.filter(({ line }) => line.service.to > horizon);
+}
+
+/** Bytes of the accrued and billed lines as JSON. */
+export function keptBytes({ billed, accrued }: StartedSubscription): number {
+  return billed.reduce((sum, { bytes }) => sum + bytes, sumOfBytes(accrued));
+}
