@@ -63,7 +63,7 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
     bills: 0,
     billed: 0n,
     pending: new Map(),
-    advance: 0n,
+    billedForPeriod: [],
     invoices: [],
   }));
 
