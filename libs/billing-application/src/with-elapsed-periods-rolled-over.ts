@@ -38,7 +38,8 @@ function elapsedPeriod(error: unknown): number | undefined {
  * Changes a subscription, first rolling over the periods that have elapsed, so that a late scheduler never changes a
  * bill. Each boundary is a command and an append of its own, under the scheduler's key: whoever comes first, the lines
  * are the same. When the time budget ends before the last boundary it throws BudgetExhausted; what was rolled over
- * stays, and the repeat goes on from there. A dry run decides boundaries and command in memory and shows both.
+ * stays, and the repeat goes on from there. A dry run decides boundaries (100 at most) and command in memory and shows
+ * both.
  */
 export async function changeWithElapsedPeriodsRolledOver(
   { subscriptions, timeBudgetMs }: BillingRepositories,
@@ -123,16 +124,19 @@ async function rollOverAt(
   }
 }
 
+/** More would not fit one answer (an append's bytes); a dry run that is later than that says `boundary-due`. */
+const MAX_BOUNDARIES_SHOWN = 100;
+
 function decideThrough(start: Subscription, now: string, decide: Decide): SubscriptionEvent[] {
   const events: SubscriptionEvent[] = [];
   let subscription = start;
-  for (;;) {
+  for (let boundaries = 0; ; boundaries += 1) {
     let periodNumber: number | undefined;
     try {
       return [...events, ...decide(subscription)];
     } catch (error) {
       periodNumber = elapsedPeriod(error);
-      if (periodNumber === undefined) throw error;
+      if (periodNumber === undefined || boundaries === MAX_BOUNDARIES_SHOWN) throw error;
     }
     const boundary = rollOver(subscription, periodNumber, now);
     events.push(...boundary);
