@@ -122,7 +122,7 @@ export function toInstant(local: string, zone: string): string {
   const asUtc = epochDay(local) * DAY + secondOfDay(local) * SECOND;
   const before = offsetAt(asUtc - DAY, zone);
   const after = offsetAt(asUtc + DAY, zone);
-  if (before === after || offsetAt(asUtc - before, zone) === before) return formatInstant(asUtc - before);
+  if (offsetAt(asUtc - before, zone) === before) return formatInstant(asUtc - before);
   return formatInstant(offsetAt(asUtc - after, zone) === after ? asUtc - after : asUtc - before);
 }
 

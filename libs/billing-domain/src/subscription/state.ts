@@ -30,7 +30,7 @@ export interface StartedSubscription {
   readonly billNumber: number;
   /** None while it is paused, and after its end. */
   readonly openPeriod: BillingPeriod | null;
-  /** Its start is the correction horizon while a period after it is open. */
+  /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
@@ -128,12 +128,12 @@ function recordBill(
     ...subscription,
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
-    billed: [...subscription.billed, ...keptLines(billed, period ? lastClosed : null)],
+    billed: [...subscription.billed, ...keptLines(billed, lastClosed)],
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
 }
 
-/** Without those before the correction horizon, the start of the period before the open one. (billing-model.md §4) */
+/** Without those before the correction horizon, the start of the last closed period. (billing-model.md §4) */
 function keptLines(
   billed: StartedSubscription['billed'],
   previous: ClosedPeriod | null,

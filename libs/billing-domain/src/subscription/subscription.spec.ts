@@ -342,6 +342,25 @@ describe('limits of an open period', () => {
     expect(linesOf(rollOver(state, 1, at('2026-01-31')))).toHaveLength(MAX_LINES_PER_PERIOD);
   });
 
+  it('leaves room for what the boundary adds', () => {
+    const words = { description: '語'.repeat(500), taxCode: '語'.repeat(50), itemId: '語'.repeat(100) };
+    let state = given(startOn('2026-01-01', {}, { ...words, timing: 'arrears' }));
+    const fill = (prefix: string, changes: Partial<NewLineItem>) => {
+      for (let i = 0; ; i += 1) {
+        const outcome = refusal(() => {
+          state = adding(`${prefix}${i}`, '2026-01-02', changes)(state).reduce<Subscription>(evolve, state);
+        });
+        if (outcome === 'billing-period-full') return;
+      }
+    };
+    fill('a', { description: 'd'.repeat(500) });
+    fill('b', { description: 'd' });
+    const bill = rolling(1, '2026-01-31')(state).find((event) => event.type === 'LinesBilled');
+    expect(encodedBytes(bill?.data ?? {})).toBeLessThanOrEqual(MAX_BILL_BYTES);
+    expect(encodedBytes(bill?.data ?? {})).toBeGreaterThan(MAX_BILL_BYTES * 0.97);
+    expect(bill?.data.lines.length).toBeLessThan(MAX_LINES_PER_PERIOD);
+  });
+
   it('never makes a bill or a state larger than one append, with the longest lines, period after period', () => {
     const longest = {
       description: '"'.repeat(500),
@@ -385,6 +404,18 @@ describe('limits of an open period', () => {
 });
 
 describe('roll-over', () => {
+  it('closes where the period was to end, also at a time that the clock skips', () => {
+    const changes = {
+      timeZone: 'America/New_York',
+      interval: { unit: 'day', count: 1 },
+      anchor: { localDateTime: '2024-03-08T02:30:00' },
+    } as const;
+    const state = given(startOn('2024-03-09T12:00:00.000Z', changes));
+    const [closed, opened] = rolling(1, '2024-03-10T12:00:00.000Z')(state);
+    expect(closed?.data).toMatchObject({ to: '2024-03-10T02:30:00', endsAt: '2024-03-10T07:30:00.000Z' });
+    expect(opened?.data).toMatchObject({ from: '2024-03-10T02:30:00', startsAt: '2024-03-10T07:30:00.000Z' });
+  });
+
   it('closes, opens and bills everything in one append, dated at the boundary', () => {
     const state = given(startOn('2026-01-01', {}, { timing: 'arrears', unitPrice: '100' }), adding('a', '2026-01-05'));
     const events = rolling(1, '2026-03-31')(state);

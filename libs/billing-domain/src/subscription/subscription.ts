@@ -329,16 +329,10 @@ function end(
   return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
 }
 
-/** Up to which date each item in advance is billed: the end of the open period, or what an earlier pause left. */
-function paidThrough(subscription: StartedSubscription, period: BillingPeriod): Record<string, string> {
+/** Up to which date each item in advance is billed: the end of the period that is cut short. */
+function paidThrough(subscription: StartedSubscription, { to }: BillingPeriod): Record<string, string> {
   const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance');
-  return Object.fromEntries(
-    advance.map(({ itemId }) => {
-      const end = dateOf(period.to);
-      const before = Object.hasOwn(subscription.paidThrough, itemId) ? subscription.paidThrough[itemId] : undefined;
-      return [itemId, before !== undefined && before > end ? before : end];
-    }),
-  );
+  return Object.fromEntries(advance.map(({ itemId }) => [itemId, dateOf(to)]));
 }
 
 function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {
