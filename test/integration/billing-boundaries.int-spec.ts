@@ -258,11 +258,11 @@ describe('boundaries that commands meet', () => {
     const id = await started('budget', { unit: 'day', count: 1 });
     setTime('2026-06-30T12:00:00.000Z');
     await expect(process.execute(lineItem(id, 'a', { dryRun: true }))).rejects.toMatchObject({ code: 'boundary-due' });
-    const command = lineItem(id, 'a', { timeBudgetMs: 60 });
+    const context = request();
     const reached: number[] = [];
-    for (let done = false; !done;) {
+    for (let done = false, timeBudgetMs = 30; !done; timeBudgetMs *= 2) {
       try {
-        await process.execute(command);
+        await process.execute(lineItem(id, 'a', { ...context, timeBudgetMs }));
         done = true;
       } catch (error) {
         expect(error).toBeInstanceOf(BudgetExhausted);

@@ -1,0 +1,188 @@
+import {
+  AddLineItem,
+  CancelSubscription,
+  PauseSubscription,
+  ResumeSubscription,
+  RollOverBillingPeriod,
+  StartSubscription,
+  UndoCancellation,
+  VoidLineItem,
+  type CommandResult,
+} from '@perennial/billing-application';
+import {
+  apiKeyType,
+  DomainError,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+  type StartedSubscription,
+} from '@perennial/billing-domain';
+import {
+  billingProjections,
+  findDueBillingPeriods,
+  findStreams,
+  getCurrentBillingPeriod,
+  getSubscription,
+  ReadModels,
+} from '@perennial/billing-read-models';
+import { diffProjection, ProjectionRunner, rebuildProjection } from '@perennial/event-sourcing';
+import { openDatabase, type Database } from '@perennial/platform';
+import { billingProcess, request, type BillingProcess } from '../support/billing-process';
+import { testEventStore, type TestEventStore } from '../support/eventstore';
+import { testDatabase, type TestDatabase } from '../support/postgres';
+import { logger } from '../support/read-side';
+
+const START = '2026-01-15T12:00:00.000Z';
+const hours = (n: number) => new Date(Date.parse(START) + n * 3_600_000).toISOString();
+
+/** The same numbers for the same seed. */
+function dice(seed: number): (sides: number) => number {
+  let state = seed;
+  return (sides) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+}
+
+describe('the read models behind the runner', () => {
+  let server: TestEventStore;
+  let at: TestDatabase;
+  let database: Database;
+  let models: ReadModels;
+  let processes: readonly [BillingProcess, BillingProcess];
+  let runner: ProjectionRunner;
+
+  beforeAll(async () => {
+    server = await testEventStore();
+    at = await testDatabase();
+    database = openDatabase(at.url, { max: 4 });
+    models = new ReadModels(database.db, at.schema);
+    processes = [await billingProcess(server, { time: START }), await billingProcess(server, { time: START })];
+    runner = new ProjectionRunner({
+      ...rebuildContext(),
+      projections: billingProjections,
+      logger,
+      onDiverged: 'stop',
+    });
+    runner.start();
+  });
+
+  afterAll(async () => {
+    await runner.stop();
+    for (const process of processes) await process.close();
+    await database.close();
+    await at.close();
+    await server.close();
+  });
+
+  const rebuildContext = () => ({
+    store: processes[0].store,
+    db: database.db,
+    schema: at.schema,
+    streamPrefix: server.prefix,
+    catalogs: Object.fromEntries(
+      [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map(({ name, catalog }) => [name, catalog]),
+    ),
+  });
+
+  /** Sends `count` commands of all kinds to these subscriptions; refusals of the domain are part of life. */
+  const live = async (ids: readonly string[], count: number, seed: number): Promise<bigint> => {
+    const roll = dice(seed);
+    let position = 0n;
+    for (let n = 0; n < count; n += 1) {
+      for (const { clock } of processes) clock.time = hours(seed * 1_000 + n * 10);
+      const id = ids[roll(ids.length)] as string;
+      const item = { lineItemId: `${seed}-${roll(count)}`, description: 'Charge', unitPrice: `${roll(9_999)}` };
+      const commands = [
+        ...Array.from({ length: 6 }, () => new AddLineItem(id, item, request())),
+        new VoidLineItem(id, `${seed}-${roll(count)}`, request()),
+        new VoidLineItem(id, `${seed}-${roll(count)}`, request()),
+        new PauseSubscription(id, { credit: 'none' }, request()),
+        new ResumeSubscription(id, { anchor: 'keep' }, request()),
+        new ResumeSubscription(id, { anchor: 'keep' }, request()),
+        new CancelSubscription(id, { at: 'period-end', credit: 'none' }, request()),
+        new UndoCancellation(id, request()),
+        new UndoCancellation(id, request()),
+        new RollOverBillingPeriod(id, 1 + roll(12), request()),
+      ];
+      try {
+        const command = commands[roll(commands.length)] as AddLineItem;
+        const answer: CommandResult = await (processes[roll(2)] as BillingProcess).execute(command);
+        if (BigInt(answer.position) > position) position = BigInt(answer.position);
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+      }
+    }
+    return position;
+  };
+
+  const subscriptions = async (count: number): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let n = 0; n < count; n += 1) {
+      const { aggregateId } = await processes[0].execute(
+        new StartSubscription(
+          {
+            customerId: `customer-${n % 2}`,
+            currency: 'JPY',
+            timeZone: 'Asia/Tokyo',
+            interval: { unit: 'week', count: 1 },
+            item: { description: 'Base', timing: n % 2 === 0 ? 'advance' : 'arrears', unitPrice: '700' },
+          },
+          request(),
+        ),
+      );
+      ids.push(aggregateId);
+    }
+    return ids;
+  };
+
+  it('shows of every subscription what its stream says, at the revision that If-Match names', async () => {
+    const ids = await subscriptions(4);
+    const position = await live(ids, 150, 1);
+    expect(await runner.waitFor('subscription-summary', position, 10_000)).toBe(true);
+    const due = await findDueBillingPeriods(models, { now: '9999-01-01T00:00:00.000Z', limit: 1_000 });
+    for (const subscriptionId of ids) {
+      const loaded = await processes[0].repositories.subscriptions.load(subscriptionId, 'default');
+      const state = loaded?.state as StartedSubscription;
+      const { found, asOf } = await getSubscription(models, { tenant: 'default', subscriptionId });
+      expect(asOf).toMatchObject({ state: 'live', incomplete: 0 });
+      expect(asOf.position).toBeGreaterThanOrEqual(position);
+      const open = state.openPeriod ?? undefined;
+      expect(found).toMatchObject({
+        revision: `${loaded?.revision}`,
+        position: `${loaded?.position}`,
+        recordedAt: loaded?.recordedAt,
+        status: state.status === 'active' && state.cancelsAt ? 'canceling' : state.status,
+        bills: state.billNumber,
+      });
+      expect(found?.period?.endsAt).toBe(open?.endsAt);
+      const { found: current } = await getCurrentBillingPeriod(models, { tenant: 'default', subscriptionId });
+      expect(current?.revision).toBe(found?.revision);
+      expect(
+        current?.period?.lines.filter(({ billNumber }) => billNumber === null).map(({ lineId }) => lineId),
+      ).toEqual(open?.lines.map(({ lineId }) => lineId));
+      expect(due.filter((row) => row.subscriptionId === subscriptionId).map(({ endsAt }) => endsAt)).toEqual(
+        open === undefined ? [] : [open.endsAt],
+      );
+    }
+    const listed = await findStreams(models, { tenant: 'default', aggregate: 'subscription', limit: 200 });
+    expect(listed.items.map(({ aggregateId }) => aggregateId)).toEqual(ids);
+  });
+
+  it('has the rows of a replay, also after a rebuild, while commands go on', async () => {
+    const ids = await subscriptions(3);
+    let position = 0n;
+    const writing = live(ids, 120, 3).then((last) => (position = last));
+    for (const projection of billingProjections) {
+      await rebuildProjection(rebuildContext(), projection);
+      expect(await diffProjection(rebuildContext(), projection)).toMatchObject({ differing: 0, differences: [] });
+    }
+    await writing;
+    for (const projection of billingProjections) {
+      expect(await runner.waitFor(projection.name, position, 10_000)).toBe(true);
+      const diff = await diffProjection(rebuildContext(), projection);
+      expect(diff).toMatchObject({ differing: 0, differences: [] });
+      if (projection.name !== 'invoices') expect(diff.rows).toBeGreaterThan(0);
+    }
+  });
+});
