@@ -94,7 +94,7 @@ export const invoiceLines: Table<InvoiceLineRow> = {
   name: 'invoice_line',
   columns: { tenant: 'text', invoice_id: 'uuid', ordinal: 'int4', ...lineColumns },
   key: ['invoice_id', 'ordinal'],
-  indexes: [{ on: ['tenant', 'line_id'] }],
+  indexes: [],
 };
 
 export const invoiceTaxes: Table<InvoiceTaxRow> = {
