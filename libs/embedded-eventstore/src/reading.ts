@@ -258,7 +258,7 @@ async function subscribeToAll(reading: Reading, after: number, filter: RecordFil
         outlet.send(CAUGHT_UP);
       }
       await outlet.drained();
-      if (log.head <= cursor) await outlet.until((wake) => log.follow(undefined, wake));
+      if (log.head <= Math.max(0, cursor)) await outlet.until((wake) => log.follow(undefined, wake));
       continue;
     }
     limit = nextPage(limit, page);
