@@ -3,7 +3,8 @@ import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { sql, type Transaction } from 'kysely';
 import { subscriptionEventTypes } from '../event-types';
 import { lineColumns, lineRow, type LineRow } from '../line-row';
-import { createTable, deleteRows, rowsWith, upsertRows, type Table } from '../table';
+import { foldRows } from '../fold-rows';
+import { createTable, deleteRows, upsertRows, type Table } from '../table';
 
 /** A subscription and its open period; the period's columns are null while none is open. */
 export interface CurrentBillingPeriodRow {
@@ -186,30 +187,21 @@ export const currentBillingPeriod: Projection = {
     await createTable(db, schema, currentBillingPeriodLines);
   },
   async apply(events, tx, schema) {
-    const ours = events.filter((event) => event.aggregate === 'subscription');
-    const ids = [...new Set(ours.map((event) => event.aggregateId))];
-    const rows = new Map(
-      (await rowsWith(tx, schema, currentBillingPeriods, 'subscription_id', ids)).map((row) => [
-        row.subscription_id,
-        row,
-      ]),
-    );
-    const touched = new Map<string, CurrentBillingPeriodRow>();
     const changed = new Map<string, LineChanges>();
-    for (const stored of ours) {
-      const before = rows.get(stored.aggregateId);
-      if (before !== undefined && stored.revision <= before.revision) continue;
-      const after = evolve(before, stored);
-      rows.set(stored.aggregateId, after);
-      touched.set(stored.aggregateId, after);
-      let changes = changed.get(stored.aggregateId);
-      if (changes === undefined) {
-        changes = { cleared: false, written: new Map(), removed: new Set(), billed: new Map() };
-        changed.set(stored.aggregateId, changes);
-      }
-      changeLines(changes, after, stored);
-    }
-    await upsertRows(tx, schema, currentBillingPeriods, [...touched.values()]);
+    await foldRows(
+      events.filter((event) => event.aggregate === 'subscription'),
+      tx,
+      schema,
+      { table: currentBillingPeriods, column: 'subscription_id', keyOf: (stored) => stored.aggregateId, evolve },
+      (stored, period) => {
+        let changes = changed.get(stored.aggregateId);
+        if (changes === undefined) {
+          changes = { cleared: false, written: new Map(), removed: new Set(), billed: new Map() };
+          changed.set(stored.aggregateId, changes);
+        }
+        changeLines(changes, period, stored);
+      },
+    );
     await writeLines(tx, schema, changed);
   },
 };

@@ -2,7 +2,8 @@ import type { InvoiceEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { invoiceEventTypes } from '../event-types';
 import { lineColumns, lineRow, type LineRow } from '../line-row';
-import { createTable, rowsWith, upsertRows, type Table } from '../table';
+import { foldRows } from '../fold-rows';
+import { createTable, upsertRows, type Table } from '../table';
 
 /** An invoice; amounts are whole minor units of `currency`. */
 export interface InvoiceRow {
@@ -163,28 +164,21 @@ export const invoices: Projection = {
     await createTable(db, schema, invoiceTaxes);
   },
   async apply(events, tx, schema) {
-    const ours = events.filter((event) => event.aggregate === 'invoice');
-    const ids = [...new Set(ours.map((event) => event.aggregateId))];
-    const rows = new Map(
-      (await rowsWith(tx, schema, invoiceRows, 'invoice_id', ids)).map((row) => [row.invoice_id, row]),
-    );
-    const touched = new Map<string, InvoiceRow>();
     const lines: InvoiceLineRow[] = [];
     const taxes: InvoiceTaxRow[] = [];
-    for (const stored of ours) {
-      const before = rows.get(stored.aggregateId);
-      if (before !== undefined && stored.revision <= before.revision) continue;
-      const after = evolve(before, stored);
-      rows.set(stored.aggregateId, after);
-      touched.set(stored.aggregateId, after);
-      const event = stored.event as InvoiceEvent;
-      if (event.type === 'InvoiceDrafted') {
+    await foldRows(
+      events.filter((event) => event.aggregate === 'invoice'),
+      tx,
+      schema,
+      { table: invoiceRows, column: 'invoice_id', keyOf: (stored) => stored.aggregateId, evolve },
+      (stored) => {
+        const { type, data } = stored.event as InvoiceEvent;
+        if (type !== 'InvoiceDrafted') return;
         const of = { tenant: stored.metadata.tenant, invoice_id: stored.aggregateId };
-        lines.push(...event.data.lines.map((line, ordinal) => ({ ...of, ordinal, ...lineRow(line) })));
-        taxes.push(...event.data.taxes.map((tax, ordinal) => ({ ...of, ordinal, ...tax })));
-      }
-    }
-    await upsertRows(tx, schema, invoiceRows, [...touched.values()]);
+        lines.push(...data.lines.map((line, ordinal) => ({ ...of, ordinal, ...lineRow(line) })));
+        taxes.push(...data.taxes.map((tax, ordinal) => ({ ...of, ordinal, ...tax })));
+      },
+    );
     await upsertRows(tx, schema, invoiceLines, lines);
     await upsertRows(tx, schema, invoiceTaxes, taxes);
   },

@@ -1,7 +1,8 @@
 import type { ApiKeyEvent, InvoiceEvent, InvoiceNumbersEvent, SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { allEventTypes } from '../event-types';
-import { createTable, rowsWith, upsertRows, type Table } from '../table';
+import { foldRows } from '../fold-rows';
+import { createTable, type Table } from '../table';
 
 /** Every stream that an auditor can open. */
 export interface StreamRow {
@@ -83,17 +84,6 @@ export const streams: Projection = {
   handles: allEventTypes,
   tables: [streamRows.name],
   create: (db, schema) => createTable(db, schema, streamRows),
-  async apply(events, tx, schema) {
-    const names = [...new Set(events.map((event) => event.stream))];
-    const rows = new Map((await rowsWith(tx, schema, streamRows, 'stream', names)).map((row) => [row.stream, row]));
-    const touched = new Map<string, StreamRow>();
-    for (const stored of events) {
-      const before = rows.get(stored.stream);
-      if (before !== undefined && stored.revision <= before.revision) continue;
-      const after = evolve(before, stored);
-      rows.set(stored.stream, after);
-      touched.set(stored.stream, after);
-    }
-    await upsertRows(tx, schema, streamRows, [...touched.values()]);
-  },
+  apply: (events, tx, schema) =>
+    foldRows(events, tx, schema, { table: streamRows, column: 'stream', keyOf: (stored) => stored.stream, evolve }),
 };

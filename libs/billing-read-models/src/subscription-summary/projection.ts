@@ -1,7 +1,8 @@
 import type { SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
-import { createTable, rowsWith, upsertRows, type Table } from '../table';
+import { foldRows } from '../fold-rows';
+import { createTable, upsertRows, type Table } from '../table';
 
 /** A subscription's terms, lifecycle and totals; one row for its life. Amounts are whole minor units of `currency`. */
 export interface SubscriptionSummaryRow {
@@ -187,6 +188,24 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
   return next;
 }
 
+function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSummaryItemRow[] {
+  const { type, data } = event as SubscriptionEvent;
+  if (type !== 'SubscriptionStarted') return [];
+  return data.items.map((item, ordinal) => ({
+    tenant: metadata.tenant,
+    subscription_id: aggregateId,
+    ordinal,
+    item_id: item.itemId,
+    component_key: item.componentKey,
+    description: item.description,
+    quantity: item.quantity,
+    every: item.every,
+    timing: item.timing,
+    price_model: item.price.model,
+    unit_price: item.price.unitPrice,
+  }));
+}
+
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
   version: 1,
@@ -197,42 +216,14 @@ export const subscriptionSummary: Projection = {
     await createTable(db, schema, subscriptionSummaryItems);
   },
   async apply(events, tx, schema) {
-    const ours = events.filter((event) => event.aggregate === 'subscription');
-    const ids = [...new Set(ours.map((event) => event.aggregateId))];
-    const rows = new Map(
-      (await rowsWith(tx, schema, subscriptionSummaries, 'subscription_id', ids)).map((row) => [
-        row.subscription_id,
-        row,
-      ]),
-    );
     const items: SubscriptionSummaryItemRow[] = [];
-    const touched = new Map<string, SubscriptionSummaryRow>();
-    for (const stored of ours) {
-      const before = rows.get(stored.aggregateId);
-      if (before !== undefined && stored.revision <= before.revision) continue;
-      const after = evolve(before, stored);
-      rows.set(stored.aggregateId, after);
-      touched.set(stored.aggregateId, after);
-      const event = stored.event as SubscriptionEvent;
-      if (event.type === 'SubscriptionStarted') {
-        items.push(
-          ...event.data.items.map((item, ordinal) => ({
-            tenant: stored.metadata.tenant,
-            subscription_id: stored.aggregateId,
-            ordinal,
-            item_id: item.itemId,
-            component_key: item.componentKey,
-            description: item.description,
-            quantity: item.quantity,
-            every: item.every,
-            timing: item.timing,
-            price_model: item.price.model,
-            unit_price: item.price.unitPrice,
-          })),
-        );
-      }
-    }
-    await upsertRows(tx, schema, subscriptionSummaries, [...touched.values()]);
+    await foldRows(
+      events.filter((event) => event.aggregate === 'subscription'),
+      tx,
+      schema,
+      { table: subscriptionSummaries, column: 'subscription_id', keyOf: (stored) => stored.aggregateId, evolve },
+      (stored) => items.push(...itemRows(stored)),
+    );
     await upsertRows(tx, schema, subscriptionSummaryItems, items);
   },
 };
