@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsUUID, Matches } from 'class-validator';
+import { IsIn, IsUUID } from 'class-validator';
 import { IsText, Optional } from './http/fields';
+import { IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer, ListQuery } from './http/parameters.dto';
@@ -31,13 +32,11 @@ export class InvoicesQuery extends ListQuery {
   readonly number?: string;
 
   /** Due on this date or later. */
-  @Optional()
-  @Matches(/^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, { message: '$property must be a date' })
+  @IsLocalDate({ optional: true })
   readonly dueFrom?: string;
 
   /** Due before this date. */
-  @Optional()
-  @Matches(/^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, { message: '$property must be a date' })
+  @IsLocalDate({ optional: true })
   readonly dueBefore?: string;
 }
 

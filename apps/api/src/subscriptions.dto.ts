@@ -13,7 +13,7 @@ import {
 } from 'class-validator';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { MoneyAnswer } from './http/money.dto';
-import { IsInstant } from './http/instant';
+import { IsInstant, IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
 import { AsOfAnswer, ListQuery, SubscriptionPath } from './http/parameters.dto';
 
@@ -121,7 +121,10 @@ export class StartSubscriptionBody {
   @ValidateBy({
     name: 'isEither',
     validator: {
-      validate: (anchor: AnchorBody) => (anchor.dayOfMonth === undefined) !== (anchor.localDateTime === undefined),
+      validate: (anchor: AnchorBody | null) =>
+        typeof anchor === 'object' &&
+        anchor !== null &&
+        (anchor.dayOfMonth === undefined) !== (anchor.localDateTime === undefined),
       defaultMessage: () => '$property must have either dayOfMonth or localDateTime',
     },
   })
@@ -150,14 +153,14 @@ export class ServiceBody {
    * Local date, the first day.
    * @example "2026-01-01"
    */
-  @Matches(/^\d{4}-\d\d-\d\d$/, { message: '$property must be a date such as 2026-01-31' })
+  @IsLocalDate()
   readonly from!: string;
 
   /**
    * Local date, the day after the last.
    * @example "2026-02-01"
    */
-  @Matches(/^\d{4}-\d\d-\d\d$/, { message: '$property must be a date such as 2026-01-31' })
+  @IsLocalDate()
   readonly to!: string;
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import {
+  collectProcessMetrics,
   type Config,
   createLogger,
   InvalidConfiguration,
@@ -53,6 +54,7 @@ export async function run(program: Program): Promise<void> {
   }
 
   const logger = createLogger(config.logLevel);
+  collectProcessMetrics();
   const fatal = (err: unknown) => {
     logger.fatal({ err }, 'ended by an error that nothing handled');
     process.exit(1);

@@ -1,4 +1,4 @@
-import { Counter, Histogram } from 'prom-client';
+import { Histogram } from 'prom-client';
 import type { Logger } from './logging';
 
 const duration = new Histogram({
@@ -6,12 +6,6 @@ const duration = new Histogram({
   help: 'Time from dispatching a command to its answer',
   labelNames: ['command', 'outcome'],
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-});
-
-const handled = new Counter({
-  name: 'commands_total',
-  help: 'Commands handled, by name and outcome',
-  labelNames: ['command', 'outcome'],
 });
 
 /** What a handler's answer may say of what it did. */
@@ -38,7 +32,6 @@ export async function observeCommand<Result>(
   const report = (outcome: string, more: object, failed: boolean) => {
     const seconds = (performance.now() - started) / 1_000;
     duration.observe({ command: name, outcome }, seconds);
-    handled.inc({ command: name, outcome });
     const line = { command: name, outcome, ms: Math.round(seconds * 10_000) / 10, ...about, ...more };
     if (failed) logger.error(line, 'command');
     else logger.info(line, 'command');

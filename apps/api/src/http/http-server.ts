@@ -5,7 +5,7 @@ import helmet from '@fastify/helmet';
 import { type Type, type DynamicModule, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Logger as NestLogger, PinoLogger } from 'nestjs-pino';
 import { Histogram } from 'prom-client';
 import type { Config, Logger } from '@perennial/platform';
@@ -44,12 +44,17 @@ export async function createHttpServer(
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500, caseSensitive: true },
-    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: Math.min(config.requestTimeoutMs, 10_000) },
+    http: {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: Math.min(config.requestTimeoutMs, 10_000),
+      connectionsCheckingInterval: 1_000,
+    },
     genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnreadable,
-    frameworkErrors: ((error: Error, request: FastifyRequest, reply: FastifyReply) => {
+    frameworkErrors: ((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       request.correlationId ||= request.id;
-      const problem = problemOf({ code: 'malformed-request', detail: error.message }, request, config.publicUrl ?? '');
+      const code = error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'uri-too-long' : 'malformed-request';
+      const problem = problemOf({ code, detail: problems[code].about }, request, config.publicUrl ?? '');
       void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem));
     }) as never,
   });

@@ -34,3 +34,19 @@ export function IsInstant({ optional = false }: { readonly optional?: boolean } 
     ApiProperty({ required: !optional, type: 'string', format: 'date-time', example: '2026-01-31T09:00:00.000Z' }),
   );
 }
+
+/** A day of the calendar, of the years 1900 to 2999. */
+export function isLocalDate(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && isInstant(`${value}T00:00:00Z`);
+}
+
+export function IsLocalDate({ optional = false }: { readonly optional?: boolean } = {}) {
+  return applyDecorators(
+    ...(optional ? [Optional()] : []),
+    ValidateBy({
+      name: 'isLocalDate',
+      validator: { validate: isLocalDate, defaultMessage: () => '$property must be a date such as 2026-01-31' },
+    }),
+    ApiProperty({ required: !optional, type: 'string', format: 'date', example: '2026-01-31' }),
+  );
+}

@@ -97,7 +97,7 @@ export function problemOf(
     title,
     status,
     detail,
-    instance: request.url.split('?')[0] ?? '/',
+    instance: (request.url.split('?')[0] ?? '/').slice(0, 500),
     code,
     ...(errors && { errors }),
     correlationId: request.correlationId,

@@ -1,0 +1,300 @@
+import { connect } from 'node:net';
+import { edgeProblems, type ProblemCode, problems } from '../../apps/api/src/http/problem';
+import { lineItem, monthly, Service } from '../support/app';
+import type { Answer } from '../support/http-client';
+
+/** Codes that no single caller can bring about at will; each is shown elsewhere. */
+const elsewhere: Readonly<Partial<Record<ProblemCode, string>>> = {
+  'rate-limited': 'processes.e2e-spec.ts',
+  'request-timeout': 'below, with a limit of its own',
+  'internal-error': 'a fault of ours',
+  'not-yet-visible': 'processes.e2e-spec.ts, without a worker',
+  'outcome-unknown': 'test/integration/write-side-repository.int-spec.ts',
+  'too-much-contention': 'test/integration/write-side-repository.int-spec.ts',
+  'queue-full': 'test/integration/write-side-repository.int-spec.ts',
+  'store-unavailable': 'processes.e2e-spec.ts',
+  'read-models-unavailable': 'processes.e2e-spec.ts',
+};
+
+/** Codes of the domain that the checks of the edge leave nothing for, or that only policies meet. */
+const guarded: readonly ProblemCode[] = [
+  'boundary-due',
+  'api-key-exists',
+  'invoice-exists',
+  'bill-below-zero',
+  'bill-without-lines',
+  'currency-mismatch',
+  'negative-amount',
+  'invalid-amount',
+  'invalid-decimal',
+  'invalid-date',
+  'invalid-instant',
+  'invalid-text',
+  'invalid-metadata',
+  'invalid-option',
+  'invalid-payment-terms',
+  'date-out-of-range',
+].filter((code): code is ProblemCode => code in problems);
+
+describe('refusals', () => {
+  let service: Service;
+  let counter = 0;
+  const key = () => `key-${(counter += 1)}`;
+  const met = new Set<string>();
+
+  beforeAll(async () => {
+    service = await Service.start({ env: { REQUEST_TIMEOUT_MS: '1000' } });
+    await service.setClock('2026-01-01T00:00:00Z');
+  });
+  afterAll(() => service.stop());
+
+  function refused(answer: Answer, code: ProblemCode): void {
+    expect([answer.status, answer.body]).toEqual([
+      problems[code].status,
+      expect.objectContaining({
+        type: `/problems/${code}`,
+        title: problems[code].title,
+        status: problems[code].status,
+        code,
+        retryable: problems[code].retryable,
+        correlationId: expect.any(String),
+        detail: expect.any(String),
+        instance: expect.any(String),
+      }),
+    ]);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    met.add(code);
+  }
+
+  const start = async (more: object = {}) =>
+    (await service.client.post('/v1/subscriptions', monthly(more), key())).body;
+  const on = (id: string, rest: string, body: unknown = {}) =>
+    service.client.post(`/v1/subscriptions/${id}/${rest}`, body, key());
+  const startWith = (more: object) => service.client.post('/v1/subscriptions', monthly(more), key());
+  const item = (more: object) => [
+    { description: 'x', timing: 'advance', price: { model: 'flat', unitPrice: '1' }, ...more },
+  ];
+
+  describe('of requests that cannot be read', () => {
+    it.each([
+      ['half a body', '{"at":'],
+      ['no JSON', 'at=now'],
+      ['a list', '[]'],
+      ['null', 'null'],
+      ['a name twice', '{"at":"now","at":"period-end"}'],
+      ['__proto__', '{"at":"now","__proto__":{"at":"now"}}'],
+      ['constructor.prototype', '{"at":"now","constructor":{"prototype":{}}}'],
+      ['NUL', '{"at":"now\\u0000"}'],
+      ['half of a character', '{"at":"\\ud800"}'],
+      ['nesting', `{"at":${'['.repeat(200)}${']'.repeat(200)}}`],
+    ])('%s', async (_, body) => {
+      const { id } = await start();
+      refused(await on(id, 'cancel', body), 'malformed-request');
+    });
+
+    it('another kind of content, too much of it, too long a path, a broken URL', async () => {
+      const { id } = await start();
+      const headers = { 'content-type': 'text/plain' };
+      refused(
+        await service.client.post(`/v1/subscriptions/${id}/cancel`, '{"at":"now"}', key(), { headers }),
+        'unsupported-media-type',
+      );
+      refused(await on(id, 'cancel', { at: 'x'.repeat(300_000) }), 'body-too-large');
+      refused(await service.client.get(`/v1/subscriptions/${'x'.repeat(600)}`), 'uri-too-long');
+      refused(await service.client.get('/v1/subscriptions/%zz'), 'malformed-request');
+    });
+
+    it('too many headers, and what is no HTTP, on the socket', async () => {
+      refused(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`), 'headers-too-large');
+      refused(await raw('NONSENSE\r\n\r\n'), 'malformed-request');
+    });
+
+    it('one that does not arrive in time', async () => {
+      refused(await raw('POST /v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n'), 'request-timeout');
+    });
+
+    it('paths and methods that are not there', async () => {
+      refused(await service.client.get('/v1/nothing'), 'not-found');
+      refused(await service.client.get('/v2/subscriptions'), 'not-found');
+      const wrong = await service.client.ask('DELETE', '/v1/subscriptions');
+      refused(wrong, 'method-not-allowed');
+      expect(wrong.headers['allow']).toBe('POST, GET, HEAD, OPTIONS');
+      const options = await service.client.ask('OPTIONS', '/v1/subscriptions');
+      expect([options.status, options.headers['allow']]).toEqual([204, 'POST, GET, HEAD, OPTIONS']);
+      const head = await service.client.ask('HEAD', '/v1/subscriptions');
+      expect([head.status, head.body]).toEqual([200, undefined]);
+    });
+  });
+
+  describe('of requests with wrong fields', () => {
+    it.each<[string, object]>([
+      ['/customerId', { customerId: '' }],
+      ['/customerId', { customerId: 'x'.repeat(201) }],
+      ['/customerId', { customerId: 'a\nb' }],
+      ['/customerId', { customerId: null }],
+      ['/currency', { currency: 'usd' }],
+      ['/timeZone', { timeZone: '+01:00' }],
+      ['/interval/count', { interval: { unit: 'month', count: 0 } }],
+      ['/interval/count', { interval: { unit: 'month', count: 1.5 } }],
+      ['/interval/count', { interval: { unit: 'month', count: 1e21 } }],
+      ['/interval/count', { interval: { unit: 'month', count: '1' } }],
+      ['/interval/unit', { interval: { unit: 'eon', count: 1 } }],
+      ['/interval', { interval: null }],
+      ['/anchor', { anchor: null }],
+      ['/anchor', { anchor: {} }],
+      ['/anchor', { anchor: { dayOfMonth: 1, localDateTime: '2026-01-01T00:00:00' } }],
+      ['/anchor/dayOfMonth', { anchor: { dayOfMonth: 32 } }],
+      ['/items', { items: [] }],
+      ['/items', { items: 'x' }],
+      ['/items', { items: [...item({}), ...item({})] }],
+      ['/items/0/price', { items: [{ description: 'x', timing: 'advance' }] }],
+      ['/items/0/price/unitPrice', { items: item({ price: { model: 'flat', unitPrice: 12 } }) }],
+      ['/items/0/price/unitPrice', { items: item({ price: { model: 'flat', unitPrice: '-1' } }) }],
+      ['/items/0/price/unitPrice', { items: item({ price: { model: 'flat', unitPrice: '1e3' } }) }],
+      ['/items/0/quantity', { items: item({ quantity: '1'.repeat(40) }) }],
+      ['/items/0/evil', { items: item({ evil: 1 }) }],
+      ['/paymentTermsDays', { paymentTermsDays: 366 }],
+      ['/metadata', { metadata: { a: 1 } }],
+      ['/metadata', { metadata: { a: { b: 'c' } } }],
+      ['/metadata', { metadata: Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`k${n}`, ''])) }],
+      ['/tenant', { tenant: 'other' }],
+    ])('%s of %j', async (pointer, more) => {
+      const answer = await startWith(more);
+      refused(answer, 'invalid-request');
+      expect(answer.body.errors.map((error: { pointer: string }) => error.pointer)).toContain(pointer);
+    });
+
+    it('in the query and in the path', async () => {
+      refused(await service.client.get('/v1/subscriptions/not-a-uuid'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?limit=0'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?limit=1&limit=2'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?unknown=1'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?minPosition=-1'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?externalId=%00'), 'invalid-request');
+      refused(await service.client.get('/v1/subscriptions?cursor=bm9uZQ'), 'invalid-cursor');
+      refused(await service.client.get('/v1/invoices?dueFrom=2026-02-30'), 'invalid-request');
+      const { id } = await start();
+      refused(await on(id, 'pause?dryRun=yes'), 'invalid-request');
+      refused(await on(id, 'undo-cancellation', { at: 'now' }), 'invalid-request');
+      refused(await service.client.get(`/v1/audit/subscriptions/${id}`), 'invalid-request');
+    });
+
+    it('in the headers', async () => {
+      const { id } = await start();
+      const send = (headers: Readonly<Record<string, string>>) =>
+        service.client.ask('POST', `/v1/subscriptions/${id}/pause`, { headers });
+      refused(await send({}), 'idempotency-key-missing');
+      refused(await send({ 'idempotency-key': '' }), 'idempotency-key-missing');
+      refused(await send({ 'idempotency-key': 'x'.repeat(256) }), 'idempotency-key-missing');
+      refused(await send({ 'idempotency-key': '"é"' }), 'idempotency-key-missing');
+      refused(await send({ 'idempotency-key': key(), 'if-match': '3' }), 'invalid-if-match');
+      refused(await send({ 'idempotency-key': key(), 'x-actor': 'x'.repeat(201) }), 'malformed-request');
+    });
+  });
+
+  describe('of the domain', () => {
+    it('things that are not there', async () => {
+      const nobody = '00000000-0000-5000-8000-000000000000';
+      refused(await on(nobody, 'pause'), 'subscription-not-found');
+      refused(await service.client.get(`/v1/subscriptions/${nobody}`), 'subscription-not-found');
+      refused(await service.client.get(`/v1/invoices/${nobody}`), 'invoice-not-found');
+      refused(await service.client.ask('DELETE', `/v1/api-keys/${nobody}`, { key: key() }), 'api-key-not-found');
+      refused(await service.client.get('/v1/audit/streams/nothing/events'), 'not-found');
+      const { id } = await start();
+      refused(await on(id, 'line-items/nothing/void', undefined), 'line-item-not-found');
+    });
+
+    it('content that makes no sense', async () => {
+      refused(await startWith({ currency: 'XXQ' }), 'unknown-currency');
+      refused(await startWith({ timeZone: 'Mars/Olympus' }), 'unknown-time-zone');
+      refused(await startWith({ interval: { unit: 'year', count: 11 } }), 'invalid-interval');
+      refused(await startWith({ anchor: { localDateTime: '2026-02-30T00:00:00' } }), 'invalid-local-date-time');
+      refused(await startWith({ interval: { unit: 'day', count: 1 }, anchor: { dayOfMonth: 1 } }), 'invalid-anchor');
+      const { id } = await start();
+      const service2 = (from: string, to: string) => on(id, 'line-items', lineItem(key(), { service: { from, to } }));
+      refused(await service2('2026-02-30', '2026-03-01'), 'invalid-request');
+      refused(await service2('2026-02-02', '2026-02-01'), 'invalid-service');
+      const huge = { quantity: '999999999999', unitPrice: '999999999999' };
+      refused(await on(id, 'line-items', lineItem(key(), huge)), 'amount-out-of-range');
+      refused(await on(id, 'pause', { credit: 'prorated' }), 'not-available');
+    });
+
+    it('what the state does not allow', async () => {
+      const { id } = await start({ externalId: 'taken' });
+      refused(await startWith({ externalId: 'taken' }), 'subscription-exists');
+      refused(await on(id, 'roll-over', { periodNumber: 1 }), 'period-not-elapsed');
+      await on(id, 'line-items', lineItem('once'));
+      refused(await on(id, 'line-items', lineItem('once', { unitPrice: '1' })), 'line-item-exists');
+      await on(id, 'cancel', { at: 'period-end' });
+      refused(await on(id, 'pause'), 'cancellation-scheduled');
+      await on(id, 'undo-cancellation', undefined);
+      await on(id, 'pause');
+      refused(await on(id, 'line-items/once/void', undefined), 'line-item-already-billed');
+      refused(await on(id, 'cancel', { at: 'period-end' }), 'subscription-paused');
+      refused(await on(id, 'line-items', lineItem('paused')), 'no-open-period');
+      await on(id, 'cancel', { at: 'now' });
+      refused(await on(id, 'resume'), 'subscription-canceled');
+    });
+
+    it('an open period that is full', async () => {
+      const { id } = await start();
+      const metadata = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`name-${n}`, 'x'.repeat(480)]));
+      let answer: Answer;
+      let n = 0;
+      do answer = await on(id, 'line-items', lineItem(`full-${(n += 1)}`, { metadata }));
+      while (answer.status === 201 && n < 200);
+      refused(answer, 'billing-period-full');
+    });
+
+    it('a clock that should go back, a position and a key that belong to nothing', async () => {
+      const back = await service.client.ask('PUT', '/v1/test-clock', { body: { now: '2020-01-01T00:00:00Z' } });
+      refused(back, 'clock-cannot-go-back');
+      refused(await service.client.get('/v1/subscriptions?minPosition=123456789012'), 'unknown-position');
+      refused(await service.as().get('/v1/subscriptions'), 'unauthenticated');
+      const reader = service.as(await service.newKey('default', ['finance:read']));
+      refused(await reader.post('/v1/subscriptions', monthly(), key()), 'insufficient-scope');
+      const { id, revision } = await start();
+      const used = key();
+      await service.client.post(`/v1/subscriptions/${id}/pause`, {}, used);
+      refused(await service.client.post(`/v1/subscriptions/${id}/resume`, {}, used), 'idempotency-key-reused');
+      refused(
+        await service.client.post(`/v1/subscriptions/${id}/resume`, {}, key(), { revision }),
+        'revision-mismatch',
+      );
+    });
+  });
+
+  it('are all in the catalogue, and all of the catalogue has been met', async () => {
+    const list = (await service.client.get('/problems')).body as string;
+    for (const [code, { title }] of Object.entries(problems)) {
+      expect(list).toContain(`/problems/${code}"`);
+      const page = await service.client.get(`/problems/${code}`);
+      expect([code, page.status]).toEqual([code, 200]);
+      expect(page.body).toContain(title.split('`')[0]?.split("'")[0]);
+    }
+    refused(await service.client.get('/problems/none-such'), 'not-found');
+    const missing = Object.keys(problems).filter(
+      (code) => !met.has(code) && !(code in elsewhere) && !(guarded as readonly string[]).includes(code),
+    );
+    expect(missing).toEqual([]);
+    expect(Object.keys(edgeProblems).length).toBeGreaterThan(20);
+  });
+
+  /** What a server answers to these bytes. */
+  async function raw(text: string): Promise<Answer> {
+    const { hostname, port } = new URL(service.program.url);
+    const whole = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () => socket.write(text));
+      let got = '';
+      socket.on('data', (part: Buffer) => (got += part.toString()));
+      socket.on('close', () => resolve(got));
+      socket.on('error', reject);
+    });
+    const [head = '', body = ''] = whole.split('\r\n\r\n');
+    const [status = '', ...lines] = head.split('\r\n');
+    const headers = Object.fromEntries(
+      lines.map((line) => [line.split(': ')[0]?.toLowerCase(), line.split(': ')[1]] as [string, string]),
+    );
+    return { status: Number(status.split(' ')[1]), headers, body: JSON.parse(body) };
+  }
+});
