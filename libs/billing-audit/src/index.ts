@@ -11,7 +11,8 @@ export {
 } from './subscription-history';
 export type { FieldChange } from './changes';
 export type { Difference } from './difference';
-export { type ReadModelsUnderAudit, type VerifyOptions, verify } from './verify';
+export { type ReadModelsUnderAudit, readModelsUnderAudit } from './read-models-under-audit';
+export { type VerifyOptions, verify } from './verify';
 export { type Totals, type VerifyReport, printableReport } from './report';
 export {
   type Gap,

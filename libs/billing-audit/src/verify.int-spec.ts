@@ -1,9 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Command } from '@nestjs/cqrs';
-import { AddLineItem, RollOverBillingPeriod, StartSubscription } from '@perennial/billing-application';
-import { type NewEvent, chainHash, streamNames } from '@perennial/event-sourcing';
+import {
+  AddLineItem,
+  PauseSubscription,
+  RollOverBillingPeriod,
+  StartSubscription,
+} from '@perennial/billing-application';
+import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import { billingProjections } from '@perennial/billing-read-models';
+import { type NewEvent, ProjectionRunner, chainHash, streamNames } from '@perennial/event-sourcing';
+import { type Database, createLogger, openDatabase } from '@perennial/platform';
 import { type BillingProcess, billingProcess, request } from '../../../test/support/billing-process';
 import { type TestEventStore, testEventStore } from '../../../test/support/eventstore';
+import { type TestDatabase, testDatabase } from '../../../test/support/postgres';
+import type { Difference } from './difference';
+import { readModelsUnderAudit } from './read-models-under-audit';
 import { reconcile } from './reconcile';
 import { type VerifyOptions, verify } from './verify';
 
@@ -80,6 +91,68 @@ class Book {
   async close(): Promise<void> {
     await this.process.close();
     await this.server.close();
+  }
+}
+
+const catalogs = Object.fromEntries(
+  [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map(({ name, catalog }) => [name, catalog]),
+);
+
+/** The read models of a book, kept by their runner until they are to be damaged. */
+class KeptReadModels {
+  private constructor(
+    readonly target: TestDatabase,
+    readonly database: Database,
+    readonly runner: ProjectionRunner,
+  ) {}
+
+  static async open(book: Book): Promise<KeptReadModels> {
+    const target = await testDatabase();
+    const database = openDatabase(target.url);
+    const runner = new ProjectionRunner({
+      store: book.store,
+      db: database.db,
+      schema: target.schema,
+      streamPrefix: book.server.prefix,
+      projections: billingProjections,
+      catalogs,
+      logger: createLogger('silent'),
+      onDiverged: 'stop',
+    });
+    runner.start();
+    return new KeptReadModels(target, database, runner);
+  }
+
+  async differences(book: Book): Promise<string[]> {
+    const { differences } = await verify(
+      book.options({
+        readModels: readModelsUnderAudit({
+          db: this.database.db,
+          schema: this.target.schema,
+          store: book.store,
+          prefix: book.server.prefix,
+          waitMs: 20_000,
+        }),
+      }),
+    );
+    // The subject without the id of its row.
+    const name = ({ check, subject }: Difference) => {
+      const [table, , column] = subject.split(' ');
+      return [check, table, ...(column === undefined ? [] : [column])].join(' ');
+    };
+    return [...new Set(differences.map(name))].sort();
+  }
+
+  /** Changes rows by hand, as nobody should. */
+  async damage(statement: string): Promise<void> {
+    const { rowCount } = await this.database.pool.query(statement.replaceAll('SCHEMA', `"${this.target.schema}"`));
+    if (rowCount === 0) throw new Error(`${statement} changed nothing`);
+  }
+
+  async close(): Promise<void> {
+    await this.runner.stop();
+    await this.database.close();
+    await this.target.close();
   }
 }
 
@@ -173,6 +246,54 @@ describe('audit verify and reconcile over a real store', () => {
     const forgetful = { ...body, state: snapshot['state'], keys: { recent: '', from: '0', slices: [] } };
     expect(await write(sealed(forgetful))).toEqual(['snapshot-keys']);
     expect(await write(snapshot)).toEqual([]);
+  });
+});
+
+describe('audit verify of read models', () => {
+  let book: Book;
+  let models: KeptReadModels;
+  beforeAll(async () => {
+    book = await Book.open();
+    await book.subscription('one', 2);
+    const paused = await book.subscription('two', 1);
+    await book.process.execute(new PauseSubscription(paused, { credit: 'none' }, request()));
+    const open = await book.subscription('three', 1);
+    const lineItem = { lineItemId: 'open', description: 'Open', unitPrice: '77' };
+    await book.process.execute(new AddLineItem(open, lineItem, request()));
+    await book.reconcile(true);
+    models = await KeptReadModels.open(book);
+  });
+  afterAll(async () => {
+    await models.close();
+    await book.close();
+  });
+
+  it('finds nothing in honest rows, and each planted difference by its name', async () => {
+    expect(await models.differences(book)).toEqual([]);
+    const planted: readonly (readonly [statement: string, found: string])[] = [
+      [`update SCHEMA.invoice set total = total + 1 where bill_number = 2`, 'row-value invoice total'],
+      [`update SCHEMA.invoice_line set net = net - 1 where ordinal = 0`, 'row-value invoice lines'],
+      [`delete from SCHEMA.invoice where bill_number = 1`, 'row-missing invoice'],
+      [
+        `update SCHEMA.subscription_summary set billed_net = billed_net + 1 where external_id = 'one'`,
+        'row-value subscription_summary billed_net',
+      ],
+      [`delete from SCHEMA.subscription_summary where external_id = 'two'`, 'row-missing subscription_summary'],
+      [
+        `update SCHEMA.current_billing_period_line set net = net + 1 where line_item_id = 'open'`,
+        'row-value current_billing_period line',
+      ],
+      [
+        `insert into SCHEMA.due_billing_period
+           select tenant, '00000000-0000-4000-8000-000000000001', 1, ends_at, 0, position from SCHEMA.due_billing_period limit 1`,
+        'row-without-event due_billing_period',
+      ],
+      [`update SCHEMA.stream set subject = 'other'`, 'read-model-diff streams/stream'],
+    ];
+    for (const [statement] of planted) await models.damage(statement);
+    const found = await models.differences(book);
+    expect(found).toEqual(expect.arrayContaining(planted.map(([, name]) => name)));
+    expect(found.filter((name) => name.startsWith('read-model-diff'))).toHaveLength(6);
   });
 });
 

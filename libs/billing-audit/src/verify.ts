@@ -1,5 +1,4 @@
 import { type EventStore, streamNames } from '@perennial/event-sourcing';
-import type { Kysely } from 'kysely';
 import { type Missing, settleBook } from './bill-book';
 import { type Difference, mismatch } from './difference';
 import type { StreamHead } from './hash-chain';
@@ -11,24 +10,16 @@ import {
   rowsWithoutStream,
   subscriptionRows,
 } from './read-model-rows';
+import type { ReadModelsUnderAudit } from './read-models-under-audit';
 import { type Totals, type VerifyReport, differenceLimit, sealReport } from './report';
 import { checkSnapshot, readSnapshot } from './snapshot-check';
 import { type Replay, replayStream } from './stream-pass';
-
-/** The read models that are to be compared; left out: only the streams are verified. */
-export interface ReadModelsUnderAudit {
-  readonly db: Kysely<unknown>;
-  readonly schema: string;
-  /** Resolves once every projection has read up to the position, or with how far the last one has come in time. */
-  seen(position: bigint): Promise<bigint>;
-  /** Rebuilds every model beside the live one and compares row by row at one position; one sentence a difference. */
-  diff(): Promise<readonly { readonly model: string; readonly message: string }[]>;
-}
 
 export interface VerifyOptions {
   readonly store: EventStore;
   readonly prefix: string;
   readonly tenant?: string | undefined;
+  /** Left out: only the streams are verified. */
   readonly readModels?: ReadModelsUnderAudit | undefined;
   /** How far a policy has read, by its name; undefined when it has never run. */
   readonly policyPosition: (policy: string) => Promise<bigint | undefined>;
