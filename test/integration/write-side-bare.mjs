@@ -17,8 +17,7 @@ const scenarios = {
   /** An error of the one client's stream takes the other client's pending append; its late answer then throws. */
   async 'promise-table'() {
     const [broken, late] = [connect(url), connect(other)];
-    const appends = [broken, late].map((client, n) => client.appendToStream(`s-${n}-${Date.now()}`, event()));
-    process.stdout.write('sent\n');
+    const appends = [broken, late].map((client) => client.appendToStream('promise-table', event()));
     process.stdout.write(`${(await Promise.all(appends.map(settled))).join()}\n`);
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     process.stdout.write('survived\n');

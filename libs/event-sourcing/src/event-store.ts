@@ -358,9 +358,25 @@ function connectTo(url: string): Connection {
  * every call, would send a made-up name to servers that authenticate by certificate.
  */
 function connectClient(url: string): EventStoreDBClient {
-  const client = EventStoreDBClient.connectionString(url);
+  const client = EventStoreDBClient.connectionString(apart(url));
   (client as unknown as ClientInternals).supports = () => Promise.resolve(false);
   return client;
+}
+
+let connections = 0;
+
+/**
+ * gRPC shares one connection between all channels to the same target with the same settings: a new client would talk
+ * through the frozen connection of the one that it replaces, and subscriptions would take the streams of reads. A
+ * keepalive interval that differs by a millisecond keeps them apart; the client offers no other setting that does.
+ */
+function apart(url: string): string {
+  const stated = /[?&]keepAliveInterval=(-?\d+)/i.exec(url);
+  const interval = Number(stated?.[1] ?? 10_000);
+  if (interval < 0) return url;
+  const setting = `keepAliveInterval=${interval + (connections++ % 1_000)}`;
+  if (stated) return url.replace(/keepAliveInterval=-?\d+/i, setting);
+  return url.includes('?') ? `${url}&${setting}` : `${url}?${setting}`;
 }
 
 /** `dispose` ends open streams but leaves the channel, and with it a socket that sends keepalives, open. */
