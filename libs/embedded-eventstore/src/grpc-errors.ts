@@ -1,7 +1,7 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ExpectedRevision } from './expected-revision';
 import { InvalidFilter } from './filter';
-import { DamagedRecord } from './storage';
+import { DamagedRecord, isCorruption } from './storage';
 import { MalformedMessage } from './wire';
 
 /** Largest sum of event data in one append: `MaxAppendSize` of EventStoreDB up to 24.10, which counts data alone. */
@@ -76,8 +76,7 @@ export function toStatus(error: unknown): StatusError {
   if (error instanceof DamagedRecord) return new StatusError(status.DATA_LOSS, error.message);
   if (error instanceof MalformedMessage || error instanceof InvalidFilter) return refusedArgument(error.message);
   const message = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown } | undefined)?.code;
-  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || /malformed|corrupt/i.test(message)) {
+  if (isCorruption(error)) {
     return new StatusError(status.DATA_LOSS, `the event store's file is damaged: ${message}`);
   }
   return new StatusError(status.INTERNAL, message);

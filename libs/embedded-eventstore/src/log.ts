@@ -79,13 +79,21 @@ export class EventLog {
 
   private queue: { request: WriteRequest; done: (result: WriteResult) => void }[] = [];
   private flushScheduled = false;
+  /** A group is committed and not yet on disk. */
+  private syncing = false;
+  /** Why nothing can be written any more: a sync failed, and what is on disk is unknown. */
+  private broken: Error | undefined;
+  private idle: (() => void)[] = [];
 
   /** The newest records in log order; it holds every record after `tailFrom`. */
   private tail: StoredRecord[] = [];
   private tailBytes = 0;
   private tailFrom = 0;
   private written: StoredRecord[] = [];
-  private touched = new Set<string>();
+  /** Streams written to by the group that is not yet on disk, as readers still see them. */
+  private readonly views = new Map<string, Stream>();
+  /** Position of the last record on disk: readers see nothing after it. */
+  private durablePosition = 0;
 
   /** Streams that may hold events to reclaim; emptied by whoever reclaims. */
   readonly truncated = new Set<string>();
@@ -96,27 +104,26 @@ export class EventLog {
   constructor(private readonly storage: Storage) {
     this.nextStream = storage.highestStreamId() + 1;
     this.findHead();
+    this.durablePosition = this.lastPosition;
   }
 
-  /** Position of the last record, 0 when there is none. */
+  /** Position of the last record that is on disk, 0 when there is none. */
   get head(): number {
-    return this.lastPosition;
+    return this.durablePosition;
   }
 
   /** Queues a write; `done` is called once it is on disk or refused. */
   write(request: WriteRequest, done: (result: WriteResult) => void): void {
     this.queue.push({ request, done });
-    if (this.flushScheduled) return;
-    this.flushScheduled = true;
-    // After the sockets that are readable now have been read, so that one commit serves them all.
-    setImmediate(() => {
-      this.flush();
-    });
+    this.scheduleFlush();
   }
 
   /** What may be read of a stream at this moment. */
   readable(name: string, now = Date.now()): ReadableStream {
-    const stream = this.stream(name);
+    return this.readableNow(this.seen(name), now);
+  }
+
+  private readableNow(stream: Stream, now: number): ReadableStream {
     if (stream.tombstoned) return { kind: 'tombstoned' };
     const limits = this.limits(stream);
     if (stream.id === undefined || stream.last < 0 || isSoftDeleted(limits)) return { kind: 'missing' };
@@ -131,13 +138,13 @@ export class EventLog {
 
   /** Last revision (−1 none) and tombstone of a stream, whatever its metadata says. */
   lastRevision(name: string): { last: number; tombstoned: boolean } {
-    return this.stream(name);
+    return this.seen(name);
   }
 
   /** Records of a stream whatever its metadata says, ascending; the tombstone is not among them. */
   rawForwards(name: string, from: number, limit: number): StoredRecord[] {
-    const { id } = this.stream(name);
-    return id === undefined ? [] : this.forwards(id, from, TOMBSTONE_REVISION - 1, limit);
+    const { id, last } = this.seen(name);
+    return id === undefined || from > last ? [] : this.forwards(id, from, last, limit);
   }
 
   tombstoneOf(name: string): StoredRecord | undefined {
@@ -186,8 +193,8 @@ export class EventLog {
 
   /** Records after a position; from memory when they are recent. */
   after(position: number, limit: number): StoredRecord[] {
-    if (position >= this.lastPosition) return [];
-    if (position < this.tailFrom) return this.storage.after(position, limit);
+    if (position >= this.durablePosition) return [];
+    if (position < this.tailFrom) return this.durable(this.storage.after(position, limit));
     let low = 0;
     let high = this.tail.length;
     while (low < high) {
@@ -199,7 +206,7 @@ export class EventLog {
   }
 
   before(position: number, limit: number): StoredRecord[] {
-    return this.storage.before(position, limit);
+    return this.storage.before(Math.min(position, this.durablePosition + 1), limit);
   }
 
   /** False for an offset inside a record: no position that this log ever gave out. */
@@ -223,24 +230,59 @@ export class EventLog {
     };
   }
 
-  /** Writes what is queued and closes the database. */
-  close(): void {
-    this.flush();
+  /** Writes what is queued, waits until it is on disk, and closes the database. */
+  async close(): Promise<void> {
+    while (this.syncing || this.queue.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
     this.storage.close();
   }
 
+  private scheduleFlush(): void {
+    if (this.flushScheduled || this.syncing) return;
+    this.flushScheduled = true;
+    // After the sockets that are readable now have been read, so that one commit serves them all.
+    setImmediate(() => {
+      this.flush();
+    });
+  }
+
+  /** Writes all that is queued in one commit, and answers once it is on disk; what comes meanwhile is the next group. */
   private flush(): void {
     this.flushScheduled = false;
+    if (this.queue.length === 0) return;
     const group = this.queue;
-    if (group.length === 0) return;
     this.queue = [];
     const results = this.commitGroup(group.map(({ request }) => request));
-    for (const [index, { done }] of group.entries()) done(results[index] as WriteResult);
-    if (this.written.length === 0) return;
+    const finish = (error: Error | null): void => {
+      this.syncing = false;
+      if (error !== null) this.broken = error;
+      const wrote = this.written.length > 0;
+      if (error === null && wrote) this.publish();
+      for (const [index, { done }] of group.entries()) {
+        done(error === null ? (results[index] as WriteResult) : { kind: 'failed', error });
+      }
+      this.wake(error === null && wrote);
+      if (this.queue.length > 0) this.scheduleFlush();
+      else for (const resolve of this.idle.splice(0)) resolve();
+    };
+    if (this.written.length === 0) {
+      finish(null);
+      return;
+    }
+    this.syncing = true;
+    this.storage.sync(finish);
+  }
+
+  /** Lets readers see the group that is now on disk. */
+  private publish(): void {
     this.storage.checkpointWhenDue();
     this.keepTail();
-    const touched = this.touched;
-    this.touched = new Set();
+    this.durablePosition = this.lastPosition;
+  }
+
+  private wake(wrote: boolean): void {
+    const touched = [...this.views.keys()];
+    this.views.clear();
+    if (!wrote) return;
     for (const wake of [...this.followersOfAll]) wake();
     for (const name of touched) for (const wake of [...(this.followersOfStream.get(name) ?? [])]) wake();
   }
@@ -248,6 +290,8 @@ export class EventLog {
   /** One transaction for all; when it fails before its commit each request is tried alone, so that one cannot fail all. */
   private commitGroup(requests: WriteRequest[]): WriteResult[] {
     let committing = false;
+    const { broken } = this;
+    if (broken !== undefined) return requests.map(() => ({ kind: 'failed', error: broken }));
     const alreadyWritten = this.written.length;
     try {
       const now = Date.now();
@@ -338,6 +382,10 @@ export class EventLog {
   private put(stream: Stream, events: readonly ProposedEvent[], now: number, tombstone = false): number {
     const created = Math.max(now, this.lastCreated);
     this.lastCreated = created;
+    this.keepView(stream);
+    // Metadata changes what readers see of its stream, a tombstone what they see of its metadata.
+    if (isMetastream(stream.name)) this.keepView(this.stream(stream.name.slice(2)));
+    else if (tombstone) this.keepView(this.stream(metastreamOf(stream.name)));
     if (stream.id === undefined) {
       stream.id = this.nextStream++;
       this.storage.addStream(stream.id, stream.nameBytes);
@@ -357,14 +405,30 @@ export class EventLog {
       if (tombstone) stream.tombstoned = true;
       else stream.last = revision;
     }
-    this.touched.add(stream.name);
     if (isMetastream(stream.name)) {
-      const base = this.streams.peek(stream.name.slice(2));
-      if (base !== undefined) base.limits = undefined;
+      this.stream(stream.name.slice(2)).limits = undefined;
       this.truncated.add(stream.name).add(stream.name.slice(2));
     } else if (tombstone || (stream.limits ?? NO_LIMITS) !== NO_LIMITS) this.truncated.add(stream.name);
     if (tombstone) this.streams.delete(metastreamOf(stream.name));
     return this.lastPosition;
+  }
+
+  /** Keeps how readers see a stream until what is written to it now is on disk. */
+  private keepView(stream: Stream): void {
+    if (this.views.has(stream.name)) return;
+    this.limits(stream);
+    this.views.set(stream.name, { ...stream });
+  }
+
+  /** A stream as readers see it: without what is not yet on disk. */
+  private seen(name: string): Stream {
+    return this.views.get(name) ?? this.stream(name);
+  }
+
+  private durable(records: StoredRecord[]): StoredRecord[] {
+    return (records.at(-1)?.position ?? 0) <= this.durablePosition
+      ? records
+      : records.filter(({ position }) => position <= this.durablePosition);
   }
 
   private stream(name: string): Stream {
@@ -401,7 +465,7 @@ export class EventLog {
   }
 
   private readablePosition(stream: Stream, revision: number, now: number): number | undefined {
-    const readable = this.readable(stream.name, now);
+    const readable = this.readableNow(stream, now);
     if (readable.kind !== 'present' || revision < readable.first) return undefined;
     const [record] = this.storage.forwards(readable.id, revision, revision, 1);
     return record === undefined || record.created < readable.notBefore ? undefined : record.position;

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { lockDirectory } from './directory-lock';
 import { streamNameOf } from './record';
-import { FORMAT, Storage } from './storage';
+import { FORMAT, Storage, isCorruption } from './storage';
 import { verify } from './verify';
 import { inspectWal, type WalInspection } from './wal';
 
@@ -41,7 +41,7 @@ export function openStorage(
   dataDir: string | undefined,
   notice: Notice = () => undefined,
 ): { storage: Storage; release: () => void } {
-  if (dataDir === undefined) return { storage: new Storage(openDatabase(':memory:'), false), release: () => undefined };
+  if (dataDir === undefined) return { storage: new Storage(openDatabase(':memory:')), release: () => undefined };
   mkdirSync(dataDir, { recursive: true });
   const lock = lockDirectory(dataDir);
   try {
@@ -82,8 +82,11 @@ function openDirectory(dataDir: string, notice: Notice): Storage {
   try {
     storage = openFile(path);
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'SQLITE_FULL') throw error;
-    throw new DamagedStore(`${path} cannot be opened: ${message(error)}`);
+    if (error instanceof DamagedStore || !isCorruption(error)) throw error;
+    if (!file.tailIsCut && !file.tailIsZero) throw new DamagedStore(`${path} cannot be opened: ${message(error)}`);
+    notice(`${path} has lost the start of its tables: opened empty, before the first event`);
+    setAside(dataDir, notice);
+    return openFile(path);
   }
   return existed ? checked(storage, path, file, wal, notice) : storage;
 }
@@ -99,7 +102,7 @@ function checked(storage: Storage, path: string, file: FileInspection, wal: WalI
     return storage;
   }
   if (found.damage === undefined) {
-    notice(`${found.indexDamage}: rebuilding it from the records`);
+    notice(`${found.indexDamage}: rebuilt from the records, opened at position ${found.soundUntil}`);
   } else if (suspicious || found.unfinished) {
     notice(`the tail is damaged (${found.damage}): opened on the whole appends up to position ${found.soundUntil}`);
   } else {
@@ -107,7 +110,12 @@ function checked(storage: Storage, path: string, file: FileInspection, wal: WalI
     return storage;
   }
   rebuild(storage, `${path}.partial`, found.damage === undefined ? Number.MAX_SAFE_INTEGER : found.soundUntil);
-  storage.close();
+  try {
+    storage.close();
+  } catch (error) {
+    // It is set aside as it is: its write-ahead log could not be merged.
+    if (!isCorruption(error)) throw error;
+  }
   renameSync(`${path}.partial`, `${path}.rebuilt`);
   syncDirectory(join(path, '..'));
   setAside(join(path, '..'), notice);
@@ -138,7 +146,13 @@ function rebuild(from: Storage, path: string, until: number): void {
 
 function openFile(path: string): Storage {
   const db = openDatabase(path);
-  const storage = new Storage(db);
+  let storage: Storage;
+  try {
+    storage = new Storage(db, path);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
   const format = storage.format();
   if (format !== FORMAT) {
     storage.close();
@@ -159,7 +173,8 @@ function openDatabase(path: string): Database.Database {
   if (path !== ':memory:') {
     pragma('locking_mode = EXCLUSIVE');
     pragma('journal_mode = WAL');
-    pragma('synchronous = FULL');
+    // The log is synced by `Storage.sync` before anything is acknowledged; checkpoints are synced by SQLite.
+    pragma('synchronous = NORMAL');
     // Checkpoints are made by `Storage.checkpoint`, which also restarts the log.
     pragma('wal_autocheckpoint = 0');
     pragma('journal_size_limit = 67108864');

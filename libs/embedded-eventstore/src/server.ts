@@ -76,7 +76,7 @@ export async function startEventStore(options: EventStoreOptions = {}): Promise<
   try {
     state.endpoint.port = await listen(listener, host, options.port ?? 0);
   } catch (error) {
-    log.close();
+    await log.close();
     release();
     throw error;
   }
@@ -107,7 +107,7 @@ export async function startEventStore(options: EventStoreOptions = {}): Promise<
     await stopped;
     clearTimeout(bound);
     stopReclaiming();
-    log.close();
+    await log.close();
     release();
   };
   const shown = host.includes(':') ? `[${host}]` : host;

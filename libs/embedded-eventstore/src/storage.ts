@@ -1,3 +1,4 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import Database from 'libsql';
 import { recordCrc, type StoredRecord } from './record';
 
@@ -36,11 +37,15 @@ export class Storage {
   private insertedSinceCheckpoint = 0;
   private checkpointAfter = FIRST_CHECKPOINT_RECORDS;
 
-  /** `onDisk`: checks CRCs on reading and makes checkpoints; memory needs neither. */
+  private readonly onDisk: boolean;
+  private readonly wal: number | undefined;
+
+  /** `path` of the main file: CRCs are checked on reading, and there is something to sync. Absent: in memory. */
   constructor(
     private readonly db: Database.Database,
-    private readonly onDisk = true,
+    path?: string,
   ) {
+    this.onDisk = path !== undefined;
     db.exec(`
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
       INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0);
@@ -56,6 +61,7 @@ export class Storage {
       );
       CREATE UNIQUE INDEX IF NOT EXISTS record_by_revision ON record (stream, revision);
     `);
+    this.wal = path === undefined ? undefined : openSync(`${path}-wal`, 'r+');
     const query = (sql: string) => db.prepare<unknown[]>(sql).raw();
     this.statements = {
       insertRecord: db.prepare(`INSERT INTO record (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`),
@@ -91,9 +97,18 @@ export class Storage {
     this.db.exec('BEGIN IMMEDIATE');
   }
 
-  /** Returns once everything since `begin` is on disk. */
+  /** The transaction is in the write-ahead log, but on disk only after a `sync` that begins later. */
   commit(): void {
     this.db.exec('COMMIT');
+  }
+
+  /**
+   * Calls `done` once all that was committed before is on disk. The wait is outside this thread, so that requests are
+   * read meanwhile: this is the sync that SQLite's own `synchronous = FULL` makes, moved out of its commit.
+   */
+  sync(done: (error: Error | null) => void): void {
+    if (this.wal === undefined) done(null);
+    else fdatasync(this.wal, done);
   }
 
   rollback(): void {
@@ -244,6 +259,7 @@ export class Storage {
         this.numbers('SELECT count(*) FROM meta');
       }
     } finally {
+      if (this.wal !== undefined) closeSync(this.wal);
       this.db.close();
     }
   }
@@ -299,7 +315,8 @@ export class Storage {
   }
 }
 
-const isCorruption = (error: unknown): boolean =>
+/** True for SQLite's own errors about a damaged file. */
+export const isCorruption = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB)/.test(String((error as { code?: unknown } | undefined)?.code)) ||
   /malformed|corrupt/i.test(error instanceof Error ? error.message : '');
 
