@@ -26,3 +26,7 @@ export {
 } from './projection-tables';
 export { HEARTBEAT } from './heartbeat';
 export * from './test-clock';
+export * from './policy-low-water-mark';
+export { readParkedReactions, requestRetry, type ParkedReaction, type ParkedState } from './policy-parked';
+export { readPolicyPosition, type Place } from './policy-position';
+export * from './policy-runner';

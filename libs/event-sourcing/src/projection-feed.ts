@@ -64,13 +64,13 @@ class NotInSequence extends Error {}
 
 const tables = (schema: string, projection: Projection) => projection.tables.map((table) => `${schema}.${table}`);
 
-/** Decodes what some projection uses. Throws UnknownEventType and FutureEventVersion; damage becomes a `failure`. */
+/** Decodes what some projection or policy uses. Throws UnknownEventType and FutureEventVersion; damage becomes a `failure`. */
 export function feedReader(
   names: StreamNames,
   catalogs: Catalogs,
-  projections: readonly Projection[],
+  users: readonly { readonly handles: readonly string[] }[],
 ): (recorded: RecordedEvent) => FeedEvent {
-  const used = new Set(projections.flatMap(({ handles }) => handles));
+  const used = new Set(users.flatMap(({ handles }) => handles));
   return (recorded) => {
     const { position, id, stream, revision, type } = recorded;
     const address = type.startsWith('$') ? undefined : names.parse(stream);

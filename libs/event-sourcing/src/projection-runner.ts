@@ -153,6 +153,11 @@ export class ProjectionRunner {
     this.#appended = { position, at: this.#appended?.at ?? performance.now() };
   }
 
+  /** `standby`: another process writes the rows. */
+  get role(): 'starting' | 'active' | 'standby' {
+    return this.#role;
+  }
+
   /** Whether the rows can be trusted to follow the store; for /health/ready. */
   health(): RunnerHealth {
     if (this.#trouble) return this.#trouble;
