@@ -218,9 +218,22 @@ describe('grid', () => {
   });
 
   it('finds any period at once, also thousands of years away', () => {
-    const grid = { anchor: '2024-01-31T00:00:00', interval: { unit: 'day', count: 1 } as const };
-    expect(gridPeriodAt(grid, 'Europe/Berlin', '8024-01-31T12:00:00.000Z').from).toBe('8024-01-31T00:00:00');
-    expect(gridPeriodAt(grid, 'Europe/Berlin', '0024-01-31T12:00:00.000Z').from).toBe('0024-01-31T00:00:00');
+    const grids = (['day', 'week', 'month', 'year'] as const).map((unit) => ({
+      anchor: '2024-01-31T00:00:00',
+      interval: { unit, count: 1 },
+    }));
+    const started = performance.now();
+    for (let i = 0; i < 200; i += 1) {
+      for (const grid of grids) {
+        for (const at of ['8024-01-31T12:00:00.000Z', '0024-01-31T12:00:00.000Z']) {
+          const { gridIndex, from, to } = gridPeriodAt(grid, 'Europe/Berlin', at);
+          if (i === 0) expect(toInstant(from, 'Europe/Berlin') <= at && at < toInstant(to, 'Europe/Berlin')).toBe(true);
+          if (i === 0) expect(gridPoint(grid, gridIndex)).toBe(from);
+        }
+      }
+    }
+    // A walk of one step a period would take minutes.
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   it('agrees with Temporal: anchor + g × interval, never cumulated', () => {

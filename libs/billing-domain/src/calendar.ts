@@ -150,10 +150,9 @@ export function gridPeriodAt(grid: Grid, zone: string, at: string): GridPeriod {
   const months = monthNumber(local) - monthNumber(grid.anchor);
   const days = daysBetween(dateOf(grid.anchor), dateOf(local));
   const units = { day: days, week: days / 7, month: months, year: months / 12 }[unit];
-  // The estimate is off by one at most (time of day, clamped month ends, days that a zone skips).
   let gridIndex = Math.floor(units / count);
+  // That point lies on the local date or in its month or before; the next one after it. Later on that date it is one too many.
   while (toInstant(gridPoint(grid, gridIndex), zone) > at) gridIndex -= 1;
-  while (toInstant(gridPoint(grid, gridIndex + 1), zone) <= at) gridIndex += 1;
   return gridPeriod(grid, gridIndex);
 }
 

@@ -1,4 +1,14 @@
-/* The only door of the billing domain. A decision is (state, input, now) → events; no events: it is so already; DomainError: no. */
+/*
+ * The only door of the billing domain. A decision is (state, input, now) → events; no events: it is so already; DomainError: no.
+ *
+ *   start(state, StartSubscription, now)        addLineItem(state, NewLineItem, now)   voidLineItem(state, lineItemId, now)
+ *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
+ *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
+ *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
+ *
+ * subscriptionType, invoiceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ */
 
 export * from './money';
 export * from './decimal';

@@ -1,3 +1,4 @@
+import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './billing-period';
 import { at, billed, catchUp, given, linesOf, refusal, startOn, thirtyDays, type Decision } from './decisions.fixture';
@@ -321,10 +322,45 @@ describe('line items', () => {
     expect(refusal(() => adding('a', '2026-01-12')(paused))).toBe('no-open-period');
     expect(refusal(() => voidLineItem(paused, 'a', at('2026-01-12')))).toBe('no-open-period');
   });
+});
 
-  it('are dated no earlier than the open period, however far behind a clock is', () => {
-    const state = given(startOn('2026-01-01'), rolling(1, '2026-01-31'));
-    expect(adding('a', '2026-01-30')(state)[0]?.data).toMatchObject({ effectiveAt: at('2026-01-31'), periodNumber: 2 });
+it('dates every decision no earlier than the open period, however far behind a clock is', () => {
+  const now = '2026-01-30';
+  const next = [startOn('2026-01-01'), rolling(1, '2026-01-31')];
+  const open = given(...next, adding('z', '2026-02-01'), scheduling('2026-02-01'));
+  const undoing: Decision = (s) => undoCancellation(s, at(now));
+  const voiding: Decision = (s) => voidLineItem(s, 'z', at(now));
+  const events = [
+    ...[adding('a', now), voiding, undoing, canceling(now)].map((decide) => decide(open)),
+    ...[pausing(now), scheduling(now)].map((decide) => decide(given(...next))),
+  ];
+  expect(events.map((each) => each.length > 0)).toEqual(Array(6).fill(true));
+  expect(new Set(events.flat().map((event) => event.data.effectiveAt))).toEqual(new Set([at('2026-01-31')]));
+});
+
+describe('what a bill takes', () => {
+  const billOf = (state: Subscription, lines: readonly Line[]): SubscriptionEvent => {
+    const [bill] = rollOver(state, 1, at('2026-02-01')).filter((event) => event.type === 'LinesBilled');
+    return { type: 'LinesBilled', data: { ...bill!.data, lines } };
+  };
+  const started = given(
+    startOn('2026-01-01', {}, { timing: 'arrears' }),
+    adding('a', '2026-01-02'),
+    adding('b', '2026-01-02'),
+  );
+  const [a, b] = (started as StartedSubscription).openPeriod?.lines ?? [];
+
+  it('leaves the open period, when it is billed at once', () => {
+    const after = evolve(started, billOf(started, [a!]));
+    expect(after.openPeriod?.lines).toEqual([b]);
+    expect(after.openPeriod?.bytes).toBe(encodedBytes(b!) + 1);
+    expect(after.billed.map(({ line }) => line)).toEqual([a]);
+  });
+
+  it('leaves what a closed period still has to bill', () => {
+    const closed = evolve(started, rolling(1, '2026-02-01')(started)[0]!);
+    expect(closed.accrued).toEqual([a, b]);
+    expect(evolve(closed, billOf(started, [b!])).accrued).toEqual([a]);
   });
 });
 
