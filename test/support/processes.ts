@@ -54,8 +54,17 @@ export class Program {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** Resolves once it answers at all, ready or not. */
+  answers(timeoutMs = 60_000): Promise<number> {
+    return this.until('/health/live', timeoutMs);
+  }
+
   /** Resolves with the ms that it took until `/health/ready` said 200; throws when it ends, or is not by then. */
-  async ready(timeoutMs = 60_000): Promise<number> {
+  ready(timeoutMs = 60_000): Promise<number> {
+    return this.until('/health/ready', timeoutMs);
+  }
+
+  private async until(path: string, timeoutMs: number): Promise<number> {
     const started = performance.now();
     const client = new HttpClient(this.url);
     let last = 'no answer';
@@ -63,7 +72,7 @@ export class Program {
       while (performance.now() - started < timeoutMs) {
         if (!this.running) throw new Error(`the ${this.options.program} ended while starting:\n${this.output}`);
         try {
-          const { status, body } = await client.get('/health/ready', { timeoutMs: 3_000 });
+          const { status, body } = await client.get(path, { timeoutMs: 3_000 });
           if (status === 200) return performance.now() - started;
           last = JSON.stringify(body);
         } catch {
