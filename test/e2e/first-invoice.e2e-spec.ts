@@ -47,22 +47,22 @@ describe('a standalone of its own', () => {
     const period = await client.get(
       `/v1/subscriptions/${subscriptionId}/current-billing-period?minPosition=${added.body.position}`,
     );
-    expect(period.body.period.pendingNet).toEqual({ amount: '3249', currency: 'USD' });
+    expect(period.body.period.pendingNet).toEqual({ amount: '1250', currency: 'USD' });
+    expect(period.body.period.billedNet).toEqual({ amount: '1999', currency: 'USD' });
     expect(period.body.asOf).toMatchObject({ incomplete: 0, state: 'live' });
 
     // The scheduler sees that the period has elapsed; nobody asks for the roll-over.
     await client.ask('PUT', '/v1/test-clock', { body: { now: '2026-02-01T00:00:00Z' } });
     const { body } = await eventually(
       () => client.get(`/v1/invoices?subscriptionId=${subscriptionId}&status=finalised`),
-      (answer) => answer.body.items?.length === 1,
+      (answer) => answer.body.items?.length === 2,
     );
-    expect(body.items[0]).toMatchObject({
-      number: 'INV-000001',
-      issuedOn: '2026-02-01',
-      total: { amount: '5248', currency: 'USD' },
-    });
-    const invoice = await client.get(`/v1/invoices/${body.items[0].invoiceId}`);
-    expect(invoice.body.lines.map((line: { net: string }) => line.net).sort()).toEqual(['1250', '1999', '1999']);
+    expect(body.items).toMatchObject([
+      { number: 'INV-000001', cause: 'start', total: { amount: '1999', currency: 'USD' } },
+      { number: 'INV-000002', cause: 'boundary', issuedOn: '2026-02-01', total: { amount: '3249', currency: 'USD' } },
+    ]);
+    const invoice = await client.get(`/v1/invoices/${body.items[1].invoiceId}`);
+    expect(invoice.body.lines.map((line: { net: string }) => line.net).sort()).toEqual(['1250', '1999']);
   });
 
   it('finds every acknowledged fact again after kill -9', async () => {

@@ -120,7 +120,7 @@ describe('api and worker apart', () => {
 
   it('finishes what runs when it is told to stop, and ends with 0', async () => {
     const worker = await start('worker');
-    const api = await start('api', { SHUTDOWN_DELAY_MS: '300' });
+    const api = await start('api', { SHUTDOWN_DELAY_MS: '1000' });
     await Promise.all([api.ready(), worker.ready()]);
     const client = clientOf(api);
     const { body } = await client.post('/v1/subscriptions', monthly(), randomUUID());

@@ -111,12 +111,23 @@ export class PointAnswer {
   readonly recordedAt!: string;
 }
 
+const anyJson = {
+  nullable: true,
+  oneOf: [
+    { type: 'object', additionalProperties: true },
+    { type: 'array', items: {} },
+    { type: 'string' },
+    { type: 'number' },
+    { type: 'boolean' },
+  ],
+};
+
 export class FieldChangeAnswer {
   /** JSON Pointer into the state. */
   readonly path!: string;
-  @ApiProperty({ required: false, description: 'Absent where the field did not exist' })
+  @ApiProperty({ ...anyJson, required: false, description: 'Absent where the field did not exist' })
   readonly before?: unknown;
-  @ApiProperty({ required: false, description: 'Absent where the field does not exist any more' })
+  @ApiProperty({ ...anyJson, required: false, description: 'Absent where the field does not exist any more' })
   readonly after?: unknown;
 }
 

@@ -22,6 +22,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Perennial')
     .setDescription(about)
     .setVersion('1')
+    .setOpenAPIVersion('3.1.0')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'pk_<id>_<secret>' }, 'apiKey')
     .build();
@@ -32,5 +33,19 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     // Unknown fields of a request are refused; an answer may gain some.
     if (name.endsWith('Body') && 'type' in schema) schema.additionalProperties = false;
   }
-  return document;
+  return withNullTypes(document) as OpenAPIObject;
+}
+
+/** OpenAPI 3.1 says with a type what 3.0, which the generator writes, says with `nullable`. */
+function withNullTypes(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(withNullTypes);
+  if (typeof part !== 'object' || part === null) return part;
+  const { nullable, ...rest } = Object.fromEntries(
+    Object.entries(part).map(([name, value]) => [name, withNullTypes(value)]),
+  );
+  if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
+  const { type, allOf, oneOf, ...others } = rest as Readonly<Record<string, unknown>>;
+  const choices = allOf ?? oneOf;
+  if (Array.isArray(choices)) return { ...others, oneOf: [...(choices as unknown[]), { type: 'null' }] };
+  return { ...others, type: [type, 'null'] };
 }

@@ -20,7 +20,13 @@ export async function serve(app: NestFastifyApplication, config: Config, readine
     async stop() {
       readiness.drain();
       await sleep(config.shutdownDelayMs);
+      const server = app.getHttpServer();
+      // A connection that is kept alive would hold the server open after its last answer; one that never asks, longer.
+      const idle = setInterval(() => server.closeIdleConnections(), 25);
+      const all = setTimeout(() => server.closeAllConnections(), config.commandTimeoutMs + 1_000);
       await app.close();
+      clearInterval(idle);
+      clearTimeout(all);
     },
   };
 }

@@ -52,3 +52,8 @@ export function readModelsCheck({ watch }: Connections): Check {
     },
   };
 }
+
+/** The policies of this process run, when it has any. */
+export function policiesCheck(worker: () => { problem(): string | undefined } | undefined): Check {
+  return { name: 'policies', problem: async () => worker()?.problem() };
+}

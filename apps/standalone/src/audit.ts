@@ -11,6 +11,7 @@ import {
   reconcile,
   verify,
 } from '@perennial/billing-audit';
+import { readPolicyPosition } from '@perennial/event-sourcing';
 import { createLogger, loadConfig } from '@perennial/platform';
 import { connect, type Connections, projectionsOf } from '../../process/src/connections';
 import { reachServers } from './servers-file';
@@ -96,7 +97,7 @@ async function runVerify(
       prefix: config.streamPrefix,
       waitMs: Number(o.wait) * 1_000,
     }),
-    policyPosition: async () => undefined,
+    policyPosition: async (policy) => (await readPolicyPosition(store, config.streamPrefix, policy))?.position,
     progress: say,
   });
   return { ok: report.ok, text: printableReport(report), json: report };

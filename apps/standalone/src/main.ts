@@ -1,7 +1,8 @@
+import { mkdir } from 'node:fs/promises';
 import { CommandBus } from '@nestjs/cqrs';
 import { createApiServer } from '../../api/src/api-server';
 import { serve } from '../../api/src/serve';
-import { connectionChecks, runnerCheck } from '../../process/src/checks';
+import { connectionChecks, policiesCheck, runnerCheck } from '../../process/src/checks';
 import { connect, projectionsOf } from '../../process/src/connections';
 import { Readiness } from '../../process/src/readiness';
 import { run } from '../../process/src/run';
@@ -17,16 +18,22 @@ void run({
   async start(config, logger, given) {
     const servers = await startEmbeddedServers(config, logger);
     try {
+      await mkdir(config.dataDir, { recursive: true });
       await publishServers(config.dataDir, servers);
       const connections = connect(servers, config, logger);
       const projections = projectionsOf(connections, { embedded: servers.embedsDatabase });
-      const readiness = new Readiness([...connectionChecks(connections), runnerCheck(projections)]);
+      let worker: Worker | undefined = undefined;
+      const readiness = new Readiness([
+        ...connectionChecks(connections),
+        runnerCheck(projections),
+        policiesCheck(() => worker),
+      ]);
       const visibility = new Visibility(connections.watch, projections);
       const app = await createApiServer({ connections, readiness, visibility });
       const bus = app.get(CommandBus);
       const key = await ensureApiKey(connections, bus, { renew: given.has('new-api-key') });
       const served = await serve(app, config, readiness);
-      const worker = new Worker(connections, projections, visibility, bus);
+      worker = new Worker(connections, projections, visibility, bus);
       worker.start();
       logger.info({ url: served.url }, 'listening');
       process.stderr.write(welcome(served.url, key));

@@ -1,7 +1,7 @@
 import { CommandBus } from '@nestjs/cqrs';
 import { createHttpServer } from '../../api/src/http/http-server';
 import { serve } from '../../api/src/serve';
-import { connectionChecks, runnerCheck } from '../../process/src/checks';
+import { connectionChecks, policiesCheck, runnerCheck } from '../../process/src/checks';
 import { connect, projectionsOf } from '../../process/src/connections';
 import { ownServers } from '../../process/src/own-servers';
 import { Readiness } from '../../process/src/readiness';
@@ -15,12 +15,17 @@ void run({
   async start(config, logger) {
     const connections = connect(ownServers(config), config, logger);
     const projections = projectionsOf(connections, { embedded: false });
-    const readiness = new Readiness([...connectionChecks(connections), runnerCheck(projections)]);
+    let worker: Worker | undefined = undefined;
+    const readiness = new Readiness([
+      ...connectionChecks(connections),
+      runnerCheck(projections),
+      policiesCheck(() => worker),
+    ]);
     const module = WorkerModule.register(connections, readiness);
     const app = await createHttpServer(module, config, logger, (key) => connections.apiKeys.authenticate(key));
     const served = await serve(app, config, readiness);
     const visibility = new Visibility(connections.watch, projections);
-    const worker = new Worker(connections, projections, visibility, app.get(CommandBus));
+    worker = new Worker(connections, projections, visibility, app.get(CommandBus));
     worker.start();
     logger.info({ url: served.url }, 'the worker is running; health and metrics are listening');
     return {

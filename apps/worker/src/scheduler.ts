@@ -24,6 +24,8 @@ export class Scheduler {
     private readonly connections: Connections,
     private readonly visibility: Visibility,
     private readonly dispatch: Dispatch,
+    /** Whether another process does the work; two at once would do no harm. */
+    private readonly standsBy: () => boolean,
   ) {}
 
   start(): void {
@@ -42,7 +44,7 @@ export class Scheduler {
     while (!signal.aborted) {
       let rolledOver = 0;
       try {
-        rolledOver = await this.look();
+        rolledOver = this.standsBy() ? 0 : await this.look();
       } catch (err) {
         logger.warn({ err }, 'the scheduler could not look for elapsed periods');
       }

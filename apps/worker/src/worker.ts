@@ -23,6 +23,10 @@ export class Worker {
       visibility.noteAppended(BigInt(result.position));
       return result;
     };
+    const standsBy = () => {
+      const health = projections.health();
+      return health.status === 'ok' && health.role === 'standby';
+    };
     this.policies = new PolicyRunner({
       store,
       streamPrefix: config.streamPrefix,
@@ -30,8 +34,15 @@ export class Worker {
       catalogs: billingCatalogs,
       dispatch: async (command: object) => void (await dispatch(command)),
       logger,
+      standsBy,
     });
-    this.scheduler = new Scheduler(connections, visibility, dispatch);
+    this.scheduler = new Scheduler(connections, visibility, dispatch, standsBy);
+  }
+
+  /** Why the policies do not run; undefined when they do, here or in another process. */
+  problem(): string | undefined {
+    const stopped = this.policies.status().find(({ state }) => state === 'stopped');
+    return stopped && `${stopped.policy} stopped: ${stopped.reason ?? 'no reason given'}`;
   }
 
   start(): void {
