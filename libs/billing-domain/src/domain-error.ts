@@ -76,6 +76,11 @@ export const domainErrors = {
     category: 'invalid',
     meaning: 'Payment terms are not a whole number of days from 0 to 365.',
   },
+  'invalid-price': {
+    category: 'invalid',
+    meaning:
+      'A price does not give every quantity from 0 on exactly one amount: its tiers, sizes, rates or bounds are wrong.',
+  },
   'invalid-option': { category: 'invalid', meaning: 'An option is not one of the values that it can take.' },
 } as const satisfies Record<string, { readonly category: DomainErrorCategory; readonly meaning: string }>;
 

@@ -17,6 +17,10 @@ export * from './calendar';
 export * from './ids';
 export * from './domain-error';
 export type { Line } from './line';
+export { MAX_TIERS, price } from './price/price';
+export type { PercentageTier, Price, Tier } from './price/price';
+export { amountOf, rate, trueUp } from './price/rate';
+export type { PricePart, Rated, Rating } from './price/rate';
 
 export {
   addLineItem,

@@ -1,3 +1,5 @@
+import type { PricePart } from './price/rate';
+
 /**
  * The line of a bill. It states everything that its net was computed from, so a reader can recompute each cent.
  * Amounts are whole minor units as decimal strings (the currency stands once, on the bill); `unitPrice` is a decimal of
@@ -16,6 +18,8 @@ export interface Line {
   readonly service: { readonly from: string; readonly to: string };
   readonly quantity: string;
   readonly unitPrice: string;
+  /** Where the price is no single multiplication (tiers, packages, percentages): what the net is the sum of; then `unitPrice` is "0". */
+  readonly parts?: readonly PricePart[];
   readonly net: string;
   readonly taxCode: string | null;
   readonly taxBehaviour: 'exclusive' | 'inclusive' | 'unspecified';
