@@ -94,6 +94,11 @@ export function daysBetween(from: string, to: string): number {
   return epochDay(to) - epochDay(from);
 }
 
+/** Whole seconds from one instant to another; what is less than a second in either does not count. Raises `invalid-instant`. */
+export function secondsBetween(from: string, to: string): number {
+  return Math.floor(toMilliseconds(to) / SECOND) - Math.floor(toMilliseconds(from) / SECOND);
+}
+
 /** The date so many days later. Raises `date-out-of-range`. */
 export function addDays(day: string, days: number): string {
   return formatDay(epochDay(day) + days);

@@ -19,6 +19,10 @@ export * from './domain-error';
 export type { Line } from './line';
 export { MAX_TIERS, price } from './price/price';
 export type { PercentageTier, Price, Tier } from './price/price';
+export { defaultRules, presets } from './billing-rules';
+export type { PresetName } from './billing-rules';
+export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
+export type { Moment, Shortened, Span } from './proration';
 export { amountOf, rate, trueUp } from './price/rate';
 export type { PricePart, Rated, Rating } from './price/rate';
 

@@ -1,6 +1,8 @@
+import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Line } from '../line';
 
+export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';
 
 /** A recurring item of the accepted terms. (billing-model.md §4) */
@@ -20,13 +22,6 @@ export interface Item {
   /** Local date-times in the subscription's zone, half-open: since when, and up to when, it is part of the terms. */
   readonly from: string;
   readonly to?: string;
-}
-
-/** The named billing rules that the subscription keeps; data, chosen at the start. */
-export interface BillingRules {
-  readonly prorationUnit: 'calendar-day';
-  readonly dayCount: 'half-open';
-  readonly rounding: 'half-away-from-zero';
 }
 
 export interface SubscriptionStarted {

@@ -1,3 +1,4 @@
+import { defaultRules } from '../billing-rules';
 import {
   addDays,
   date,
@@ -89,7 +90,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     ...(grid.anchorDay !== undefined && { anchorDay: grid.anchorDay }),
     interval: grid.interval,
     items: [newItem(input.item, local)],
-    rules: { prorationUnit: 'calendar-day', dayCount: 'half-open', rounding: 'half-away-from-zero' },
+    rules: defaultRules,
     metadata: metadata(input.metadata),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
