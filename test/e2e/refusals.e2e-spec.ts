@@ -216,7 +216,6 @@ describe('refusals', () => {
       refused(await service2('2026-02-02', '2026-02-01'), 'invalid-service');
       const huge = { quantity: '999999999999', unitPrice: '999999999999' };
       refused(await on(id, 'line-items', lineItem(key(), huge)), 'amount-out-of-range');
-      refused(await on(id, 'pause', { credit: 'prorated' }), 'not-available');
     });
 
     it('what the state does not allow', async () => {

@@ -143,6 +143,11 @@ export function gridPoint({ anchor, anchorDay, interval: { unit, count } }: Grid
   return `${four(year)}-${two(monthOfYear)}-${two(day)}${time}`;
 }
 
+/** The day of month that a grid in months or years keeps. */
+export function gridDay({ anchor, anchorDay }: Grid): number {
+  return anchorDay ?? dayOfMonth(anchor);
+}
+
 /** The period of the grid with that index. */
 export function gridPeriod(grid: Grid, gridIndex: number): GridPeriod {
   return { gridIndex, from: gridPoint(grid, gridIndex), to: gridPoint(grid, gridIndex + 1) };

@@ -76,6 +76,13 @@ export const domainErrors = {
     category: 'invalid',
     meaning: 'Payment terms are not a whole number of days from 0 to 365.',
   },
+  'item-not-found': { category: 'not-found', meaning: 'The subscription has no item with this id.' },
+  'duplicate-component': { category: 'conflict', meaning: 'Two active items have the same component key.' },
+  'too-many-items': { category: 'conflict', meaning: 'The subscription would have more items than one can have.' },
+  'before-correction-horizon': {
+    category: 'conflict',
+    meaning: 'A change takes effect at the earliest with the start of the previous period (details.horizon).',
+  },
   'invalid-price': {
     category: 'invalid',
     meaning:

@@ -8,6 +8,7 @@ import { draft, finalise, invoiceType, type Invoice } from './invoice/invoice';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
+import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import {
   addLineItem,
   cancelNow,
@@ -89,6 +90,39 @@ const decisions: Decision[] = [
   (s) => resume(s, { anchor: 'keep' }, day(43)),
   (s) => addLineItem(s, { lineItemId: 'li-4', description: 'Support', unitPrice: '250' }, day(44)),
   (s) => rollOver(s, 3, day(60)),
+  (s) => changeQuantity(s, { itemId: 'base', quantity: '4' }, day(60)),
+  (s) =>
+    changeItems(
+      s,
+      {
+        edits: [
+          {
+            kind: 'put',
+            item: {
+              componentKey: 'seats',
+              description: 'Seats',
+              quantity: '12',
+              timing: 'advance',
+              price: {
+                model: 'graduated',
+                tiers: [
+                  { upTo: '10', unitPrice: '700', flatFee: '50' },
+                  { upTo: null, unitPrice: '650.5' },
+                ],
+                minimum: '100',
+              },
+            },
+          },
+        ],
+        billing: 'now',
+      },
+      day(60),
+    ),
+  (s) => changeItems(s, { edits: [{ kind: 'remove', itemId: 'seats' }], when: 'period-end' }, day(60)),
+  (s) => undoScheduledChange(s, day(60)),
+  (s) => changeBillingCycle(s, { anchor: { dayOfMonth: 15 }, edits: [] }, day(61)),
+  (s) => pause(s, { credit: 'prorated' }, day(61)),
+  (s) => resume(s, { anchor: 'restart' }, day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
 ];
@@ -198,10 +232,14 @@ it('has golden files that nobody edited', () => {
    f9fe36dd37eeceb6 invoice/InvoiceDrafted.v1.json
    34ee6554ab6c12c5 invoice/InvoiceFinalised.v1.json
    5e03e96f67774cb5 invoice/state.v1.json
+   95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
    fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
    c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
+   4496834660a35ceb subscription/ItemsChangeScheduled.v1.json
+   24c5f632cce650c7 subscription/ItemsChangeUnscheduled.v1.json
+   5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
    f32726471d0c8771 subscription/LineItemAdded.v1.json
    4befcd551b895b2a subscription/LineItemVoided.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
@@ -209,6 +247,7 @@ it('has golden files that nobody edited', () => {
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
-   1034e3df9e239acc subscription/state.v1.json"
+   1034e3df9e239acc subscription/state.v1.json
+   5160a02310734464 subscription/state.v2.json"
   `);
 });

@@ -3,6 +3,7 @@
  *
  *   start(state, StartSubscription, now)        addLineItem(state, NewLineItem, now)   voidLineItem(state, lineItemId, now)
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
+ *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
@@ -38,10 +39,12 @@ export {
   voidLineItem,
   MAX_SERVICE_DISTANCE_DAYS,
 } from './subscription/subscription';
+export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+export type { ChangeItems, NewItemEdit } from './subscription/change-items';
 export type { NewLineItem, StartSubscription } from './subscription/subscription';
 export { evolve as evolveSubscription } from './subscription/state';
 export type { StartedSubscription, Subscription } from './subscription/state';
-export { MAX_LINE_NET } from './subscription/terms';
+export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
 export type { Anchor, NewItem } from './subscription/terms';
 export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
 export { subscriptionType } from './subscription/subscription-type';

@@ -28,11 +28,25 @@ export interface Line {
   readonly corrects?: string;
   /** Ordinal of the change in the timeline of terms that gave rise to it (0: the start). */
   readonly change: number;
-  /** How net was computed: round(quantity × unitPrice × fraction) under the named rule. */
+  /**
+   * How net was computed: round(quantity × unitPrice × fraction), or of the sum of the parts; `name` is the price's model. What
+   * is absent is the default.
+   */
   readonly rule: {
     readonly name: string;
     readonly fraction: { readonly numerator: string; readonly denominator: string };
     readonly rounding: 'half-away-from-zero';
+    /** Rounded once for each tier of the parts. */
+    readonly roundedPer?: 'tier';
+    /** The fraction was rounded to so many digits first. */
+    readonly fractionDigits?: number;
+    /** The service, where it was counted in seconds. */
+    readonly instants?: { readonly from: string; readonly to: string };
+    /**
+     * Of a correction. re-rate: what the fraction that is kept comes to, minus `netSoFar` of the line that it corrects.
+     * billed: that line's own net × fraction, given back. current-price: this price × fraction, given back. At most `netSoFar`.
+     */
+    readonly credit?: { readonly basis: 're-rate' | 'billed' | 'current-price'; readonly netSoFar: string };
   };
   readonly metadata: Readonly<Record<string, string>>;
 }

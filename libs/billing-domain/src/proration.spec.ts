@@ -78,9 +78,9 @@ describe('usage on the day of a change', () => {
 describe('a credit', () => {
   /** A line over a whole period that is cut on a date. */
   const cut = (rules: BillingRules, price: string, whole: [string, string], at: string, current = price) => {
-    const length = lengthOf(span(...whole), rules);
+    const length = BigInt(lengthOf(span(...whole), rules));
     const line = { rating: rating(price), net: BigInt(price), netSoFar: BigInt(price), length, heldSoFar: length };
-    const kept = lengthOf(span(whole[0], at), rules);
+    const kept = BigInt(lengthOf(span(whole[0], at), rules));
     return creditOf({ ...line, kept, divisor: length, current: rating(current) }, rules);
   };
   const march: [string, string] = ['2024-03-01', '2024-04-01'];
@@ -104,16 +104,16 @@ describe('a credit', () => {
 
   it('of the default is what is kept, minus the net so far', () => {
     // billing-model.md §5: 13.33, kept 6.67
-    const line = { rating: rating('2000'), net: 1333n, netSoFar: 1333n, length: 20, heldSoFar: 20, divisor: 30 };
+    const line = { rating: rating('2000'), net: 1333n, netSoFar: 1333n, length: 20n, heldSoFar: 20n, divisor: 30n };
     const current = rating('9999');
-    expect(creditOf({ ...line, kept: 10, current }, presets.perennial)).toBe(-666n);
-    expect(creditOf({ ...line, kept: 0, current }, presets.perennial)).toBe(-1333n);
+    expect(creditOf({ ...line, kept: 10n, current }, presets.perennial)).toBe(-666n);
+    expect(creditOf({ ...line, kept: 0n, current }, presets.perennial)).toBe(-1333n);
   });
 
   it('of the price in force, at most what is left', () => {
     expect(cut(presets['stripe-classic'], '3000', ['2026-04-01', '2026-05-01'], '2026-04-16', '4000')).toBe(-2000n);
     expect(cut(presets['stripe-classic'], '3000', ['2026-04-01', '2026-05-01'], '2026-04-02', '4000')).toBe(-3000n);
-    const line = { rating: rating('100'), net: 1n, netSoFar: 0n, length: 2, heldSoFar: 1, divisor: 2, kept: 0 };
+    const line = { rating: rating('100'), net: 1n, netSoFar: 0n, length: 2n, heldSoFar: 1n, divisor: 2n, kept: 0n };
     expect(creditOf({ ...line, current: rating('100') }, presets['kill-bill'])).toBe(0n);
   });
 });

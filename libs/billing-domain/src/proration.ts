@@ -57,10 +57,10 @@ export interface Shortened {
   /** As billed, and after the corrections so far. */
   readonly net: bigint;
   readonly netSoFar: bigint;
-  readonly length: number;
-  readonly heldSoFar: number;
-  readonly kept: number;
-  readonly divisor: number;
+  readonly length: bigint;
+  readonly heldSoFar: bigint;
+  readonly kept: bigint;
+  readonly divisor: bigint;
   /** The price in force where the line is cut, for the credit basis that asks for it. */
   readonly current: Rating;
 }

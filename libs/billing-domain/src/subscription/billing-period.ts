@@ -1,12 +1,9 @@
-import { dateOf, daysBetween, gridPeriod, gridPeriodAt, toInstant, toLocal, type Grid } from '../calendar';
-import { parseDecimal } from '../decimal';
+import { gridPeriod, gridPeriodAt, toInstant, toLocal, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
-import { lineId } from '../ids';
 import { sameJson } from '../json';
 import type { Line } from '../line';
-import { extend, ratio } from '../ratio';
 import { encodedBytes } from '../text';
-import type { BillingPeriodClosed, BillingPeriodOpened, Item, LineItemAdded, LineItemVoided } from './events';
+import type { BillingPeriodClosed, BillingPeriodOpened, LineItemAdded, LineItemVoided } from './events';
 
 /** Line items that one period takes, voided ones included: a bill stays readable and a decision quick. */
 export const MAX_LINES_PER_PERIOD = 750;
@@ -17,7 +14,7 @@ export const MAX_KEPT_BYTES = 600_000;
 /** What the bill has besides its lines. */
 const BILL_HEAD_BYTES = 2_000;
 /** The longest line of an item: its texts are bounded. */
-const RECURRING_LINE_BYTES = 3_000;
+export const RECURRING_LINE_BYTES = 3_000;
 
 /** The one current period of a subscription, with the lines that it collects. Nested in the subscription; changed only through it. */
 export interface BillingPeriod {
@@ -35,14 +32,10 @@ export interface BillingPeriod {
   readonly bytes: number;
 }
 
-/** A closed period as the subscription keeps it: where it really ended. */
-export type ClosedPeriod = Pick<BillingPeriod, 'periodNumber' | 'from' | 'to' | 'startsAt' | 'endsAt'>;
-
-interface RecurringBasis {
-  readonly subscriptionId: string;
+/** A closed period as the subscription keeps it: where it really ended, and the grid that it was counted on. */
+export type ClosedPeriod = Pick<BillingPeriod, 'periodNumber' | 'gridIndex' | 'from' | 'to' | 'startsAt' | 'endsAt'> & {
   readonly grid: Grid;
-  readonly paidThrough: Readonly<Record<string, string>>;
-}
+};
 
 /** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
 export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {
@@ -75,7 +68,7 @@ export function close(
 
 /**
  * Adds a line item, or nothing when `known`, what the subscription knows under its id, is the same. `kept`: bytes of the lines
- * that the subscription keeps besides; `items`: how many items the next boundary bills. Raises `line-item-exists`,
+ * that the subscription keeps besides; `reserved`: of those that the next boundary adds. Raises `line-item-exists`,
  * `billing-period-full`.
  */
 export function addLine(
@@ -83,7 +76,7 @@ export function addLine(
   line: Line & { readonly lineItemId: string },
   known: Line | undefined,
   at: string,
-  { kept, items }: { readonly kept: number; readonly items: number },
+  { kept, reserved }: { readonly kept: number; readonly reserved: number },
 ): LineItemAdded[] {
   const { lineItemId } = line;
   if (known && sameJson(known, line)) return [];
@@ -91,8 +84,7 @@ export function addLine(
     throw new DomainError('line-item-exists', `line item ${lineItemId} exists with other content`, { lineItemId });
   }
   const lines = period.lines.length + period.voidedLineItemIds.length + 1;
-  // The next boundary adds a line in arrears or in advance of each item, and a pause before it another one.
-  const bytes = period.bytes + encodedBytes(line) + 1 + BILL_HEAD_BYTES + items * 2 * RECURRING_LINE_BYTES;
+  const bytes = period.bytes + encodedBytes(line) + 1 + BILL_HEAD_BYTES + reserved;
   if (lines > MAX_LINES_PER_PERIOD || bytes > MAX_BILL_BYTES || kept + bytes > MAX_KEPT_BYTES) {
     throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
   }
@@ -106,31 +98,6 @@ export function voidLine(period: BillingPeriod, lineItemId: string, at: string):
   if (!line) throw new DomainError('line-item-not-found', `no unbilled line item ${lineItemId}`, { lineItemId });
   const { periodNumber } = period;
   return [{ type: 'LineItemVoided', data: { effectiveAt: at, periodNumber, lineItemId, lineId: line.lineId } }];
-}
-
-/**
- * What the items with that timing cost over the local dates of a period (or of the part of it that was): price × quantity ×
- * days / days of the grid period that holds it, rounded once. What is paid through a later date is left out; so is a
- * part without days. (billing-model.md §1–§3)
- */
-export function recurringLines(
-  { subscriptionId, grid, paidThrough }: RecurringBasis,
-  { change, items }: { readonly change: number; readonly items: readonly Item[] },
-  timing: Item['timing'],
-  period: Pick<BillingPeriod, 'gridIndex' | 'from' | 'to'>,
-): Line[] {
-  const charged = items.filter((item) => item.timing === timing);
-  if (charged.length === 0) return [];
-  const whole = gridPeriod(grid, period.gridIndex);
-  const divisor = daysBetween(dateOf(whole.from), dateOf(whole.to));
-  return charged.flatMap((item) => {
-    const paid = Object.hasOwn(paidThrough, item.itemId) ? paidThrough[item.itemId] : undefined;
-    const starts = [dateOf(period.from), dateOf(item.from), ...(paid === undefined ? [] : [paid])];
-    const ends = [dateOf(period.to), ...(item.to === undefined ? [] : [dateOf(item.to)])];
-    const service = { from: latest(starts), to: earliest(ends) };
-    const days = daysBetween(service.from, service.to);
-    return days > 0 ? [recurringLine(subscriptionId, item, service, days, divisor, change)] : [];
-  });
 }
 
 /** Records what happened to the period's lines. */
@@ -170,38 +137,3 @@ function opened(
   const data = { effectiveAt: startsAt, periodNumber, gridIndex, kind: 'regular' as const, from, to, startsAt, endsAt };
   return { type: 'BillingPeriodOpened', data };
 }
-
-function recurringLine(
-  subscriptionId: string,
-  item: Item,
-  service: { readonly from: string; readonly to: string },
-  days: number,
-  divisor: number,
-  change: number,
-): Line {
-  const { itemId, description, quantity, taxCode, taxBehaviour, discountable } = item;
-  const { unitPrice } = item.price;
-  return {
-    lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
-    kind: 'recurring',
-    itemId,
-    description,
-    service,
-    quantity,
-    unitPrice,
-    net: extend(parseDecimal(quantity), parseDecimal(unitPrice), ratio(days, divisor)).toString(),
-    taxCode,
-    taxBehaviour,
-    discountable,
-    change,
-    rule: {
-      name: 'flat',
-      fraction: { numerator: days.toString(), denominator: divisor.toString() },
-      rounding: 'half-away-from-zero',
-    },
-    metadata: {},
-  };
-}
-
-const latest = (dates: readonly string[]) => dates.reduce((a, b) => (a > b ? a : b));
-const earliest = (dates: readonly string[]) => dates.reduce((a, b) => (a < b ? a : b));

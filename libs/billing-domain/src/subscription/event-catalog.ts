@@ -14,4 +14,8 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     CancellationScheduled: [],
     CancellationUnscheduled: [],
     SubscriptionCanceled: [],
+    ItemsChanged: [],
+    ItemsChangeScheduled: [],
+    ItemsChangeUnscheduled: [],
+    BillingCycleChanged: [],
   };

@@ -1,6 +1,7 @@
 import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Line } from '../line';
+import type { Price } from '../price/price';
 
 export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';
@@ -14,8 +15,7 @@ export interface Item {
   /** Bills every k-th period of the subscription, for k periods. */
   readonly every: number;
   readonly timing: 'advance' | 'arrears';
-  /** `unitPrice`: decimal of the minor unit. */
-  readonly price: { readonly model: 'flat'; readonly unitPrice: string };
+  readonly price: Price;
   readonly taxCode: string | null;
   readonly taxBehaviour: 'exclusive' | 'inclusive' | 'unspecified';
   readonly discountable: boolean;
@@ -73,7 +73,7 @@ export interface BillingPeriodClosed {
     /** Where it really ended, local date-time: its `to`, or earlier when it was cut short. */
     readonly to: string;
     readonly endsAt: string;
-    readonly cause: 'boundary' | 'pause' | 'cancellation';
+    readonly cause: 'boundary' | 'change' | 'pause' | 'cancellation';
   };
 }
 
@@ -157,6 +157,59 @@ export interface SubscriptionCanceled {
   };
 }
 
+/** The items as they are from a local date-time on, and the numbers of the changes that later ones keep. (billing-model.md §1, §4) */
+export interface ItemsChanged {
+  readonly type: 'ItemsChanged';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly cause: 'requested' | 'scheduled';
+    /** Local date-time from which these terms stand in place of what stood there. */
+    readonly from: string;
+    /** In order of time; more than one when a backdated change goes before others. `change` counts up for ever. */
+    readonly terms: readonly {
+      readonly change: number;
+      readonly from: string;
+      readonly items: readonly Item[];
+      /** Charged anew even where the price is the same, as it now holds for another interval. */
+      readonly restarts?: true;
+    }[];
+  };
+}
+
+/** One edit of the items. */
+export type ItemEdit =
+  | { readonly kind: 'quantity'; readonly itemId: string; readonly quantity: string }
+  | { readonly kind: 'put'; readonly item: Omit<Item, 'from' | 'to'> }
+  | { readonly kind: 'remove'; readonly itemId: string };
+
+/** Edits that the end of the open period applies, after those scheduled before. */
+export interface ItemsChangeScheduled {
+  readonly type: 'ItemsChangeScheduled';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    readonly takesEffectAt: string;
+    readonly edits: readonly ItemEdit[];
+  };
+}
+
+/** All scheduled edits are taken back. */
+export interface ItemsChangeUnscheduled {
+  readonly type: 'ItemsChangeUnscheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
+}
+
+/** Periods are counted on another grid from now on; the grid index starts again with it. */
+export interface BillingCycleChanged {
+  readonly type: 'BillingCycleChanged';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly anchor: string;
+    readonly anchorDay?: number;
+    readonly interval: Interval;
+  };
+}
+
 export type SubscriptionEvent =
   | SubscriptionStarted
   | BillingPeriodOpened
@@ -168,4 +221,8 @@ export type SubscriptionEvent =
   | SubscriptionResumed
   | CancellationScheduled
   | CancellationUnscheduled
-  | SubscriptionCanceled;
+  | SubscriptionCanceled
+  | ItemsChanged
+  | ItemsChangeScheduled
+  | ItemsChangeUnscheduled
+  | BillingCycleChanged;

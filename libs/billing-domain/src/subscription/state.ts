@@ -2,7 +2,7 @@ import { dateOf, toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
-import type { BillingRules, Item, LinesBilled, SubscriptionEvent } from './events';
+import type { BillingRules, ItemEdit, ItemsChanged, LinesBilled, SubscriptionEvent } from './events';
 
 /** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
 export type Subscription = NotStarted | StartedSubscription;
@@ -21,8 +21,10 @@ export interface StartedSubscription {
   readonly paymentTermsDays: number;
   readonly grid: Grid;
   readonly rules: BillingRules;
-  /** The timeline of terms, by ordinal of the change; the last are those in force. */
-  readonly terms: readonly { readonly change: number; readonly from: string; readonly items: readonly Item[] }[];
+  /** The timeline of terms since the correction horizon, by ordinal of the change; the last are those in force. */
+  readonly terms: ItemsChanged['data']['terms'];
+  /** What the end of the open period changes, in order. */
+  readonly scheduledEdits: readonly ItemEdit[];
   readonly metadata: Readonly<Record<string, string>>;
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
@@ -37,7 +39,7 @@ export interface StartedSubscription {
   /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
   readonly billed: readonly { readonly billNumber: number; readonly line: Line; readonly bytes: number }[];
   /** Those that end after the correction horizon; the last has no end while it lasts. */
-  readonly pauses: readonly { readonly from: string; readonly to?: string }[];
+  readonly pauses: readonly { readonly from: string; readonly to?: string; readonly credit?: 'prorated' }[];
   /** By item: the local date up to which it is paid, beyond a pause. */
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, when it is the last. */
@@ -55,6 +57,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       status: 'active',
       grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
       terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
+      scheduledEdits: [],
       periodNumber: 0,
       billNumber: 0,
       openPeriod: null,
@@ -71,11 +74,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
   switch (event.type) {
     case 'BillingPeriodOpened': {
       const { effectiveAt: _, ...period } = event.data;
-      const { billed, pauses, lastClosed } = subscription;
+      const { billed, pauses, lastClosed, terms } = subscription;
       return {
         ...subscription,
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
+        terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > lastClosed.from),
         billed: keptLines(billed, lastClosed),
         pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
       };
@@ -83,10 +87,11 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'BillingPeriodClosed': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
-      const { periodNumber, from, startsAt } = period;
+      const { periodNumber, gridIndex, from, startsAt } = period;
       const { to, endsAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
-      return { ...subscription, openPeriod: null, lastClosed: { periodNumber, from, to, startsAt, endsAt }, accrued };
+      const lastClosed = { periodNumber, gridIndex, from, to, startsAt, endsAt, grid: subscription.grid };
+      return { ...subscription, openPeriod: null, lastClosed, accrued };
     }
     case 'LineItemAdded':
     case 'LineItemVoided': {
@@ -97,20 +102,47 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'LinesBilled':
       return recordBill(subscription, event.data);
     case 'SubscriptionPaused': {
-      const { effectiveAt, paidThrough } = event.data;
-      const pauses = [...subscription.pauses, { from: effectiveAt }];
+      const { effectiveAt, paidThrough, credit } = event.data;
+      const pause = { from: effectiveAt, ...(credit === 'prorated' && { credit }) };
+      const pauses = [...subscription.pauses, pause];
       return { ...subscription, status: 'paused', pauses, paidThrough };
     }
     case 'SubscriptionResumed': {
-      const pauses = subscription.pauses.map((each) => ({ to: event.data.effectiveAt, ...each }));
-      return { ...subscription, status: 'active', pauses };
+      const { effectiveAt } = event.data;
+      const pauses = subscription.pauses.map((each) => ({ to: effectiveAt, ...each }));
+      const last = subscription.terms.at(-1);
+      // What was given back is charged anew: by terms with a number of their own, so that no line is taken for an earlier one.
+      const anew = subscription.pauses.at(-1)?.credit && last;
+      const terms = anew
+        ? [
+            ...subscription.terms,
+            { ...last, change: last.change + 1, from: toLocal(effectiveAt, subscription.timeZone) },
+          ]
+        : subscription.terms;
+      return { ...subscription, status: 'active', pauses, terms };
     }
     case 'CancellationScheduled':
       return { ...subscription, cancelsAt: event.data.cancelsAt };
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
     case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null };
+      return { ...subscription, status: 'canceled', cancelsAt: null, scheduledEdits: [] };
+    case 'ItemsChanged': {
+      const { from, cause, terms } = event.data;
+      return {
+        ...subscription,
+        terms: [...subscription.terms.filter((each) => each.from < from), ...terms],
+        scheduledEdits: cause === 'scheduled' ? [] : subscription.scheduledEdits,
+      };
+    }
+    case 'ItemsChangeScheduled':
+      return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
+    case 'ItemsChangeUnscheduled':
+      return { ...subscription, scheduledEdits: [] };
+    case 'BillingCycleChanged': {
+      const { anchor, anchorDay, interval } = event.data;
+      return { ...subscription, grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval } };
+    }
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }

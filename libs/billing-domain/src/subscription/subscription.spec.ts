@@ -620,11 +620,10 @@ describe('pause and resume', () => {
     expect((state as StartedSubscription).pauses).toEqual([{ from: at('2026-01-08'), to: at('2026-01-09') }]);
   });
 
-  it('refuses what is not available yet, and a pause of what is about to end', () => {
+  it('refuses what is no option, and a pause of what is about to end', () => {
     const state = given(startOn('2026-01-01'));
-    expect(refusal(() => pause(state, { credit: 'prorated' }, at('2026-01-02')))).toBe('not-available');
     expect(refusal(() => pause(state, { credit: 'half' as 'none' }, at('2026-01-02')))).toBe('invalid-option');
-    expect(refusal(() => resume(state, { anchor: 'restart' }, at('2026-01-02')))).toBe('not-available');
+    expect(refusal(() => resume(state, { anchor: 'move' as 'keep' }, at('2026-01-02')))).toBe('invalid-option');
     expect(refusal(() => pausing('2026-01-03')(given(startOn('2026-01-01'), scheduling('2026-01-02'))))).toBe(
       'cancellation-scheduled',
     );
@@ -711,7 +710,7 @@ describe('cancellation', () => {
       (s) => undoCancellation(s, at(now)),
     );
     expect(decisions.map((decide) => refusal(() => decide(state)))).toEqual(Array(6).fill('subscription-canceled'));
-    expect(refusal(() => cancelNow(state, { credit: 'prorated' }, at(now)))).toBe('not-available');
+    expect(cancelNow(state, { credit: 'prorated' }, at(now))).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { defaultRules } from '../billing-rules';
+import { defaultRules, type BillingRules } from '../billing-rules';
 import {
   addDays,
   date,
@@ -16,10 +16,21 @@ import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
-import { addLine, close, openAt, openNext, recurringLines, voidLine, type BillingPeriod } from './billing-period';
-import type { LinesBilled, SubscriptionCanceled, SubscriptionEvent } from './events';
+import { addLine, close, openAt, voidLine, type BillingPeriod } from './billing-period';
+import {
+  atBoundary,
+  bill,
+  cycleChanged,
+  living,
+  openPeriod,
+  reservedBytes,
+  startedState,
+  termsInForce,
+} from './boundary';
+import type { SubscriptionCanceled, SubscriptionEvent } from './events';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
-import { newItem, price, startGrid, taxFields, type Anchor, type NewItem } from './terms';
+import { outstandingLines, type Stop } from './outstanding';
+import { newItems, price, startGrid, taxFields, type Anchor, type NewItem } from './terms';
 
 /** How far from the open period the service of a line item may lie. */
 export const MAX_SERVICE_DISTANCE_DAYS = 1830;
@@ -39,6 +50,10 @@ export interface StartSubscription {
   /** Only now, which is the default: anything else raises `not-available`. */
   readonly startsAt?: string | undefined;
   readonly item: NewItem;
+  /** Further items besides the first. */
+  readonly items?: readonly NewItem[] | undefined;
+  /** Default: those of `defaultRules`. */
+  readonly rules?: BillingRules | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -89,14 +104,14 @@ export function start(state: Subscription, input: StartSubscription, now: string
     anchor: grid.anchor,
     ...(grid.anchorDay !== undefined && { anchorDay: grid.anchorDay }),
     interval: grid.interval,
-    items: [newItem(input.item, local)],
-    rules: defaultRules,
+    items: newItems([input.item, ...(input.items ?? [])], local),
+    rules: input.rules ?? defaultRules,
     metadata: metadata(input.metadata),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   const opened = openAt(grid, zone, 1, at);
   const after = evolve(evolve(state, started), opened);
-  return [started, opened, ...bill(after, 'start', 1, at, advanceLines(after))];
+  return [started, opened, ...bill(after, 'start', 1, at, outstandingLines(after))];
 }
 
 /**
@@ -124,11 +139,11 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     unitPrice,
     net,
     ...taxFields(input),
-    change: subscription.terms.length - 1,
+    change: termsInForce(subscription).change,
     rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
     metadata: metadata(input.metadata),
   };
-  const room = { kept: keptBytes(subscription), items: termsInForce(subscription).items.length };
+  const room = { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
   return addLine(period, line, known, at, room);
 }
 
@@ -162,22 +177,20 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
   }
   const { endsAt } = period;
   if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
-    return end(subscription, period, endsAt, 'scheduled');
+    return end(subscription, period, endsAt, 'scheduled', 'none');
   }
-  const closed = close(period, subscription.timeZone, endsAt, 'boundary');
-  const opened = openNext(subscription.grid, subscription.timeZone, period);
-  const after = evolve(evolve(subscription, closed), opened);
-  const lines = [...after.accrued, ...arrearsLines(subscription, period, period.to), ...advanceLines(after)];
-  return [closed, opened, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
+  const { events, lines } = atBoundary(subscription, period);
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
 }
 
 /**
- * Pauses now: closes the period and bills its pending lines and its arrears so far; what is paid in advance beyond now is not
- * charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`, `boundary-due`,
- * `subscription-canceled`, `not-available` (a credit).
+ * Pauses now: closes the period and bills its pending lines and its arrears so far. What is paid in advance beyond now is given
+ * back (`prorated`), or not charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`,
+ * `boundary-due`, `subscription-canceled`.
  */
 export function pause(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
-  withoutCredit(input.credit);
+  const credit = oneOf('credit', input.credit, ['none', 'prorated']);
   const subscription = living(state, now);
   if (subscription.status === 'paused') return [];
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
@@ -186,33 +199,36 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   const closed = close(period, subscription.timeZone, at, 'pause');
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
-    data: { effectiveAt: at, paidThrough: paidThrough(subscription, period), credit: 'none' },
+    data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
   const after = evolve(evolve(subscription, closed), paused);
-  const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
+  const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
+  const lines = [...after.accrued, ...outstandingLines(after, stop)];
   return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines)];
 }
 
 /**
- * Resumes now on the grid as it was: opens a period up to the next boundary and bills in advance what is not paid already.
- * Nothing when it is active. Raises `subscription-canceled`, `boundary-due`, `not-available` (a restart of the anchor).
+ * Resumes now, on the grid as it was (`keep`) or on one that begins with today (`restart`): opens a period up to the next
+ * boundary and bills in advance what is not paid already. Nothing when it is active. Raises `subscription-canceled`,
+ * `boundary-due`.
  */
 export function resume(
   state: Subscription,
   input: { readonly anchor: 'keep' | 'restart' },
   now: string,
 ): SubscriptionEvent[] {
-  if (oneOf('anchor', input.anchor, ['keep', 'restart']) === 'restart') {
-    throw new DomainError('not-available', 'the anchor can only be kept');
-  }
+  const anchor = oneOf('anchor', input.anchor, ['keep', 'restart']);
   const subscription = living(state, now);
   if (subscription.status !== 'paused') return [];
   const at = laterInstant(now, subscription.lastClosed?.endsAt ?? now);
-  const resumed: SubscriptionEvent = { type: 'SubscriptionResumed', data: { effectiveAt: at, anchor: 'keep' } };
+  const { timeZone: zone, grid: before } = subscription;
+  const events: SubscriptionEvent[] = [{ type: 'SubscriptionResumed', data: { effectiveAt: at, anchor } }];
+  const grid = anchor === 'keep' ? before : startGrid(undefined, before.interval, toLocal(at, zone));
+  if (anchor === 'restart') events.push(cycleChanged(grid, at));
   const periodNumber = subscription.periodNumber + 1;
-  const opened = openAt(subscription.grid, subscription.timeZone, periodNumber, at);
-  const after = evolve(evolve(subscription, resumed), opened);
-  return [resumed, opened, ...bill(after, 'resume', periodNumber, at, advanceLines(after))];
+  events.push(openAt(grid, zone, periodNumber, at));
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  return [...events, ...bill(after, 'resume', periodNumber, at, outstandingLines(after))];
 }
 
 /**
@@ -238,80 +254,23 @@ export function undoCancellation(state: Subscription, now: string): Subscription
 
 /**
  * Ends the subscription now, also while it is paused, with a final bill of the pending lines and the arrears to the day; what is
- * paid in advance is not given back. Nothing when it has ended. Raises `boundary-due`, `not-available` (a credit).
+ * paid in advance is given back (`prorated`) or not. Nothing when it has ended. Raises `boundary-due`.
  */
 export function cancelNow(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
-  withoutCredit(input.credit);
+  const credit = oneOf('credit', input.credit, ['none', 'prorated']);
   if (startedState(state).status === 'canceled') return [];
   const subscription = living(state, now);
   const { openPeriod: period, lastClosed } = subscription;
-  if (period) return end(subscription, period, laterInstant(now, period.startsAt), 'requested');
+  if (period) return end(subscription, period, laterInstant(now, period.startsAt), 'requested', credit);
   const effectiveAt = laterInstant(now, lastClosed?.endsAt ?? now);
-  return [{ type: 'SubscriptionCanceled', data: { effectiveAt, cause: 'requested', credit: 'none' } }];
-}
-
-function startedState(state: Subscription): StartedSubscription {
-  if (state.status === 'none') throw new DomainError('subscription-not-found');
-  return state;
-}
-
-/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`. */
-function living(state: Subscription, now: string): StartedSubscription {
-  const subscription = startedState(state);
-  const at = instant(now);
-  if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
-  const { openPeriod: period } = subscription;
-  if (period && at >= period.endsAt) {
-    const { periodNumber } = period;
-    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
-  }
-  return subscription;
-}
-
-function openPeriod({ openPeriod: period }: StartedSubscription): BillingPeriod {
-  if (!period) throw new DomainError('no-open-period');
-  return period;
-}
-
-function termsInForce({ terms }: StartedSubscription): StartedSubscription['terms'][number] {
-  const last = terms.at(-1);
-  if (!last) throw new Error('a subscription without terms');
-  return last;
-}
-
-function advanceLines(subscription: StartedSubscription): Line[] {
-  return recurringLines(subscription, termsInForce(subscription), 'advance', openPeriod(subscription));
-}
-
-function arrearsLines(subscription: StartedSubscription, { gridIndex, from }: BillingPeriod, to: string): Line[] {
-  return recurringLines(subscription, termsInForce(subscription), 'arrears', { gridIndex, from, to });
-}
-
-/** The one event by which lines leave the subscription; none for no lines. */
-function bill(
-  subscription: StartedSubscription,
-  cause: LinesBilled['data']['cause'],
-  periodNumber: number,
-  effectiveAt: string,
-  lines: readonly Line[],
-): LinesBilled[] {
-  if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
-  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
-  const data = {
-    effectiveAt,
-    subscriptionId,
-    billNumber: subscription.billNumber + 1,
-    periodNumber,
-    cause,
-    customerId,
-    timeZone,
-    paymentTermsDays,
-    currency: subscription.currency,
-    lines,
-    net,
+  const canceled: SubscriptionEvent = {
+    type: 'SubscriptionCanceled',
+    data: { effectiveAt, cause: 'requested', credit },
   };
-  return [{ type: 'LinesBilled', data }];
+  const date = toLocalDate(effectiveAt, subscription.timeZone);
+  const stop = { at: { date, at: effectiveAt }, credit, cause: 'cancellation' } as const;
+  const after = evolve(subscription, canceled);
+  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop))];
 }
 
 function end(
@@ -319,14 +278,16 @@ function end(
   period: BillingPeriod,
   at: string,
   cause: SubscriptionCanceled['data']['cause'],
+  credit: Credit,
 ): SubscriptionEvent[] {
   const closed = close(period, subscription.timeZone, at, 'cancellation');
   const canceled: SubscriptionEvent = {
     type: 'SubscriptionCanceled',
-    data: { effectiveAt: at, cause, credit: 'none' },
+    data: { effectiveAt: at, cause, credit },
   };
   const after = evolve(evolve(subscription, closed), canceled);
-  const lines = [...after.accrued, ...arrearsLines(subscription, period, closed.data.to)];
+  const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'cancellation' };
+  const lines = [...after.accrued, ...outstandingLines(after, stop)];
   return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
 }
 
@@ -346,9 +307,3 @@ function nearService(service: { readonly from: string; readonly to: string }, pe
 }
 
 const dayOf = (day: string) => ({ from: day, to: addDays(day, 1) });
-
-function withoutCredit(credit: Credit): void {
-  if (oneOf('credit', credit, ['none', 'prorated']) === 'prorated') {
-    throw new DomainError('not-available', 'a prorated credit is not available yet');
-  }
-}

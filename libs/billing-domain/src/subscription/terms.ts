@@ -1,12 +1,17 @@
 import { dateOf, gridOfDay, interval, localDateTime, startOfDay, type Grid, type Interval } from '../calendar';
 import { formatDecimal, parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
+import { price as checkedPrice, type Price } from '../price/price';
+import { amountOf, rate } from '../price/rate';
 import { extend, ONE } from '../ratio';
 import { oneOf, text } from '../text';
 import type { Item } from './events';
 
 /** The largest net of one line, either way: a bill of as many lines as fit stays within what an amount can hold. */
 export const MAX_LINE_NET = 10n ** 15n;
+/** Items that a subscription has at one time. */
+export const MAX_ITEMS = 20;
+
 export interface NewItem {
   /** Default: the component key. */
   readonly itemId?: string | undefined;
@@ -16,8 +21,10 @@ export interface NewItem {
   /** Default "1". */
   readonly quantity?: string | undefined;
   readonly timing: 'advance' | 'arrears';
-  /** Decimal of the minor unit, for one whole period. */
-  readonly unitPrice: string;
+  /** Decimal of the minor unit, for one whole period; of a flat price. */
+  readonly unitPrice?: string | undefined;
+  /** In place of `unitPrice`: of any model but those of usage. */
+  readonly price?: Price | undefined;
   readonly taxCode?: string | null | undefined;
   readonly taxBehaviour?: Item['taxBehaviour'] | undefined;
   readonly discountable?: boolean | undefined;
@@ -37,7 +44,12 @@ export function startGrid(anchor: Anchor | undefined, asked: Interval, local: st
 /** An item of the terms in force from a local date-time on. */
 export function newItem(input: NewItem, from: string): Item {
   const componentKey = text('componentKey', input.componentKey ?? 'base', 100);
-  const { quantity, unitPrice } = price(input.quantity, input.unitPrice);
+  const quantity = itemQuantity(input.quantity);
+  const asked = checkedPrice(input.price ?? { model: 'flat', unitPrice: input.unitPrice ?? '0' });
+  if (asked.model === 'percentage' || asked.model === 'graduated-percentage') {
+    throw new DomainError('invalid-price', 'a percentage is a price of usage');
+  }
+  withinLimits(asked, quantity);
   return {
     itemId: text('itemId', input.itemId ?? componentKey, 100),
     componentKey,
@@ -45,10 +57,37 @@ export function newItem(input: NewItem, from: string): Item {
     quantity,
     every: 1,
     timing: oneOf('timing', input.timing, ['advance', 'arrears']),
-    price: { model: 'flat', unitPrice },
+    price: asked,
     ...taxFields(input),
     from,
   };
+}
+
+/** The items of the terms in force from a local date-time on. Raises `too-many-items`, `duplicate-component`, `invalid-option`. */
+export function newItems(inputs: readonly NewItem[], from: string): Item[] {
+  return distinct(inputs.map((input) => newItem(input, from)));
+}
+
+/** The items, if no two have one id or component key and they are not too many. Raises `too-many-items`, `duplicate-component`. */
+export function distinct<T extends Pick<Item, 'itemId' | 'componentKey'>>(items: T[]): T[] {
+  if (items.length > MAX_ITEMS) throw new DomainError('too-many-items', `at most ${MAX_ITEMS} items`);
+  const [ids, keys] = [items.map(({ itemId }) => itemId), items.map(({ componentKey }) => componentKey)];
+  if (new Set(ids).size < ids.length || new Set(keys).size < keys.length) throw new DomainError('duplicate-component');
+  return items;
+}
+
+/** A quantity of an item in canonical form. Raises `negative-amount`, `invalid-decimal`. */
+export function itemQuantity(text = '1'): string {
+  const quantity = parseDecimal(text);
+  if (quantity.units < 0n) throw new DomainError('negative-amount');
+  return formatDecimal(quantity);
+}
+
+/** Raises `amount-out-of-range` when a whole period of the price and quantity comes to more than a line can. */
+export function withinLimits(of: Price, quantity: string): void {
+  if (amountOf(rate(of, { quantity }), ONE) > MAX_LINE_NET) {
+    throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
+  }
 }
 
 /** Quantity (default 1) and unit price in canonical form, with what they come to. Raises `negative-amount`, `amount-out-of-range`. */

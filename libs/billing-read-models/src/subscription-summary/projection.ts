@@ -46,7 +46,7 @@ export interface SubscriptionSummaryItemRow {
   quantity: string;
   every: number;
   timing: 'advance' | 'arrears';
-  price_model: 'flat';
+  price_model: string;
   unit_price: string;
 }
 
@@ -181,8 +181,16 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.cancels_at = null;
       next.canceled_at = event.data.effectiveAt;
       break;
+    case 'BillingCycleChanged':
+      next.anchor = event.data.anchor;
+      next.interval_unit = event.data.interval.unit;
+      next.interval_count = event.data.interval.count;
+      break;
     case 'LineItemAdded':
     case 'LineItemVoided':
+    case 'ItemsChanged':
+    case 'ItemsChangeScheduled':
+    case 'ItemsChangeUnscheduled':
       break;
   }
   return next;
@@ -202,7 +210,8 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
     every: item.every,
     timing: item.timing,
     price_model: item.price.model,
-    unit_price: item.price.unitPrice,
+    // A tiered price has none.
+    unit_price: 'unitPrice' in item.price ? item.price.unitPrice : '0',
   }));
 }
 

@@ -1,0 +1,105 @@
+import { instant, type Grid } from '../calendar';
+import { DomainError } from '../domain-error';
+import type { Line } from '../line';
+import { close, openNext, RECURRING_LINE_BYTES, sumOfBytes, type BillingPeriod } from './billing-period';
+import type { BillingCycleChanged, LinesBilled, SubscriptionEvent } from './events';
+import { scheduledChange } from './items-changed';
+import { outstandingLines } from './outstanding';
+import { evolve, type StartedSubscription, type Subscription } from './state';
+
+/* What every decision of a subscription begins and ends with: the time within its open period, and the bill. */
+
+/** Raises `subscription-not-found`. */
+export function startedState(state: Subscription): StartedSubscription {
+  if (state.status === 'none') throw new DomainError('subscription-not-found');
+  return state;
+}
+
+/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`. */
+export function living(state: Subscription, now: string): StartedSubscription {
+  const subscription = startedState(state);
+  const at = instant(now);
+  if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  const { openPeriod: period } = subscription;
+  if (period && at >= period.endsAt) {
+    const { periodNumber } = period;
+    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
+  }
+  return subscription;
+}
+
+/** Raises `no-open-period`. */
+export function openPeriod({ openPeriod: period }: StartedSubscription): BillingPeriod {
+  if (!period) throw new DomainError('no-open-period');
+  return period;
+}
+
+/** The last terms of the timeline. */
+export function termsInForce({ terms }: StartedSubscription): StartedSubscription['terms'][number] {
+  const last = terms.at(-1);
+  if (!last) throw new Error('a subscription without terms');
+  return last;
+}
+
+/** Periods are counted on this grid from a moment on. */
+export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt: string): BillingCycleChanged {
+  const data = { effectiveAt, anchor, ...(anchorDay !== undefined && { anchorDay }), interval };
+  return { type: 'BillingCycleChanged', data };
+}
+
+/** The one event by which lines leave the subscription; none for no lines. */
+export function bill(
+  subscription: StartedSubscription,
+  cause: LinesBilled['data']['cause'],
+  periodNumber: number,
+  effectiveAt: string,
+  lines: readonly Line[],
+): LinesBilled[] {
+  if (lines.length === 0) return [];
+  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
+  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
+  const data = {
+    effectiveAt,
+    subscriptionId,
+    billNumber: subscription.billNumber + 1,
+    periodNumber,
+    cause,
+    customerId,
+    timeZone,
+    paymentTermsDays,
+    currency: subscription.currency,
+    lines,
+    net,
+  };
+  return [{ type: 'LinesBilled', data }];
+}
+
+/** What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed. */
+export function atBoundary(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+): { events: SubscriptionEvent[]; lines: Line[] } {
+  const { timeZone: zone, grid } = subscription;
+  const events: SubscriptionEvent[] = [close(period, zone, period.endsAt, 'boundary')];
+  const changed = scheduledChange(subscription, period);
+  if (changed) events.push(changed);
+  events.push(openNext(grid, zone, period));
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  return { events, lines: [...after.accrued, ...outstandingLines(after)] };
+}
+
+/** Bytes of the lines that the end of the open period adds to the bill, as things stand. */
+export function reservedBytes(subscription: StartedSubscription): number {
+  const { openPeriod: period } = subscription;
+  const { items } = termsInForce(subscription);
+  // One line in arrears or in advance of each item, and another one of a pause before it.
+  const usual = items.length * 2 * RECURRING_LINE_BYTES;
+  const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
+  if (!period || plain) return usual;
+  const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
+  return Math.max(usual, 2 * sumOfBytes(lines));
+}
+
+function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {
+  return { ...subscription, accrued: [], openPeriod: { ...period, lines: [] } };
+}

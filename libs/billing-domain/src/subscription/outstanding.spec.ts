@@ -1,0 +1,45 @@
+import { given, startOn } from './decisions.fixture';
+import type { Item } from './events';
+import { outstandingLines } from './outstanding';
+import type { StartedSubscription } from './state';
+
+/* What the subscription's own commands cannot reach: any items beside a line that is billed. */
+describe('outstanding lines', () => {
+  const subscription = given(startOn('2026-01-01')) as StartedSubscription;
+  const base = subscription.terms[0]?.items[0] as Item;
+  const lines = (items: readonly Partial<Item>[], from = '2026-01-01T00:00:00', billed = subscription.billed) =>
+    outstandingLines({
+      ...subscription,
+      billed,
+      terms: [{ change: 1, from, items: items.map((item) => ({ ...base, ...item })) }],
+    }).map(({ kind, itemId, service, net, change }) => [kind, itemId, service.from, service.to, net, change]);
+
+  it('are none for what is billed as it is asked for, whatever else changes about it', () => {
+    expect(lines([{ description: 'Other words', taxCode: 'txcd_1' }])).toEqual([]);
+    expect(lines([{ timing: 'arrears' }])).toEqual([]);
+  });
+
+  it('charge the other items for the period, but arrears not before it ends', () => {
+    expect(lines([{}, { itemId: 'a' }, { itemId: 'arrears', timing: 'arrears' }, { itemId: 'constructor' }])).toEqual([
+      ['recurring', 'a', '2026-01-01', '2026-01-31', '3000', 1],
+      ['recurring', 'constructor', '2026-01-01', '2026-01-31', '3000', 1],
+    ]);
+  });
+
+  it('take back whole what nobody asks for, and charge what stands in its place', () => {
+    expect(lines([])).toEqual([['correction', 'base', '2026-01-01', '2026-01-31', '-3000', 1]]);
+    expect(lines([{ quantity: '2' }])).toEqual([
+      ['correction', 'base', '2026-01-01', '2026-01-31', '-3000', 1],
+      ['recurring', 'base', '2026-01-01', '2026-01-31', '6000', 1],
+    ]);
+  });
+
+  it('charge what no line holds, before and after it', () => {
+    const [only] = subscription.billed;
+    const middle = only && { ...only, line: { ...only.line, service: { from: '2026-01-11', to: '2026-01-21' } } };
+    expect(lines([{}], undefined, middle ? [middle] : [])).toEqual([
+      ['recurring', 'base', '2026-01-01', '2026-01-11', '1000', 1],
+      ['recurring', 'base', '2026-01-21', '2026-01-31', '1000', 1],
+    ]);
+  });
+});
