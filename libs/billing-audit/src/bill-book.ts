@@ -97,6 +97,7 @@ export function enterInBook(book: BillBook, stored: StoredEvent): readonly Diffe
       return enterFinalisation(book, stored, event.data);
     case 'InvoiceNumberGranted':
       return enterGrant(book, stored, event.data);
+    case 'InvoiceVoided':
     default:
       return [];
   }

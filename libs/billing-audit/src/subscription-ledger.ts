@@ -152,6 +152,12 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
           event.data.periodNumber,
         );
       break;
+    case 'ItemsChanged':
+    case 'ItemsChangeScheduled':
+    case 'ItemsChangeUnscheduled':
+    case 'BillingCycleChanged':
+    case 'BillReleased':
+      break;
   }
   return found;
 }

@@ -28,8 +28,12 @@ export const domainErrors = {
   'line-item-not-found': { category: 'not-found', meaning: 'The open period holds no line item with this id.' },
   'line-item-already-billed': { category: 'conflict', meaning: 'The line item is on a bill and cannot be voided.' },
   'bill-below-zero': { category: 'conflict', meaning: 'A bill below zero becomes a credit note, not an invoice.' },
+  'bill-not-below-zero': { category: 'conflict', meaning: 'Only a bill below zero becomes a credit note.' },
+  'bill-not-found': { category: 'not-found', meaning: 'The subscription has no bill with this number.' },
   'bill-without-lines': { category: 'conflict', meaning: 'A bill without lines becomes no invoice.' },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
+  'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
+  'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },
   'api-key-not-found': { category: 'not-found', meaning: 'There is no such API key.' },
   'api-key-exists': { category: 'conflict', meaning: 'An API key with this id exists already.' },
   'not-available': {

@@ -4,8 +4,19 @@ import { join } from 'node:path';
 import { apiKeyType, createApiKey, revokeApiKey } from './api-key/api-key';
 import type { ApiKeyEvent } from './api-key/events';
 import { grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
-import { draft, finalise, invoiceType, type Invoice } from './invoice/invoice';
+import { creditNoteType, draftCreditNote, issueCreditNote, type CreditNote } from './credit-note/credit-note';
+import type { CreditNoteEvent } from './credit-note/events';
+import {
+  applyCredit,
+  customerBalanceType,
+  grantCredit,
+  returnCredit,
+  type CustomerBalance,
+} from './customer-balance/customer-balance';
+import type { CustomerBalanceEvent } from './customer-balance/events';
+import { draft, finalise, invoiceType, voidInvoice, type Invoice } from './invoice/invoice';
 import { startOn, type Decision } from './subscription/decisions.fixture';
+import { releaseBill } from './subscription/release-bill';
 import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
@@ -123,6 +134,7 @@ const decisions: Decision[] = [
   (s) => changeBillingCycle(s, { anchor: { dayOfMonth: 15 }, edits: [] }, day(61)),
   (s) => pause(s, { credit: 'prorated' }, day(61)),
   (s) => resume(s, { anchor: 'restart' }, day(61)),
+  (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
 ];
@@ -142,6 +154,30 @@ if (!bill) throw new Error('no bill in the scenario');
 const granted = grant(invoiceNumbersType.initial, { series: 'INV', invoiceId: 'i-1' }, day(41));
 const drafted = draft(invoiceType.initial, bill.data);
 const finalised = finalise(drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial), granted[0]!.data, day(41));
+const voided = voidInvoice(
+  [...drafted, ...finalised].reduce<Invoice>(invoiceType.evolve, invoiceType.initial),
+  { rebill: true, reason: 'Wrong customer' },
+  day(42),
+);
+const below = subscriptionEvents.find((event) => event.type === 'LinesBilled' && event.data.net.startsWith('-'));
+if (below?.type !== 'LinesBilled') throw new Error('no bill below zero in the scenario');
+const creditEvents: CreditNoteEvent[] = draftCreditNote(creditNoteType.initial, below.data);
+const credit = creditEvents.reduce<CreditNote>(creditNoteType.evolve, creditNoteType.initial);
+creditEvents.push(...issueCreditNote(credit, { series: 'CN', sequence: 1, number: 'CN-000001' }, day(62)));
+const balanceEvents: CustomerBalanceEvent[] = [];
+let balance: CustomerBalance = customerBalanceType.initial;
+for (const decide of [
+  (s: CustomerBalance) =>
+    grantCredit(s, { customerId: 'c-1', currency: 'EUR', amount: '500', creditNoteId: 'cn-1' }, day(62)),
+  (s: CustomerBalance) =>
+    applyCredit(s, { customerId: 'c-1', currency: 'EUR', amount: '200', invoiceId: 'i-1' }, day(63)),
+  (s: CustomerBalance) =>
+    returnCredit(s, { customerId: 'c-1', currency: 'EUR', amount: '200', invoiceId: 'i-1' }, day(64)),
+]) {
+  const made = decide(balance);
+  balanceEvents.push(...made);
+  balance = made.reduce(customerBalanceType.evolve, balance);
+}
 const newKey = {
   apiKeyId: 'k-1',
   tenant: 'default',
@@ -154,7 +190,9 @@ keyEvents.push(...revokeApiKey(apiKeyType.evolve(apiKeyType.initial, keyEvents[0
 
 const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [subscriptionType, subscriptionEvents],
-  [invoiceType, [...drafted, ...finalised]],
+  [invoiceType, [...drafted, ...finalised, ...voided]],
+  [creditNoteType, creditEvents],
+  [customerBalanceType, balanceEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
 ];
@@ -227,11 +265,21 @@ it('has golden files that nobody edited', () => {
    "2ea0d8842324bc02 api-key/ApiKeyCreated.v1.json
    5bf14c6fe14c8970 api-key/ApiKeyRevoked.v1.json
    898e4797eabeccaa api-key/state.v1.json
+   275ab0c28519e3de credit-note/CreditNoteDrafted.v1.json
+   82cb7771818efdd2 credit-note/CreditNoteIssued.v1.json
+   bf3e22d4d070c1d8 credit-note/state.v1.json
+   2f3e368bee46637d customer-balance/CreditApplied.v1.json
+   384d71dedbc3b658 customer-balance/CreditGranted.v1.json
+   a96e423a93f2e0f4 customer-balance/CreditReturned.v1.json
+   0a7d632d54a4d735 customer-balance/state.v1.json
    9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
    ff1039fc69daa395 invoice-numbers/state.v1.json
    f9fe36dd37eeceb6 invoice/InvoiceDrafted.v1.json
    34ee6554ab6c12c5 invoice/InvoiceFinalised.v1.json
+   55563fee884bf251 invoice/InvoiceVoided.v1.json
    5e03e96f67774cb5 invoice/state.v1.json
+   90e818e9c7f5c963 invoice/state.v2.json
+   9cd7eabf3beace8d subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json

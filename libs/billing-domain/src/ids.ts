@@ -20,6 +20,31 @@ export function invoiceId(subscription: string, billNumber: number): string {
   return derive(subscription, 'invoice', billNumber);
 }
 
+/** The id of the credit note that a bill below zero becomes. */
+export function creditNoteId(subscription: string, billNumber: number): string {
+  return derive(subscription, 'credit-note', billNumber);
+}
+
+/** The id of a customer's balance in one currency. */
+export function customerBalanceId(tenant: string, customer: string, currency: string): string {
+  return derive(tenant, 'customer-balance', customer, currency);
+}
+
+/** The Idempotency-Key under which a credit note is granted to the balance, once. */
+export function grantCreditKey(creditNote: string): string {
+  return derive(creditNote, 'grant-credit');
+}
+
+/** The Idempotency-Key under which the balance settles an invoice, once. */
+export function applyCreditKey(invoice: string): string {
+  return derive(invoice, 'apply-credit');
+}
+
+/** The Idempotency-Key under which a voided invoice returns what it had used, once. */
+export function returnCreditKey(invoice: string): string {
+  return derive(invoice, 'return-credit');
+}
+
 /** The id of a number series of a tenant. */
 export function invoiceNumbersId(tenant: string, series: string): string {
   return derive(tenant, 'invoice-numbers', series);

@@ -50,7 +50,29 @@ export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscrip
 export { subscriptionType } from './subscription/subscription-type';
 export type * from './subscription/events';
 
-export { draft, finalise, invoiceType } from './invoice/invoice';
+export { releaseBill } from './subscription/release-bill';
+export type { ReleaseBill } from './subscription/release-bill';
+export {
+  creditNoteType,
+  CREDIT_NOTE_SERIES,
+  draftCreditNote,
+  evolveCreditNote,
+  issueCreditNote,
+} from './credit-note/credit-note';
+export type { CreditNote } from './credit-note/credit-note';
+export type * from './credit-note/events';
+
+export {
+  applyCredit,
+  customerBalanceType,
+  evolveCustomerBalance,
+  grantCredit,
+  returnCredit,
+} from './customer-balance/customer-balance';
+export type { CustomerBalance } from './customer-balance/customer-balance';
+export type * from './customer-balance/events';
+
+export { draft, finalise, invoiceType, voidInvoice } from './invoice/invoice';
 export type { Invoice } from './invoice/invoice';
 export type * from './invoice/events';
 

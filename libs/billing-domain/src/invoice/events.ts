@@ -36,7 +36,25 @@ export interface InvoiceFinalised {
     /** Local date of finalising in the invoice's zone. */
     readonly issuedOn: string;
     readonly dueOn: string;
+    /** What the customer's balance has settled of it; absent for none. */
+    readonly creditApplied?: string;
   };
 }
 
-export type InvoiceEvent = InvoiceDrafted | InvoiceFinalised;
+/** Keeps its number. Carries what the policies need: the lines that the subscription takes back, and the credit that returns. */
+export interface InvoiceVoided {
+  readonly type: 'InvoiceVoided';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly reason: string;
+    readonly rebill: boolean;
+    readonly subscriptionId: string;
+    readonly billNumber: number;
+    readonly customerId: string;
+    readonly currency: string;
+    readonly lines: readonly Line[];
+    readonly creditApplied?: string;
+  };
+}
+
+export type InvoiceEvent = InvoiceDrafted | InvoiceFinalised | InvoiceVoided;

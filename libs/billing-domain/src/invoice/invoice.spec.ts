@@ -2,7 +2,7 @@ import { grant, evolveInvoiceNumbers, invoiceNumbersType } from '../invoice-numb
 import { refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
 import { notStarted } from '../subscription/state';
-import { draft, evolveInvoice, finalise, invoiceType, type Invoice } from './invoice';
+import { draft, evolveInvoice, finalise, invoiceType, voidInvoice, type Invoice } from './invoice';
 import type { InvoiceEvent } from './events';
 
 const none: Invoice = invoiceType.initial;
@@ -110,5 +110,45 @@ describe('invoice numbers', () => {
   it('throw at an event that they do not know', () => {
     const unknown = { type: 'NumberEaten', data: {} } as unknown as Parameters<typeof evolveInvoiceNumbers>[1];
     expect(() => evolveInvoiceNumbers({ last: 0 }, unknown)).toThrow('unknown event');
+  });
+});
+
+describe('a void', () => {
+  const drafted = after(none, draft(none, billIn('UTC')));
+  const now = '2026-02-01T00:00:00.000Z';
+  const finalised = after(drafted, finalise(drafted, granted, now, '1000'));
+  const wrong = { rebill: true, reason: 'Wrong customer' };
+
+  it('carries the lines and the credit that go back, keeps the number and happens once', () => {
+    const events = voidInvoice(finalised, wrong, now);
+    const { lines, subscriptionId } = billIn('UTC');
+    expect(events).toEqual([
+      {
+        type: 'InvoiceVoided',
+        data: {
+          effectiveAt: now,
+          ...wrong,
+          subscriptionId,
+          billNumber: 1,
+          customerId: 'customer-1',
+          currency: 'USD',
+          lines,
+          creditApplied: '1000',
+        },
+      },
+    ]);
+    const voided = after(finalised, events);
+    expect(voided).toMatchObject({ status: 'voided', number: 'INV-000042' });
+    expect(voidInvoice(voided, wrong, now)).toEqual([]);
+    expect(finalise(voided, granted, now)).toEqual([]);
+  });
+
+  it('is only of what is finalised; and no credit is more than the total', () => {
+    expect(refusal(() => voidInvoice(none, wrong, now))).toBe('invoice-not-found');
+    expect(refusal(() => voidInvoice(drafted, wrong, now))).toBe('invoice-not-finalised');
+    expect(refusal(() => voidInvoice(finalised, { rebill: true, reason: '' }, now))).toBe('invalid-text');
+    expect(refusal(() => finalise(drafted, granted, now, '3001'))).toBe('invalid-amount');
+    expect(refusal(() => finalise(drafted, granted, now, '-1'))).toBe('invalid-amount');
+    expect(finalise(drafted, granted, now, '3000')[0]?.data).toMatchObject({ creditApplied: '3000' });
   });
 });

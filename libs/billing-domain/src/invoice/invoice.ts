@@ -2,16 +2,27 @@ import { addDays, laterInstant, toLocalDate } from '../calendar';
 import { DomainError } from '../domain-error';
 import { invoiceId } from '../ids';
 import type { JsonValue } from '../json';
+import type { Line } from '../line';
+import { parseMinor } from '../money';
 import type { LinesBilled } from '../subscription/events';
+import { text } from '../text';
 import type { InvoiceEvent } from './events';
 
 export type Invoice =
   | { readonly status: 'none' }
   | {
-      readonly status: 'draft' | 'finalised';
+      readonly status: 'draft' | 'finalised' | 'voided';
       readonly draftedAt: string;
       readonly timeZone: string;
       readonly paymentTermsDays: number;
+      readonly subscriptionId: string;
+      readonly billNumber: number;
+      readonly customerId: string;
+      readonly currency: string;
+      readonly total: string;
+      /** What a void gives back to the subscription. */
+      readonly lines: readonly Line[];
+      readonly creditApplied?: string;
       /** Absent in a draft. */
       readonly number?: string;
     };
@@ -33,32 +44,71 @@ export function draft(state: Invoice, bill: LinesBilled['data']): InvoiceEvent[]
 
 /**
  * Finalises a draft under the number that its series granted: issued on the local date of now, due after the payment terms.
- * Nothing when it is finalised already. Raises `invoice-not-found`.
+ * `creditApplied`: what the customer's balance has settled, minor units. Nothing when it is finalised already. Raises
+ * `invoice-not-found`, `invalid-amount`.
  */
 export function finalise(
   state: Invoice,
   granted: { readonly series: string; readonly sequence: number; readonly number: string },
   now: string,
+  creditApplied = '0',
 ): InvoiceEvent[] {
   if (state.status === 'none') throw new DomainError('invoice-not-found');
-  if (state.status === 'finalised') return [];
+  if (state.status !== 'draft') return [];
+  const credit = parseMinor(creditApplied);
+  if (credit < 0n || credit > BigInt(state.total)) throw new DomainError('invalid-amount');
   const effectiveAt = laterInstant(now, state.draftedAt);
   const issuedOn = toLocalDate(effectiveAt, state.timeZone);
   const dueOn = addDays(issuedOn, state.paymentTermsDays);
   const { series, sequence, number } = granted;
-  return [{ type: 'InvoiceFinalised', data: { effectiveAt, series, sequence, number, issuedOn, dueOn } }];
+  const settled = credit > 0n && { creditApplied };
+  return [{ type: 'InvoiceFinalised', data: { effectiveAt, series, sequence, number, issuedOn, dueOn, ...settled } }];
+}
+
+/**
+ * Voids a finalised invoice, which keeps its number; its lines go on a new bill (`rebill`) or are waived. Nothing when it is void
+ * already. Raises `invoice-not-found`, `invoice-not-finalised`, `invalid-text`. (billing-model.md §3)
+ */
+export function voidInvoice(
+  state: Invoice,
+  input: { readonly rebill: boolean; readonly reason: string },
+  now: string,
+): InvoiceEvent[] {
+  if (state.status === 'none') throw new DomainError('invoice-not-found');
+  if (state.status === 'voided') return [];
+  if (state.status === 'draft') throw new DomainError('invoice-not-finalised');
+  const { subscriptionId, billNumber, customerId, currency, lines, creditApplied, draftedAt } = state;
+  const data = {
+    effectiveAt: laterInstant(now, draftedAt),
+    reason: text('reason', input.reason, 500),
+    rebill: input.rebill,
+    subscriptionId,
+    billNumber,
+    customerId,
+    currency,
+    lines,
+    ...(creditApplied !== undefined && { creditApplied }),
+  };
+  return [{ type: 'InvoiceVoided', data }];
 }
 
 /** Records what happened. */
 export function evolveInvoice(state: Invoice, event: InvoiceEvent): Invoice {
   switch (event.type) {
     case 'InvoiceDrafted': {
-      const { effectiveAt, timeZone, paymentTermsDays } = event.data;
-      return { status: 'draft', draftedAt: effectiveAt, timeZone, paymentTermsDays };
+      const { effectiveAt: draftedAt, timeZone, paymentTermsDays, subscriptionId, billNumber } = event.data;
+      const { customerId, currency, total, lines } = event.data;
+      const bill = { subscriptionId, billNumber, customerId, currency, total, lines };
+      return { status: 'draft', draftedAt, timeZone, paymentTermsDays, ...bill };
     }
     case 'InvoiceFinalised': {
       if (state.status === 'none') throw new Error('an invoice was finalised before it was drafted');
-      return { ...state, status: 'finalised', number: event.data.number };
+      const { number, creditApplied } = event.data;
+      return { ...state, status: 'finalised', number, ...(creditApplied !== undefined && { creditApplied }) };
+    }
+    case 'InvoiceVoided': {
+      if (state.status === 'none') throw new Error('an invoice was voided before it was drafted');
+      return { ...state, status: 'voided' };
     }
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
@@ -68,6 +118,7 @@ export function evolveInvoice(state: Invoice, event: InvoiceEvent): Invoice {
 const invoiceEvents: Readonly<Record<InvoiceEvent['type'], readonly ((data: unknown) => unknown)[]>> = {
   InvoiceDrafted: [],
   InvoiceFinalised: [],
+  InvoiceVoided: [],
 };
 
 /** What the aggregate repository needs to know of invoices. */
@@ -77,7 +128,7 @@ export const invoiceType = {
   initial: { status: 'none' } as Invoice,
   evolve: evolveInvoice,
   snapshot: {
-    version: 1,
+    version: 2,
     toJSON: (state: Invoice) => state as unknown as JsonValue,
     fromJSON: (json: JsonValue) => json as unknown as Invoice,
   },

@@ -18,4 +18,5 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
+    BillReleased: [],
   };

@@ -210,6 +210,18 @@ export interface BillingCycleChanged {
   };
 }
 
+/** The lines of a voided invoice left their bill: for a new one, which follows in the same append, or for good. (billing-model.md §3) */
+export interface BillReleased {
+  readonly type: 'BillReleased';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly billNumber: number;
+    /** false: the lines are waived. */
+    readonly rebill: boolean;
+    readonly lineIds: readonly string[];
+  };
+}
+
 export type SubscriptionEvent =
   | SubscriptionStarted
   | BillingPeriodOpened
@@ -225,4 +237,5 @@ export type SubscriptionEvent =
   | ItemsChanged
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
-  | BillingCycleChanged;
+  | BillingCycleChanged
+  | BillReleased;

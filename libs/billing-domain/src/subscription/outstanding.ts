@@ -56,6 +56,7 @@ interface Held {
   readonly netSoFar: bigint;
   readonly from: Moment;
   readonly to: Moment;
+  readonly waived: boolean;
   /** Where it ended when it was billed. */
   readonly end: Moment;
 }
@@ -168,13 +169,13 @@ function heldLines(subscription: StartedSubscription): Held[] {
       correctionsOf.set(line.corrects, [...(correctionsOf.get(line.corrects) ?? []), line]);
     }
   }
-  return lines.flatMap((line) => {
+  return subscription.billed.flatMap(({ line, waived = false }) => {
     if (line.kind !== 'recurring') return [];
     const span = spanOf(line);
     const corrections = correctionsOf.get(line.lineId) ?? [];
     const to = corrections.map((each) => spanOf(each).from).reduce((a, b) => earlier(subscription, a, b), span.to);
     const netSoFar = corrections.reduce((sum, { net }) => sum + BigInt(net), BigInt(line.net));
-    return [{ line, netSoFar, from: span.from, to, end: span.to }];
+    return [{ line, netSoFar, waived, from: span.from, to, end: span.to }];
   });
 }
 
@@ -272,7 +273,8 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
     kind: 'correction',
     service,
     ...(credit === 'current-price' && current),
-    net: net.toString(),
+    // What was waived costs nothing, whatever becomes of it.
+    net: held.waived ? '0' : net.toString(),
     corrects: line.lineId,
     change,
     rule: {

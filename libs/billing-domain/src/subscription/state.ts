@@ -37,7 +37,13 @@ export interface StartedSubscription {
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
   /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
-  readonly billed: readonly { readonly billNumber: number; readonly line: Line; readonly bytes: number }[];
+  readonly billed: readonly {
+    readonly billNumber: number;
+    readonly line: Line;
+    readonly bytes: number;
+    /** Its bill was released for good: nobody is charged for it, and nothing is given back. */
+    readonly waived?: true;
+  }[];
   /** Those that end after the correction horizon; the last has no end while it lasts. */
   readonly pauses: readonly { readonly from: string; readonly to?: string; readonly credit?: 'prorated' }[];
   /** By item: the local date up to which it is paid, beyond a pause. */
@@ -139,6 +145,14 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'BillReleased': {
+      const { rebill, lineIds } = event.data;
+      const ids = new Set(lineIds);
+      if (rebill) return subscription;
+      const waive = (each: StartedSubscription['billed'][number]) =>
+        ids.has(each.line.lineId) ? { ...each, waived: true as const } : each;
+      return { ...subscription, billed: subscription.billed.map(waive) };
+    }
     case 'BillingCycleChanged': {
       const { anchor, anchorDay, interval } = event.data;
       return { ...subscription, grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval } };
@@ -160,7 +174,7 @@ function recordBill(
     ...subscription,
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
-    billed: [...subscription.billed, ...keptLines(billed, lastClosed)],
+    billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, lastClosed)],
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
 }

@@ -149,6 +149,8 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       next.due_on = event.data.dueOn;
       next.finalised_at = event.data.effectiveAt;
       break;
+    case 'InvoiceVoided':
+      break;
   }
   return next;
 }

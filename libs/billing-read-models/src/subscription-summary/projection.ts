@@ -191,6 +191,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'ItemsChanged':
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
+    case 'BillReleased':
       break;
   }
   return next;
