@@ -24,6 +24,10 @@ export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';
 export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
 export type { Moment, Shortened, Span } from './proration';
+export { discount, discountLines, discountShareOfCorrection } from './coupon/discount';
+export type { Discount, Taken } from './coupon/discount';
+export { trueUpLine } from './commitment/true-up';
+export type { Commitment } from './commitment/true-up';
 export { amountOf, rate, trueUp } from './price/rate';
 export type { PricePart, Rated, Rating } from './price/rate';
 

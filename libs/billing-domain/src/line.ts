@@ -42,6 +42,8 @@ export interface Line {
     readonly fractionDigits?: number;
     /** The service, where it was counted in seconds. */
     readonly instants?: { readonly from: string; readonly to: string };
+    /** Of a minimum or maximum: the fees that it was compared with; net = round(unitPrice × fraction) − fees. */
+    readonly fees?: string;
     /**
      * Of a correction. re-rate: what the fraction that is kept comes to, minus `netSoFar` of the line that it corrects.
      * billed: that line's own net × fraction, given back. current-price: this price × fraction, given back. At most `netSoFar`.

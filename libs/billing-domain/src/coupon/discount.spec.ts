@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { trueUpLine } from '../commitment/true-up';
+import type { Line } from '../line';
+import { ONE, ratio } from '../ratio';
+import { refusal } from '../subscription/decisions.fixture';
+import { discount, discountLines, discountShareOfCorrection, type Discount } from './discount';
+
+const january = { from: '2026-01-01', to: '2026-02-01' };
+const line = (net: string | bigint, changes: Partial<Line> = {}): Line => ({
+  lineId: `line-${net}`,
+  kind: 'recurring',
+  itemId: 'base',
+  description: 'x',
+  service: january,
+  quantity: '1',
+  unitPrice: `${net}`,
+  net: `${net}`,
+  taxCode: null,
+  taxBehaviour: 'unspecified',
+  discountable: true,
+  change: 0,
+  rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
+  metadata: {},
+  ...changes,
+});
+const percent = (value: string, changes: Partial<Discount> = {}) =>
+  ({ couponId: `p${value}`, description: 'Sale', kind: 'percentage', percent: value, ...changes }) as Discount;
+const off = (left: string, changes: Partial<Discount> = {}) =>
+  ({ couponId: `a${left}`, description: 'Voucher', kind: 'amount', left, ...changes }) as Discount;
+const amounts = (lines: readonly Line[], ...discounts: Discount[]) =>
+  discount(lines, discounts, 'USD').map(({ amount }) => amount);
+
+describe('coupons', () => {
+  // Lago amount_service_spec.rb
+  it('of an amount take at most what there is, and what is left of them', () => {
+    expect(amounts([line('300')], off('12'))).toEqual(['12']);
+    expect(amounts([line('6')], off('12'))).toEqual(['6']);
+    expect(amounts([line('300')], off('6'))).toEqual(['6']);
+    expect(amounts([line('300')], percent('20'))).toEqual(['60']);
+    expect(amounts([line('0')], off('12'))).toEqual([]);
+  });
+
+  // billing-model.md §5
+  it('are taken in the order applied, each of what the one before has left', () => {
+    expect(amounts([line('10000')], off('1000'), percent('20'))).toEqual(['1000', '1800']);
+    expect(amounts([line('10000')], percent('20'), off('1000'))).toEqual(['2000', '1000']);
+    expect(amounts([line('10000')], percent('100'), off('1'))).toEqual(['10000']);
+  });
+
+  it('are rounded once and spread by largest remainder, ties to the earlier line: 20 % on 3 × 0.33 is 0.20', () => {
+    const three = ['a', 'b', 'c'].map((lineId) => line('33', { lineId }));
+    expect(discount(three, [percent('20')], 'USD')).toEqual([
+      {
+        couponId: 'p20',
+        amount: '20',
+        shares: [
+          { lineId: 'a', amount: '7' },
+          { lineId: 'b', amount: '7' },
+          { lineId: 'c', amount: '6' },
+        ],
+      },
+    ]);
+  });
+
+  it('take from eligible lines alone', () => {
+    const lines = [
+      line('100', { lineId: 'a' }),
+      line('100', { lineId: 'b', itemId: 'seats' }),
+      line('100', { lineId: 'c', discountable: false }),
+      line('-50', { lineId: 'd' }),
+      line('50', { lineId: 'e', kind: 'correction' }),
+    ];
+    expect(amounts(lines, percent('10'))).toEqual(['20']);
+    expect(discount(lines, [percent('10', { itemIds: ['seats'] })], 'USD')[0]?.shares).toEqual([
+      { lineId: 'b', amount: '10' },
+    ]);
+    expect(refusal(() => amounts(lines, percent('101')))).toBe('invalid-price');
+    expect(refusal(() => amounts(lines, percent('-1')))).toBe('invalid-price');
+  });
+
+  it('are lines that name what they were taken off', () => {
+    const lines = [line('10000', { lineId: 'a' })];
+    const discounts = [off('1000'), percent('20')];
+    const made = discountLines('s', lines, discounts, discount(lines, discounts, 'USD'));
+    expect(made).toMatchObject([
+      { kind: 'discount', net: '-1000', corrects: 'a', service: january, discountable: false, description: 'Voucher' },
+      { kind: 'discount', net: '-1800', corrects: 'a', metadata: { couponId: 'p20', percent: '20' } },
+    ]);
+    expect(made[0]?.lineId).not.toBe(made[1]?.lineId);
+  });
+
+  it('come back with a correction: 100.00 with 20 % off, cancelled half-way, is 40.00 back', () => {
+    const share = discountShareOfCorrection({ net: 10000n, netSoFar: 5000n, discounted: 2000n, returnedSoFar: 0n });
+    expect(-5000n + share).toBe(-4000n);
+    const none = { net: 0n, netSoFar: 0n, discounted: 0n, returnedSoFar: 0n };
+    expect(discountShareOfCorrection(none)).toBe(0n);
+    // A line that is taken back whole takes all of its discount back, in however many steps.
+    const first = discountShareOfCorrection({ net: 999n, netSoFar: 333n, discounted: 100n, returnedSoFar: 0n });
+    expect(first + discountShareOfCorrection({ net: 999n, netSoFar: 0n, discounted: 100n, returnedSoFar: first })).toBe(
+      100n,
+    );
+  });
+
+  it('never make a line less than nothing, and their parts sum to the whole', () => {
+    const nets = fc.array(fc.bigInt(-500n, 5000n), { maxLength: 6 });
+    const coupon = fc.oneof(
+      fc.nat(100).map((value) => percent(`${value}`)),
+      fc.nat(9000).map((value) => off(`${value}`)),
+    );
+    fc.assert(
+      fc.property(nets, fc.array(coupon, { maxLength: 4 }), (list, coupons) => {
+        const lines = list.map((net, i) => line(net, { lineId: `${i}` }));
+        const discounts = coupons.map((each, i) => ({ ...each, couponId: `${i}` }));
+        const taken = discount(lines, discounts, 'USD');
+        const left = new Map(lines.map(({ lineId, net }) => [lineId, BigInt(net)]));
+        for (const { amount, shares } of taken) {
+          expect(shares.reduce((sum, share) => sum + BigInt(share.amount), 0n)).toBe(BigInt(amount));
+          for (const share of shares) left.set(share.lineId, (left.get(share.lineId) ?? 0n) - BigInt(share.amount));
+        }
+        for (const { lineId, net } of lines) {
+          expect((left.get(lineId) ?? -1n) >= 0n || left.get(lineId) === BigInt(net)).toBe(true);
+        }
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+describe('a minimum and a maximum', () => {
+  const minimum = { description: 'Minimum', minimum: '10000' };
+  const of = (lines: readonly Line[], commitment = minimum, fraction = ONE) =>
+    trueUpLine('s', commitment, lines, january, fraction, 0);
+
+  // billing-model.md §5
+  it('count undiscounted fees by service period: advance base 50.00 and usage 20.00 against 100.00 give 30.00', () => {
+    const lines = [
+      line('5000'),
+      line('2000', { kind: 'usage' }),
+      line('9999', { service: { from: '2026-02-01', to: '2026-03-01' } }),
+      line('700', { kind: 'one-time' }),
+      line('-100', { kind: 'discount' }),
+    ];
+    expect(of(lines)).toMatchObject({
+      kind: 'minimum',
+      net: '3000',
+      unitPrice: '10000',
+      discountable: false,
+      rule: { name: 'minimum', fees: '7000' },
+    });
+    expect(of([line('10000')])).toBeUndefined();
+  });
+
+  it('come before coupons: usage 80.00, minimum 100.00, 20 % off is 84.00', () => {
+    const usage = line('8000', { kind: 'usage' });
+    const up = of([usage]);
+    const all = up ? [usage, up] : [];
+    const net = all.reduce((sum, each) => sum + BigInt(each.net), 0n);
+    expect(net - BigInt(amounts(all, percent('20'))[0] ?? '0')).toBe(8400n);
+  });
+
+  // Lago spending_minimum_spec.rb: 25 of 28 days
+  it('hold for the part of the period that there was, and for one item where they name it', () => {
+    const one = { description: 'x', itemId: 'base', minimum: '1000' };
+    const lines = [line('800'), line('5000', { itemId: 'other' })];
+    expect(of(lines, one, ratio(25, 28))?.net).toBe('93');
+    const most = { description: 'x', maximum: '1000', discountable: true } as unknown as typeof minimum;
+    expect(of(lines, most)).toMatchObject({ kind: 'maximum', net: '-4800', discountable: true });
+  });
+});
