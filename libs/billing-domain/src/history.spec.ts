@@ -15,6 +15,9 @@ import {
 } from './customer-balance/customer-balance';
 import type { CustomerBalanceEvent } from './customer-balance/events';
 import { draft, finalise, invoiceType, voidInvoice, type Invoice } from './invoice/invoice';
+import { presets } from './billing-rules';
+import type { PlanEvent, PlanTerms } from './plan/events';
+import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
 import type { SubscriptionEvent } from './subscription/events';
@@ -178,6 +181,42 @@ for (const decide of [
   balanceEvents.push(...made);
   balance = made.reduce(customerBalanceType.evolve, balance);
 }
+const planTerms: PlanTerms = {
+  interval: { unit: 'month', count: 1 },
+  currencies: ['EUR'],
+  rules: presets['kill-bill'],
+  components: [
+    {
+      componentKey: 'calls',
+      description: 'Calls',
+      kind: 'usage',
+      timing: 'arrears',
+      every: 1,
+      meter: 'api-calls',
+      prices: { EUR: { model: 'package', packageSize: '100', packagePrice: '295', freeUnits: '50' } },
+      taxCode: null,
+      taxBehaviour: 'exclusive',
+      discountable: true,
+    },
+  ],
+  minimum: { EUR: '1000' },
+  trialDays: 14,
+  minimumTermPeriods: 12,
+  noticeDays: 30,
+  usageGraceHours: 24,
+};
+const planEvents: PlanEvent[] = [];
+let plan: Plan = planType.initial;
+for (const decide of [
+  (s: Plan) => createPlan(s, { planId: 'p-1', externalId: 'pro', name: 'Pro', metadata: { team: 'a' } }, day(1)),
+  (s: Plan) => draftVersion(s, planTerms, day(1)),
+  (s: Plan) => publishVersion(s, 1, day(2)),
+  (s: Plan) => archiveVersion(s, 1, day(3)),
+]) {
+  const made = decide(plan);
+  planEvents.push(...made);
+  plan = made.reduce(planType.evolve, plan);
+}
 const newKey = {
   apiKeyId: 'k-1',
   tenant: 'default',
@@ -195,6 +234,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [customerBalanceType, balanceEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
+  [planType, planEvents],
 ];
 
 function golden(file: string, value: unknown): unknown {
@@ -279,6 +319,11 @@ it('has golden files that nobody edited', () => {
    55563fee884bf251 invoice/InvoiceVoided.v1.json
    5e03e96f67774cb5 invoice/state.v1.json
    90e818e9c7f5c963 invoice/state.v2.json
+   9c4cb74f8cc5bd4e plan/PlanCreated.v1.json
+   85345c2f0ca7b220 plan/PlanVersionArchived.v1.json
+   ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
+   acc301d79b34562c plan/PlanVersionPublished.v1.json
+   adb5fdf51420b213 plan/state.v1.json
    9cd7eabf3beace8d subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json

@@ -15,6 +15,13 @@ export function subscriptionId(tenant: string, natural: { externalId: string } |
     : derive(tenant, 'subscription', 'key', natural.key);
 }
 
+/** A plan's id: of its external id, else of the Idempotency-Key that creates it. */
+export function planId(tenant: string, natural: { externalId: string } | { key: string }): string {
+  return 'externalId' in natural
+    ? derive(tenant, 'plan', 'external-id', natural.externalId)
+    : derive(tenant, 'plan', 'key', natural.key);
+}
+
 /** The id of the invoice that a bill becomes. */
 export function invoiceId(subscription: string, billNumber: number): string {
   return derive(subscription, 'invoice', billNumber);

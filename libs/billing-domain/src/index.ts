@@ -76,6 +76,19 @@ export {
 export type { CustomerBalance } from './customer-balance/customer-balance';
 export type * from './customer-balance/events';
 
+export {
+  archiveVersion,
+  createPlan,
+  draftVersion,
+  evolvePlan,
+  planType,
+  publishedTerms,
+  publishVersion,
+} from './plan/plan';
+export type { ExistingPlan, Plan, PlanVersion } from './plan/plan';
+export { publishable, recurringItems } from './plan/plan-terms';
+export type * from './plan/events';
+
 export { draft, finalise, invoiceType, voidInvoice } from './invoice/invoice';
 export type { Invoice } from './invoice/invoice';
 export type * from './invoice/events';

@@ -1,0 +1,106 @@
+import { interval } from '../calendar';
+import { DomainError } from '../domain-error';
+import { currency } from '../money';
+import { price, type Price } from '../price/price';
+import { MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
+import { oneOf, text } from '../text';
+import type { PlanComponent, PlanTerms } from './events';
+
+/**
+ * The terms, if a subscription can be billed by them, with their prices in canonical form: component keys and meters once, a price
+ * of a fitting model in every currency. Raises `incomplete-plan`, `duplicate-component` and the codes of category `invalid`.
+ */
+export function publishable(terms: PlanTerms): PlanTerms {
+  const currencies = terms.currencies.map((code) => currency(code));
+  if (currencies.length === 0 || new Set(currencies).size < currencies.length) {
+    throw incomplete('a plan names its currencies, each once');
+  }
+  if (terms.components.length === 0) throw incomplete('a plan has components');
+  if (terms.components.length > MAX_ITEMS) throw new DomainError('too-many-items');
+  const keys = terms.components.map(({ componentKey }) => componentKey);
+  const meters = terms.components.flatMap(({ meter }) => (meter === undefined ? [] : [meter]));
+  if (new Set(keys).size < keys.length || new Set(meters).size < meters.length) {
+    throw new DomainError('duplicate-component');
+  }
+  for (const [name, value] of Object.entries({
+    trialDays: terms.trialDays,
+    minimumTermPeriods: terms.minimumTermPeriods,
+    noticeDays: terms.noticeDays,
+    usageGraceHours: terms.usageGraceHours,
+  })) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 0 || value > 3660)) {
+      throw new DomainError('invalid-option', `${name} is a count from 0 to 3660`);
+    }
+  }
+  // Bounds are checked as those of a price are: decimals, the minimum not above the maximum.
+  for (const code of currencies) {
+    const [minimum, maximum] = [terms.minimum?.[code], terms.maximum?.[code]];
+    if ((terms.minimum && minimum === undefined) || (terms.maximum && maximum === undefined)) {
+      throw incomplete(`minimum and maximum have an amount in ${code}`);
+    }
+    price({
+      model: 'flat',
+      unitPrice: '0',
+      ...(minimum !== undefined && { minimum }),
+      ...(maximum !== undefined && { maximum }),
+    });
+  }
+  return {
+    ...terms,
+    interval: interval(terms.interval),
+    currencies,
+    components: terms.components.map((component) => publishableComponent(component, currencies)),
+  };
+}
+
+function publishableComponent(component: PlanComponent, currencies: readonly string[]): PlanComponent {
+  const { kind, timing, every, meter } = component;
+  oneOf('kind', kind, ['recurring', 'usage', 'one-time']);
+  oneOf('timing', timing, ['advance', 'arrears']);
+  if (!Number.isInteger(every) || every < 1 || every > 120)
+    throw new DomainError('invalid-option', 'every is 1 to 120');
+  if ((kind === 'usage') !== (meter !== undefined)) throw incomplete('usage, and only that, has a meter');
+  if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
+  const others = Object.keys(component.prices).filter((code) => !currencies.includes(code));
+  if (others.length > 0) throw incomplete(`a price in ${others.join()}, which is no currency of the plan`);
+  const prices = currencies.map((code): [string, Price] => {
+    const asked = component.prices[code];
+    if (!asked) throw incomplete(`${component.componentKey} has no price in ${code}`);
+    return [code, fitting(price(asked), kind)];
+  });
+  return {
+    ...component,
+    componentKey: text('componentKey', component.componentKey, 100),
+    description: text('description', component.description, 500),
+    ...(meter !== undefined && { meter: text('meter', meter, 100) }),
+    ...taxFields(component),
+    prices: Object.fromEntries(prices),
+  };
+}
+
+/** A percentage is of usage; a set-up fee is flat. */
+function fitting(of: Price, kind: PlanComponent['kind']): Price {
+  const percentage = of.model === 'percentage' || of.model === 'graduated-percentage';
+  if ((kind !== 'usage' && percentage) || (kind === 'one-time' && of.model !== 'flat')) {
+    throw new DomainError('invalid-price', `a ${kind} component is not priced by ${of.model}`);
+  }
+  return of;
+}
+
+/** The recurring items of a plan in one currency, as a subscription starts with them; quantities by component key, default 1. Raises `currency-mismatch`. */
+export function recurringItems(
+  terms: PlanTerms,
+  code: string,
+  quantities: Readonly<Record<string, string>> = {},
+): NewItem[] {
+  if (!terms.currencies.includes(code)) throw new DomainError('currency-mismatch', `the plan has no prices in ${code}`);
+  return terms.components.flatMap(({ kind, prices, componentKey, description, timing, ...tax }): NewItem[] => {
+    const of = prices[code];
+    if (kind !== 'recurring' || !of) return [];
+    const { taxCode, taxBehaviour, discountable } = tax;
+    const quantity = Object.hasOwn(quantities, componentKey) ? quantities[componentKey] : undefined;
+    return [{ componentKey, description, timing, price: of, quantity, taxCode, taxBehaviour, discountable }];
+  });
+}
+
+const incomplete = (message: string) => new DomainError('incomplete-plan', message);
