@@ -6,9 +6,13 @@
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
+ *   voidInvoice(state, { rebill, reason }, now)            releaseBill(state, ReleaseBill, now)
+ *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
+ *   grantCredit, applyCredit, returnCredit(state, ..., now)
+ *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, invoiceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * subscriptionType, planType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
  */
 
 export * from './money';

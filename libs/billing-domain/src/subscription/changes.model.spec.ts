@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { defaultRules, presets, type BillingRules } from '../billing-rules';
 import { addDays, dateOf, daysBetween, toLocalDate } from '../calendar';
 import { prorate } from '../proration';
 import { ratio } from '../ratio';
@@ -66,7 +67,13 @@ class Wanted {
   }
 }
 
-function play(timing: 'advance' | 'arrears', zone: string, startAt: number, script: readonly Step[]) {
+function play(
+  timing: 'advance' | 'arrears',
+  zone: string,
+  startAt: number,
+  script: readonly Step[],
+  rules: BillingRules = defaultRules,
+) {
   let state: Subscription = notStarted;
   const events: SubscriptionEvent[] = [];
   const wanted = new Wanted();
@@ -98,7 +105,11 @@ function play(timing: 'advance' | 'arrears', zone: string, startAt: number, scri
     }
   };
   attempt(
-    startOn(iso(startAt), { timeZone: zone, interval: { unit: 'month', count: 1 } }, { timing, unitPrice: '12345' }),
+    startOn(
+      iso(startAt),
+      { timeZone: zone, interval: { unit: 'month', count: 1 }, rules },
+      { timing, unitPrice: '12345' },
+    ),
   );
   wanted.quantity(today(), 1);
   wanted.active(today(), true);
@@ -153,6 +164,25 @@ describe('any changes', () => {
           expect([day, days.get(day)]).toEqual([day, wanted.on(day)?.toString()]);
         }
         expect([...days.keys()].every((day) => day < end)).toBe(true);
+        if (state.openPeriod) expect(outstandingLines(state)).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('under the rules of others: no line twice, no more given back than was charged, and asked again there is nothing', () => {
+    const named = fc.constantFrom(...Object.values<BillingRules>(presets));
+    fc.assert(
+      fc.property(named, timings, zones, starts, steps, (rules, timing, zone, startAt, script) => {
+        const { events, state } = play(timing, zone, startAt, script, rules);
+        const lines = linesOf(events);
+        expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
+        for (const line of lines.filter(({ kind }) => kind === 'recurring')) {
+          const corrections = lines.filter(({ corrects }) => corrects === line.lineId);
+          expect(corrections.every(({ net }) => BigInt(net) <= 0n)).toBe(true);
+          expect(corrections.reduce((sum, { net }) => sum + BigInt(net), BigInt(line.net)) >= 0n).toBe(true);
+          expect(line.service.from < line.service.to).toBe(true);
+        }
         if (state.openPeriod) expect(outstandingLines(state)).toEqual([]);
       }),
       { numRuns: 200 },
