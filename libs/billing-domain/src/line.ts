@@ -48,7 +48,12 @@ export interface Line {
      * Of a correction. re-rate: what the fraction that is kept comes to, minus `netSoFar` of the line that it corrects.
      * billed: that line's own net × fraction, given back. current-price: this price × fraction, given back. At most `netSoFar`.
      */
-    readonly credit?: { readonly basis: 're-rate' | 'billed' | 'current-price'; readonly netSoFar: string };
+    readonly credit?: {
+      readonly basis: 're-rate' | 'billed' | 'current-price';
+      readonly netSoFar: string;
+      /** The line that it corrects was waived: nothing is given back, net is 0. */
+      readonly waived?: true;
+    };
   };
   readonly metadata: Readonly<Record<string, string>>;
 }

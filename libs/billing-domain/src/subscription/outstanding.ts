@@ -282,7 +282,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
       fraction: { numerator: numerator.toString(), denominator: denominator.toString() },
       rounding: rules.rounding,
       ...namedRules(subscription, removed),
-      credit: { basis: credit, netSoFar: netSoFar.toString() },
+      credit: { basis: credit, netSoFar: netSoFar.toString(), ...(held.waived && { waived: true }) },
     },
   };
 }

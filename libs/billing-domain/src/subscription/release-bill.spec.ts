@@ -32,7 +32,9 @@ describe('a released bill', () => {
     expect(events.map(({ type }) => type)).toEqual(['BillReleased']);
     const after = given(start, releasing(false)) as StartedSubscription;
     expect(outstandingLines(after)).toEqual([]);
-    expect(linesOf(doubled(after)).map(({ net }) => net)).toEqual(['0', '2000']);
+    const changed = linesOf(doubled(after));
+    expect(changed.map(({ net }) => net)).toEqual(['0', '2000']);
+    expect(changed[0]?.rule.credit).toEqual({ basis: 're-rate', netSoFar: '3000', waived: true });
   });
 
   it('can be one of a subscription that has ended, and must exist', () => {
