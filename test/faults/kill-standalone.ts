@@ -160,8 +160,8 @@ class Campaign {
     while (journal.inFlight < wanted && performance.now() - started < 2_000) await delay(1);
     const inFlight = journal.inFlight;
     if (inFlight < wanted) this.violations.push(`round ${number}: only ${inFlight} commands were in flight`);
-    await this.program?.kill9();
     killed = true;
+    await this.program?.kill9();
     await Promise.all(workers);
     const sent = journal.commands.slice(first);
     const unknown = sent.filter((each) => each.state === 'unknown');
