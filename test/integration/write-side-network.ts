@@ -120,10 +120,7 @@ export async function oddServer(options: { data?: string; leader?: string }): Pr
     answer({ code: status.NOT_FOUND, details: 'not the leader', metadata });
   };
   const unused = (): void => undefined;
-  server.addService(
-    StreamsService as never,
-    { read, append, delete: unused, tombstone: unused, batchAppend: unused } as never,
-  );
+  server.addService(StreamsService, { read, append, delete: unused, tombstone: unused, batchAppend: unused });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),

@@ -22,7 +22,7 @@ import {
   StreamDeleted,
 } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { throughJson } from './event-codec';
+import { assertJson } from './event-codec';
 import { type OpenCall, StoreConnection } from './store-connection';
 
 /** An event to append: JSON data, or bytes. */
@@ -448,14 +448,15 @@ async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   }
 }
 
-/** Data is put through JSON here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
-function toMessage(event: NewEvent): EventData {
-  if (!isUuid(event.id)) throw new TypeError(`not an event id: ${event.id}`);
-  if (event.type === '') throw new TypeError('an event without a type');
-  const metadata = event.metadata === undefined ? {} : { metadata: throughJson(event.metadata) as Json };
-  return event.data instanceof Uint8Array
-    ? binaryEvent({ id: event.id, type: event.type, data: event.data, ...metadata })
-    : jsonEvent({ id: event.id, type: event.type, data: throughJson(event.data) as Json, ...metadata });
+/** JSON is checked here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
+function toMessage({ id, type, data, metadata }: NewEvent): EventData {
+  if (!isUuid(id)) throw new TypeError(`not an event id: ${id}`);
+  if (type === '') throw new TypeError('an event without a type');
+  assertJson(metadata ?? null);
+  const described = { id, type, ...(metadata === undefined ? {} : { metadata: metadata as Json }) };
+  if (data instanceof Uint8Array) return binaryEvent({ ...described, data });
+  assertJson(data);
+  return jsonEvent({ ...described, data: data as Json });
 }
 
 type Json = { [key: string]: JsonValue };
