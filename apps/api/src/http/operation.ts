@@ -125,6 +125,12 @@ export function Commands(options: OperationOptions & { readonly body?: Type }) {
       schema: { type: 'string', maxLength: 500 },
     }),
     ApiHeader({
+      name: 'X-Correlation-Id',
+      required: false,
+      description: 'Names what this command belongs to; recorded, logged and given back. One is made when left out.',
+      schema: { type: 'string', maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
+    }),
+    ApiHeader({
       name: 'traceparent',
       required: false,
       description: 'W3C trace context; recorded',

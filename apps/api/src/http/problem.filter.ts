@@ -65,6 +65,14 @@ export class ProblemFilter implements ExceptionFilter {
     if (refusal.code === 'internal-error') {
       this.logger.error({ err: error, correlationId: request.correlationId, path: problem.instance }, 'request failed');
     }
+    if (problem.status === 401 || problem.status === 403) {
+      const { apiKeyId, tenant } = request.principal ?? {};
+      const who = { principal: apiKeyId, tenant, address: request.ip };
+      this.logger.info(
+        { ...who, code: problem.code, method: request.method, path: problem.instance },
+        'access refused',
+      );
+    }
     if (problem.retryable && !refusal.headers?.['retry-after']) reply.header('retry-after', '1');
     void reply
       .headers({ ...refusal.headers })
