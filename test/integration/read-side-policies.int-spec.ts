@@ -83,7 +83,8 @@ describe('the policy runner', () => {
       if (running.has(account)) overlapping.push(account);
       running.add(account);
       most = Math.max(most, running.size);
-      await delay(10 + Math.random() * 4);
+      await until(() => most >= 4);
+      await delay(Math.random() * 4);
       running.delete(account);
       done.push(command as Reward);
     };

@@ -23,8 +23,8 @@ describe('the stored test clock', () => {
     expect(await there.now()).toBe('2026-01-31T09:00:00.000Z');
     expect(await there.advance(86_400_000)).toBe('2026-02-01T09:00:00.000Z');
     await expect(here.set('2026-02-01T08:59:59.999Z')).rejects.toThrow(ClockCannotGoBack);
-    await expect(here.set('tomorrow')).rejects.toThrow(RangeError);
-    expect(() => here.advance(-1)).toThrow(RangeError);
+    await expect(here.set('tomorrow')).rejects.toThrow('Invalid time');
+    await expect(here.advance(-1)).rejects.toThrow('cannot go back');
     expect(await here.now()).toBe('2026-02-01T09:00:00.000Z');
     await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 ? here : there).advance(1_000)));
     expect(await here.now()).toBe('2026-02-01T09:00:10.000Z');
