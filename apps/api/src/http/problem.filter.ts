@@ -172,12 +172,12 @@ function fromFramework(error: unknown): Refusal | undefined {
   return undefined;
 }
 
-/** A lost or overloaded PostgreSQL: classes 08, 53, 57 of SQLSTATE, and what Node and the pool say of sockets. */
+/** A lost or overloaded PostgreSQL (SQLSTATE 08, 53, 57), one without our tables yet (42P01, 3F000), or no socket to it. */
 function isDatabaseLoss(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (
     typeof code === 'string' &&
-    /^(08|53|57)[0-9A-Z]{3}$|^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|NOTFOUND)$/.test(code)
+    /^(08|53|57)[0-9A-Z]{3}$|^(42P01|3F000)$|^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|NOTFOUND)$/.test(code)
   )
     return true;
   return (
