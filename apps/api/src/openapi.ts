@@ -29,6 +29,11 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
+  for (const operation of Object.values(document.paths).flatMap((path) => [path.post, path.put, path.delete])) {
+    // The compiler's plugin adds a bare 201 to every POST, since it does not see the HttpCode inside `Commands`.
+    for (const [status, response] of Object.entries(operation?.responses ?? {}))
+      if (response && 'description' in response && response.description === '') delete operation?.responses[status];
+  }
   for (const [name, schema] of Object.entries(document.components?.schemas ?? {})) {
     // Unknown fields of a request are refused; an answer may gain some.
     if (name.endsWith('Body') && 'type' in schema) schema.additionalProperties = false;
