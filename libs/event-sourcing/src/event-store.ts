@@ -22,6 +22,7 @@ import {
   StreamDeleted,
 } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
+import { BatchAppender, BatchCallEnded } from './batch-append';
 import { assertJson } from './event-codec';
 import { type OpenCall, StoreConnection } from './store-connection';
 
@@ -43,6 +44,8 @@ export interface Appended {
 export interface EventStoreOptions {
   /** `esdb://host:port?tls=false`, or `esdb+discover://`, as the client takes it. */
   readonly url: string;
+  /** How appends are sent; docs/adr/0010 has the figures. Default: one BatchAppend call, by Append where there is none. */
+  readonly appendWith?: 'append' | 'batch-append';
   /** An append answers within this many ms, whatever the server does. Default 2,000. */
   readonly appendDeadlineMs?: number;
   /** A read gives up when this many ms pass without an event. Default 5,000. */
@@ -74,7 +77,14 @@ export interface SubscribeOptions {
 }
 
 const CHECKPOINT_EVERY_WINDOWS = 8;
-const GRPC = { invalidArgument: 3, permissionDenied: 7, unimplemented: 12, unavailable: 14, dataLoss: 15 } as const;
+const GRPC = {
+  cancelled: 1,
+  invalidArgument: 3,
+  notFound: 5,
+  unimplemented: 12,
+  unavailable: 14,
+  dataLoss: 15,
+} as const;
 
 /**
  * The one door to EventStoreDB/KurrentDB. It meets the defects of `@eventstore/db-client` 6.2.1
@@ -86,11 +96,13 @@ export class EventStore {
   readonly #appendDeadlineMs: number;
   readonly #readDeadlineMs: number;
   readonly #closing = new AbortController();
+  #batching: boolean;
 
   private constructor(private readonly options: EventStoreOptions) {
     this.#calls = connectTo(options.url);
     this.#appendDeadlineMs = options.appendDeadlineMs ?? 2_000;
     this.#readDeadlineMs = options.readDeadlineMs ?? 5_000;
+    this.#batching = options.appendWith !== 'append';
   }
 
   /** Connects at the first call, not here; throws for a malformed url. */
@@ -113,21 +125,22 @@ export class EventStore {
     const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
+    const expiry = new AbortController();
     try {
-      const result = await within(
-        deadline - performance.now(),
-        call.client.appendToStream(stream, messages, {
-          expectedRevision: expected,
-          deadline: Math.max(1, Math.floor(deadline - performance.now())),
-        }),
+      const send = this.#batching ? this.#sendBatch : this.#sendUnary;
+      const leftMs = Math.max(1, Math.floor(deadline - performance.now()));
+      const { revision, position } = await within(
+        leftMs,
+        send(call, stream, messages, expected, leftMs, expiry.signal),
       );
-      const revision = result.nextExpectedRevision;
-      return { revision, position: result.position?.commit ?? (await this.#positionOf(stream, revision)) };
+      return { revision, position: position ?? (await this.#positionOf(stream, revision)) };
     } catch (error) {
+      if (error instanceof BatchCallEnded && codeOf(error.cause) === GRPC.unimplemented) this.#batching = false;
       const failure = appendFailure(error, stream, expected);
-      if (failure instanceof OutcomeUnknown) call.replace();
+      if (failure instanceof OutcomeUnknown && !reconnectsByItself(error)) call.replace();
       throw failure;
     } finally {
+      expiry.abort();
       call.release();
     }
   }
@@ -141,7 +154,7 @@ export class EventStore {
     const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
     const call = await this.#open(silenceMs);
     try {
-      const reading = call.client.readStream(stream, {
+      const reading = call.client.client.readStream(stream, {
         direction,
         fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
         ...(options.maxCount === undefined ? {} : { maxCount: options.maxCount }),
@@ -237,12 +250,12 @@ export class EventStore {
 
   /** Deletes softly: the stream reads as missing and can be written again, from the revision after its last. */
   async deleteStream(stream: string): Promise<void> {
-    await this.#remove(stream, (call, deadline) => call.client.deleteStream(stream, { deadline }));
+    await this.#remove(stream, (call, deadline) => call.client.client.deleteStream(stream, { deadline }));
   }
 
   /** Deletes for ever: the name is burnt. */
   async tombstone(stream: string): Promise<void> {
-    await this.#remove(stream, (call, deadline) => call.client.tombstoneStream(stream, { deadline }));
+    await this.#remove(stream, (call, deadline) => call.client.client.tombstoneStream(stream, { deadline }));
   }
 
   /** Resolves when the store answers a read; throws StoreUnavailable within the read deadline otherwise. */
@@ -263,7 +276,7 @@ export class EventStore {
     signal: AbortSignal,
   ): AsyncGenerator<RecordedEvent | bigint | 'caught-up'> {
     const call = await connection.open(this.#readDeadlineMs);
-    const subscription: AllStreamSubscription = call.client.subscribeToAll({
+    const subscription: AllStreamSubscription = call.client.client.subscribeToAll({
       fromPosition: from === 'start' ? 'start' : { commit: from, prepare: from },
       filter: streamNameFilter({
         prefixes: [...prefixes],
@@ -299,7 +312,7 @@ export class EventStore {
   async #readAll(direction: 'forwards' | 'backwards', from: bigint | 'end'): Promise<RecordedEvent | undefined> {
     const call = await this.#open(this.#readDeadlineMs);
     try {
-      const reading = call.client.readAll({
+      const reading = call.client.client.readAll({
         direction,
         fromPosition: from === 'end' ? 'end' : { commit: from, prepare: from },
         maxCount: 1,
@@ -315,6 +328,15 @@ export class EventStore {
       call.release();
     }
   }
+
+  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, _, signal) =>
+    appender.append(stream, messages, expected, signal);
+
+  readonly #sendUnary: Send = async ({ client: { client } }, stream, messages, expected, deadline) => {
+    const options = { expectedRevision: expected, deadline };
+    const { nextExpectedRevision, position } = await client.appendToStream(stream, [...messages], options);
+    return { revision: nextExpectedRevision, position: position?.commit };
+  };
 
   /** A server repeats an old answer without its position when the events were truncated since. */
   async #positionOf(stream: string, revision: bigint): Promise<bigint> {
@@ -339,8 +361,20 @@ export class EventStore {
   }
 }
 
-type Connection = StoreConnection<EventStoreDBClient>;
-type Call = OpenCall<EventStoreDBClient>;
+interface Connected {
+  readonly client: EventStoreDBClient;
+  readonly appender: BatchAppender;
+}
+type Connection = StoreConnection<Connected>;
+type Call = OpenCall<Connected>;
+type Send = (
+  call: Call,
+  stream: string,
+  messages: readonly EventData[],
+  expected: Revision | 'any',
+  deadlineMs: number,
+  signal: AbortSignal,
+) => Promise<{ revision: bigint; position: bigint | undefined }>;
 
 /** What the client keeps to itself and this adapter needs; version 6.2.1 is pinned and the specs notice a change. */
 interface ClientInternals {
@@ -353,14 +387,14 @@ function connectTo(url: string): Connection {
 }
 
 /**
- * Without the feature probe every append goes by the unary call, whose deadline holds and which shares no table of
- * promises with other clients (5.1 #1-#4, #6-#8; docs/adr/0010). The alternative that the client offers, credentials on
- * every call, would send a made-up name to servers that authenticate by certificate.
+ * Without the feature probe the client's own append is always the unary call, whose deadline holds and which shares no
+ * table of promises with other clients (5.1 #1-#4, #6-#8). The alternative that the client offers, credentials on every
+ * call, would send a made-up name to servers that authenticate by certificate.
  */
-function connectClient(url: string): EventStoreDBClient {
+function connectClient(url: string): Connected {
   const client = EventStoreDBClient.connectionString(apart(url));
   (client as unknown as ClientInternals).supports = () => Promise.resolve(false);
-  return client;
+  return { client, appender: new BatchAppender(client) };
 }
 
 let connections = 0;
@@ -380,7 +414,7 @@ function apart(url: string): string {
 }
 
 /** `dispose` ends open streams but leaves the channel, and with it a socket that sends keepalives, open. */
-function closeClient(client: EventStoreDBClient): void {
+function closeClient({ client }: Connected): void {
   const channel = (client as unknown as ClientInternals).getChannel();
   void client
     .dispose()
@@ -479,15 +513,33 @@ function appendFailure(error: unknown, stream: string, expected: Revision | 'any
   return new OutcomeUnknown(stream, error);
 }
 
-/** Refused by the server before writing, or never sent for want of a connection. Anything else may have been written. */
+/**
+ * Refused by the server before writing, or never sent for want of a connection. Anything else may have been written;
+ * so may what waited in a call that ended, whatever the reason given, which may be another append's.
+ */
 function surelyNotWritten(error: unknown): boolean {
+  if (error instanceof BatchCallEnded) {
+    const code = codeOf(error.cause);
+    return code === GRPC.unimplemented || (code === GRPC.unavailable && NEVER_SENT.test(error.message));
+  }
+  if (!(error instanceof Error)) return false;
   const code = codeOf(error);
-  if (code === undefined) return false;
-  if (code === GRPC.invalidArgument || code === GRPC.permissionDenied || code === GRPC.unimplemented) return true;
-  const { message } = error as Error;
-  if ((error as { type?: unknown }).type === 'not-leader') return true;
-  return code === GRPC.unavailable && /No connection established|Server Is (Not Ready|Too Busy)/.test(message);
+  const { type } = error as { type?: unknown };
+  if (type === 'not-leader' || type === 'access-denied' || code === GRPC.invalidArgument) return true;
+  if (NOT_TAKEN.test(error.message)) return true;
+  return code === GRPC.unavailable && NEVER_SENT.test(error.message);
 }
+
+/** The client replaces its channel after these, and goes to the leader that a `not-leader` (NOT_FOUND) named. */
+function reconnectsByItself(error: unknown): boolean {
+  const code = codeOf(error instanceof BatchCallEnded ? error.cause : error);
+  return code === GRPC.cancelled || code === GRPC.notFound || code === GRPC.unavailable;
+}
+
+/** What gRPC says when it found no connection to send the request on. */
+const NEVER_SENT = /No connection established/;
+/** What a server says that takes no writes at the moment. */
+const NOT_TAKEN = /Server Is (Not Ready|Too Busy)/;
 
 function readFailure(error: unknown, stream: string, call: Call): Error {
   if (error instanceof StreamDeletedError) return new StreamDeleted(stream);
