@@ -11,6 +11,7 @@ import { AggregateNotFound } from '@perennial/event-sourcing';
 import { type Logger, observeCommand } from '@perennial/platform';
 import type { CommandAnswer } from './command-answer.dto';
 import { EdgeProblem } from './edge-problem';
+import { outcomeOf } from './refusal';
 import { LOGGER } from '../../../process/src/tokens';
 import { Visibility } from '../../../process/src/visibility';
 
@@ -31,7 +32,11 @@ export class CommandDispatch {
   ): Promise<Result> {
     const { tenant, principal, correlationId } = command.context;
     const about = { tenant, principal, correlationId };
-    const result = await observeCommand(command, () => this.executed(command), this.logger, about);
+    const result = await observeCommand(command, () => this.executed(command), {
+      logger: this.logger,
+      outcomeOf,
+      about,
+    });
     if (!result.dryRun) this.visibility.noteAppended(BigInt(result.position));
     reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
     if (result.repeated) reply.header('idempotent-replayed', 'true');

@@ -77,8 +77,8 @@ export interface OperationOptions {
   readonly description?: string;
   readonly answer: Type;
   readonly status?: 200 | 201;
-  /** A read model's list, or one thing of it; both can be asked to wait for a position. */
-  readonly kind?: 'list' | 'one';
+  /** A read model's list page by page, its first rows, or one thing of it; all can be asked to wait for a position. */
+  readonly kind?: 'list' | 'rows' | 'one';
   /** What it may answer besides that which every operation of its kind may. */
   readonly problems?: readonly ProblemCode[];
 }
