@@ -22,6 +22,7 @@ const url = process.argv[3] ?? embedded.url;
 const data = { effectiveAt: '2026-01-01T00:00:00.000Z', lineItemId: randomUUID(), description: 'x'.repeat(200) };
 const client = EventStoreDBClient.connectionString(url);
 const store = EventStore.connect({ url });
+const unary = EventStore.connect({ url, appendWith: 'append' });
 const repository = new AggregateRepository(
   {
     name: 'counter',
@@ -46,7 +47,8 @@ const ways = {
   'bare client, BatchAppend': (n) => client.appendToStream(`batch-${n}`, jsonEvent({ type: 'Counted', data })),
   'bare client, Append': (n) =>
     client.appendToStream(`unary-${n}`, jsonEvent({ type: 'Counted', data }), { credentials }),
-  'adapter (Append)': (n) => store.append(`adapter-${n}`, [{ id: randomUUID(), type: 'Counted', data }], 'any'),
+  'adapter, BatchAppend': (n) => store.append(`batched-${n}`, [{ id: randomUUID(), type: 'Counted', data }], 'any'),
+  'adapter, Append': (n) => unary.append(`single-${n}`, [{ id: randomUUID(), type: 'Counted', data }], 'any'),
   'command of the repository, cached': (n) =>
     repository.change(aggregates[n], context(), () => [{ type: 'Counted', data }]),
 };
@@ -83,7 +85,7 @@ for (const [way, results] of Object.entries(rounds)) {
   );
 }
 await repository.flushSnapshots();
-await store.close();
+await Promise.all([store.close(), unary.close()]);
 await client.dispose();
 await embedded?.close();
 process.exit(0);
