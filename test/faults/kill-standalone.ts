@@ -154,7 +154,7 @@ class Campaign {
     };
     if (this.subscriptions.length === 0) await this.act();
     const workers = Array.from({ length: this.o.inFlight }, worker);
-    const moments = delay(random.between(200, 900));
+    const moments = delay(random.between(300, 1_500));
     const clock = delay(random.between(50, 200)).then(() => this.advance(random.between(5, 40)));
     await Promise.all([moments, clock]);
     const wanted = Math.min(50, this.o.inFlight);
