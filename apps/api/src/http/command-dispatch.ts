@@ -38,7 +38,9 @@ export class CommandDispatch {
       about,
     });
     if (!result.dryRun) this.visibility.noteAppended(BigInt(result.position));
-    reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
+    // A dry run of what is not there yet decides on no revision.
+    const exists = !result.revision.startsWith('-');
+    if (exists) reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
     if (result.repeated) reply.header('idempotent-replayed', 'true');
     if (result.dryRun) reply.code(200);
     else if (locate) reply.header('location', locate(result.aggregateId));
