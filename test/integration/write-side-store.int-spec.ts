@@ -26,7 +26,7 @@ describe.each(['batch-append', 'append'] as const)('event store, appending with 
 
   beforeAll(async () => {
     server = await testEventStore();
-    store = EventStore.connect({ url: server.url, appendWith });
+    store = EventStore.connect({ url: server.url, appendWith, appendDeadlineMs: 20_000 });
   });
   afterAll(async () => {
     await store.close();

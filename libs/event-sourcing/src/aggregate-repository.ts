@@ -85,6 +85,9 @@ interface Basis<State> {
 }
 
 const AGAIN = Symbol('again');
+/** Events asked for in one call by what reads on to the end, and by what looks up one command. */
+const PAGE = 10_000;
+const SMALL_PAGE = 64;
 
 /** The one way to change an aggregate, and the way to load it: design §3. */
 export class AggregateRepository<State, Event extends DomainEvent> {
@@ -179,9 +182,11 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     tenant: string,
     point: { readonly revision: bigint } | { readonly at: string },
   ): Promise<Loaded<State> | undefined> {
+    const stream = this.#names.of(this.type.name, id);
     const fold = new Fold(this.type);
-    for await (const recorded of this.#store.read(this.#names.of(this.type.name, id))) {
-      const stored = decode<Event>(recorded, this.type.catalog);
+    const head = await this.#store.last(stream);
+    if (!head) return undefined;
+    for await (const stored of this.#events(stream, 0n, head.revision)) {
       if ('at' in point ? stored.metadata.recordedAt > point.at : stored.revision > point.revision) break;
       if (stored.metadata.tenant !== tenant) return undefined;
       fold.add(stored);
@@ -310,7 +315,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     key: string,
   ): Promise<readonly StoredEvent<Event>[] | undefined> {
     for (const range of standing.keys.find(commandKey(key))) {
-      const found = await this.#scan(stream, range, (event) => event.metadata.key === key);
+      const found = await this.#scan(stream, range, standing.revision, (event) => event.metadata.key === key);
       if (range.filtered) filterHits.inc({ real: `${found.length > 0}` });
       if (found.length === 0) continue;
       const { position } = found.at(-1)!;
@@ -333,7 +338,12 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       const same = (entry: Remembered): boolean => entry.kind === kind && entry.id === id;
       let first: StoredEvent<Event> | undefined;
       for (const range of standing.keys.find(rememberedId(kind, id))) {
-        [first] = await this.#scan(stream, range, (event) => event.metadata.remembers?.some(same) ?? false);
+        [first] = await this.#scan(
+          stream,
+          range,
+          standing.revision,
+          (event) => event.metadata.remembers?.some(same) ?? false,
+        );
         if (range.filtered) filterHits.inc({ real: `${first !== undefined}` });
         if (first) break;
       }
@@ -353,21 +363,36 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   async #scan(
     stream: string,
     range: RevisionRange,
+    head: bigint,
     wanted: (event: StoredEvent<Event>) => boolean,
   ): Promise<StoredEvent<Event>[]> {
     const found: StoredEvent<Event>[] = [];
-    const pageSize = 64;
-    for (let from = range.from; ;) {
-      const maxCount = range.filtered && found.length === 0 ? Number(range.to - from) + pageSize : pageSize;
-      let read = 0;
-      for await (const recorded of this.#store.read(stream, { from, maxCount })) {
-        read += 1;
-        from = recorded.revision + 1n;
-        const event = decode<Event>(recorded, this.type.catalog);
-        if (wanted(event)) found.push(event);
-        else if (found.length > 0 || recorded.revision >= range.to) return found;
+    for await (const event of this.#events(stream, range.from, head, range.filtered ? PAGE : SMALL_PAGE)) {
+      if (wanted(event)) found.push(event);
+      else if (found.length > 0 || event.revision >= range.to) break;
+    }
+    return found;
+  }
+
+  /**
+   * The events from a revision on, decoded. Throws StoreUnavailable when the read ends before `head`, which is known to
+   * be there: a server or a proxy that goes away may end a call as if it were finished.
+   */
+  async *#events(
+    stream: string,
+    from: bigint,
+    head: bigint,
+    page = PAGE,
+  ): AsyncGenerator<StoredEvent<Event>, void, undefined> {
+    for (let next = from; ;) {
+      let count = 0;
+      for await (const recorded of this.#store.read(stream, { from: next, maxCount: page })) {
+        count += 1;
+        next = recorded.revision + 1n;
+        yield decode<Event>(recorded, this.type.catalog);
       }
-      if (read < maxCount) return found;
+      if (count < page && next > head) return;
+      if (count === 0) throw new StoreUnavailable(`a read of ${stream} ended early`, `before ${next} of ${head}`);
     }
   }
 
@@ -386,12 +411,13 @@ export class AggregateRepository<State, Event extends DomainEvent> {
 
   /** Newest snapshot and what came after it, folded while reading; without a usable snapshot all of the stream. */
   async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
-    const snapshot = await this.#snapshots.find(id);
-    let fold = snapshot && (await this.#foldFrom(id, stream, snapshot));
+    const [snapshot, head] = await Promise.all([this.#snapshots.find(id), this.#store.last(stream)]);
+    if (!head) return undefined;
+    let fold = snapshot && (await this.#foldFrom(id, stream, snapshot, head.revision));
     snapshotReads.inc({ hit: `${fold !== undefined}` });
     if (!fold) {
       fold = new Fold(this.type);
-      for await (const recorded of this.#store.read(stream)) fold.add(decode<Event>(recorded, this.type.catalog));
+      for await (const event of this.#events(stream, 0n, head.revision)) fold.add(event);
     }
     replayed.observe(fold.events);
     const { standing } = fold;
@@ -406,17 +432,18 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     id: string,
     stream: string,
     { standing, keys: json }: FoundSnapshot<State>,
+    head: bigint,
   ): Promise<Fold<State, Event> | undefined> {
-    const events = this.#store.read(stream, { from: standing.revision });
+    const events = this.#events(stream, standing.revision, head);
     try {
       const [keys, first] = await Promise.all([this.#snapshots.findKeys(id, json), events.next()]);
       if (!keys || first.done) return undefined;
-      const { revision, position, metadata } = decode<Event>(first.value, this.type.catalog);
+      const { revision, position, metadata } = first.value;
       if (revision !== standing.revision || metadata.hash !== standing.hash || metadata.tenant !== standing.tenant) {
         return undefined;
       }
       const fold = new Fold(this.type, keys, { ...standing, position });
-      for await (const recorded of events) fold.add(decode<Event>(recorded, this.type.catalog));
+      for await (const event of events) fold.add(event);
       return fold;
     } finally {
       await events.return();
