@@ -38,15 +38,21 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     // Unknown fields of a request are refused; an answer may gain some.
     if (name.endsWith('Body') && 'type' in schema) schema.additionalProperties = false;
   }
-  return withNullTypes(document) as OpenAPIObject;
+  return settled(document) as OpenAPIObject;
 }
 
-/** OpenAPI 3.1 says with a type what 3.0, which the generator writes, says with `nullable`. */
-function withNullTypes(part: unknown): unknown {
-  if (Array.isArray(part)) return part.map(withNullTypes);
+/**
+ * The document in one form: OpenAPI 3.1 says with a type what 3.0, which the generator writes, says with `nullable`; and
+ * choices are sorted, since the compiler lists those of a union type in an order that changes from build to build.
+ */
+function settled(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(settled);
   if (typeof part !== 'object' || part === null) return part;
   const { nullable, ...rest } = Object.fromEntries(
-    Object.entries(part).map(([name, value]) => [name, withNullTypes(value)]),
+    Object.entries(part).map(([name, value]) => [
+      name,
+      name === 'enum' && Array.isArray(value) ? [...(value as string[])].sort() : settled(value),
+    ]),
   );
   if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
   const { type, allOf, oneOf, ...others } = rest as Readonly<Record<string, unknown>>;
