@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { startEventStore } from '@perennial/embedded-eventstore';
-import { asOf, resetFeed } from '@perennial/event-sourcing';
+import { asOf, rebuildProjection, resetFeed, StoreDiverged } from '@perennial/event-sourcing';
 import { balances, journal } from '../support/accounts';
 import { Installation, until } from '../support/read-side';
 
@@ -56,6 +56,7 @@ describe('a store that is restored from an older backup', () => {
     await until(() => runner.health().status === 'diverged');
     expect(runner.health()).toMatchObject({ reason: expect.stringContaining('store-diverged') });
     expect(await at.rows('account_balance')).toEqual(before);
+    await expect(rebuildProjection(at.context, balances)).rejects.toThrow(StoreDiverged);
     await resetFeed(at.database.db, at.at.schema, [balances, journal]);
     await until(() => runner.health().status === 'ok');
     expect(await at.rows('account_balance')).toEqual([keptRow]);

@@ -19,7 +19,7 @@ import {
 import { EventIntake } from './projection-intake';
 import * as metrics from './projection-metrics';
 import { retryParked } from './projection-parked';
-import { rebuildProjection } from './projection-rebuild';
+import { rebuildProjection, RebuildUnderWay } from './projection-rebuild';
 import {
   type AnyDatabase,
   claimFeed,
@@ -117,7 +117,8 @@ export class ProjectionRunner {
   #mayTake: boolean;
   #caughtUp = false;
   #caughtUpAt: number | undefined;
-  #standbyLagMs: number | null = null;
+  /** What the active process has noted, while this one stands by. */
+  #elsewhere: FeedRow | undefined;
   #appended: { position: bigint; at: number } | undefined;
   #applied = 0;
   #waiters = new Set<() => void>();
@@ -164,7 +165,8 @@ export class ProjectionRunner {
     if (this.#role === 'starting') return { status: 'lagging', reason: 'starting' };
     const bound = this.#silenceMs;
     if (this.#role === 'standby') {
-      if (this.#standbyLagMs !== null && this.#standbyLagMs <= bound) return { status: 'ok', role: 'standby' };
+      const behindMs = this.#elsewhere?.caught_up_ms ?? Number.POSITIVE_INFINITY;
+      if (behindMs <= bound) return { status: 'ok', role: 'standby' };
       return { status: 'lagging', reason: 'the process that runs the projections is behind' };
     }
     const lag = this.#lagMs();
@@ -178,21 +180,25 @@ export class ProjectionRunner {
     if (this.#appended && performance.now() - this.#appended.at > bound) {
       return { status: 'silent', reason: 'what this process appended has not come back' };
     }
+    const building = this.options.projections.find(({ name }) => !this.#feed?.isLive(name));
+    if (building) return { status: 'lagging', reason: `building ${building.name}` };
     if (!this.#heartbeat.returned) return { status: 'lagging', reason: 'waiting for the first heartbeat' };
     return { status: 'ok', role: 'active' };
   }
 
   status(): ProjectionStatus[] {
+    const standby = this.#role === 'standby';
     return this.options.projections.map(({ name, version }) => {
-      const live = this.#feed?.isLive(name) ?? false;
+      const live = standby || (this.#feed?.isLive(name) ?? false);
       const trouble = this.#trouble?.status;
+      const position = standby ? this.#elsewhere?.position : this.#feed?.position;
       return {
         name,
         version,
         state: trouble === 'lagging' ? 'waiting' : (trouble ?? (live ? 'live' : 'building')),
-        position: live ? (this.#feed?.position ?? undefined) : undefined,
+        position: live ? (position ?? undefined) : undefined,
         lagEvents: this.#intake?.waiting ?? 0,
-        lagMs: this.#role === 'standby' ? (this.#standbyLagMs ?? Number.POSITIVE_INFINITY) : this.#lagMs(),
+        lagMs: standby ? (this.#elsewhere?.caught_up_ms ?? Number.POSITIVE_INFINITY) : this.#lagMs(),
         caughtUp: this.#caughtUp,
         incomplete: this.#feed?.incomplete(name) ?? 0,
       };
@@ -259,7 +265,7 @@ export class ProjectionRunner {
       if (claimed) return claimed;
       this.#trouble = undefined;
       this.#role = 'standby';
-      this.#standbyLagMs = (await readFeed(db, schema)).caught_up_ms;
+      this.#elsewhere = await readFeed(db, schema);
       this.#buildStale(signal);
       await delay(Math.min(1_000, this.#leaseMs / 3), undefined, { signal }).catch(() => undefined);
     }
@@ -429,7 +435,7 @@ export class ProjectionRunner {
   #buildStale(signal: AbortSignal): void {
     this.#building ??= this.#buildAll(signal)
       .catch((error: unknown) => {
-        if (!signal.aborted)
+        if (!signal.aborted && !(error instanceof RebuildUnderWay))
           this.options.logger.warn({ err: error }, 'building a read model failed and will be repeated');
       })
       .finally(() => (this.#building = undefined));
