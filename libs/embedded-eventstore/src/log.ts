@@ -481,8 +481,10 @@ export class EventLog {
   }
 
   private keepTail(): void {
-    for (const record of this.written) this.tailBytes += record.bytes.length;
-    this.tail.push(...this.written);
+    for (const record of this.written) {
+      this.tailBytes += record.bytes.length;
+      this.tail.push(record);
+    }
     this.written = [];
     if (this.tailBytes <= TAIL_BYTES) return;
     let dropped = 0;

@@ -232,6 +232,7 @@ describe('damage in the middle', () => {
       for (;;) {
         const page = damaged.log.after(position, 64);
         found.push(...page.map((record) => decodeRecord(record.bytes).data.toString()));
+        if (page.length === 0) return;
         position = page.at(-1)?.position as number;
       }
     }).toThrow(DamagedRecord);
