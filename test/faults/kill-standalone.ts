@@ -3,7 +3,7 @@
  * know: `node test/run.mjs test/faults/kill-standalone.ts [--rounds 30] [--seed 1] [--in-flight 64] [--max-seconds 600]`.
  * Needs dist/. Ends with 1 when something acknowledged is missing, doubled or changed.
  */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -269,10 +269,10 @@ class Campaign {
     }
   }
 
-  directory(kind: 'eventstore' | 'postgres'): string {
-    const name = readdirSync(this.dataDir).find((each) => each.startsWith(kind));
-    if (name === undefined) throw new Error(`no ${kind} directory in ${readdirSync(this.dataDir).join(', ')}`);
-    return join(this.dataDir, name);
+  private directory(kind: 'eventstore' | 'postgres'): string {
+    const path = join(this.dataDir, kind);
+    if (!existsSync(path)) throw new Error(`there is no ${path}`);
+    return path;
   }
 
   /** The whole PostgreSQL directory is gone after a kill: it is made again from the streams. */
