@@ -14,25 +14,19 @@ import {
   ProjectionFeed,
   reasonOf,
   RevisionGap,
-  tablesExist,
 } from './projection-feed';
 import { EventIntake } from './projection-intake';
 import * as metrics from './projection-metrics';
-import { retryParked } from './projection-parked';
-import { rebuildProjection, RebuildUnderWay } from './projection-rebuild';
+import { rebuildProjection, RebuildUnderWay, StoreDiverged } from './projection-rebuild';
+import { prepareFeed } from './projection-start';
 import {
   type AnyDatabase,
   claimFeed,
   createFeedTables,
   type FeedRow,
-  forProjection,
-  noteModel,
   readFeed,
   readModels,
-  readParked,
   releaseFeed,
-  resetFeed,
-  stopModel,
 } from './projection-tables';
 import { ProjectionWatch } from './projection-watch';
 import { streamNames, type StreamNames } from './streams';
@@ -74,16 +68,6 @@ export interface ProjectionStatus {
   readonly lagMs: number;
   readonly caughtUp: boolean;
   readonly incomplete: number;
-}
-
-/** What only a newer build, an operator or a repaired store can end. */
-class Stopped extends Error {
-  constructor(
-    readonly reason: string,
-    cause: unknown,
-  ) {
-    super(reasonOf(cause), { cause });
-  }
 }
 
 class Silent extends Error {}
@@ -240,9 +224,7 @@ export class ProjectionRunner {
     const claimed = await this.#claim(outer);
     if (!claimed) return;
     try {
-      const row = await this.#sameHistory(claimed);
-      await this.#findModels(row);
-      await this.#retryParked();
+      const row = await prepareFeed(this.options, claimed);
       await this.#follow(row, outer);
     } finally {
       this.#role = 'starting';
@@ -270,57 +252,6 @@ export class ProjectionRunner {
       await delay(Math.min(1_000, this.#leaseMs / 3), undefined, { signal }).catch(() => undefined);
     }
     return undefined;
-  }
-
-  /** Whether the store still holds what was read from it; else the rows are of another history. */
-  async #sameHistory(row: FeedRow): Promise<FeedRow> {
-    const { db, schema, store, projections, logger, onDiverged } = this.options;
-    if (row.position === null || row.position_id === null) return row;
-    if ((await store.readAt(row.position))?.id === row.position_id) return row;
-    // Heartbeats and what others write may have been truncated since; an aggregate's event never is.
-    const { event_position, event_id } = row;
-    if (event_position !== null && (await store.readAt(event_position))?.id === event_id) {
-      return { ...row, position: event_position, position_id: event_id };
-    }
-    if (event_position === null && ((await store.headPosition()) ?? -1n) >= row.position) {
-      return { ...row, position: null, position_id: null };
-    }
-    logger.error(
-      { position: row.position.toString() },
-      'the store is not the one that the projections were built from',
-    );
-    metrics.projectionFailures.inc({ kind: 'store-diverged' });
-    if (onDiverged === 'stop') {
-      const what = 'store-diverged: the event store does not hold what the read models were built from';
-      throw new Stopped('diverged', new Error(`${what}; see projections rebuild --all`));
-    }
-    await resetFeed(db, schema, projections);
-    throw new LeaseLost();
-  }
-
-  /** Makes the tables of a new installation and finds out which models another version has built. */
-  async #findModels(row: FeedRow): Promise<void> {
-    const { db, schema, projections } = this.options;
-    const built = await readModels(db, schema);
-    for (const projection of projections) {
-      const { name, version } = projection;
-      const was = built.get(name);
-      if (was !== undefined && was > version) throw new NewerModel(name, was);
-      if (was === undefined && row.position === null) {
-        await db.transaction().execute(async (tx) => {
-          if (!(await tablesExist(tx, schema, projection))) await projection.create(forProjection(tx), schema);
-          await noteModel(tx, schema, projection);
-        });
-      } else if (was !== undefined && was < version) await stopModel(db, schema, name);
-    }
-  }
-
-  /** A new build may well take what an earlier one failed on. */
-  async #retryParked(): Promise<void> {
-    const { db, schema } = this.options;
-    for (const { projection, stream } of await readParked(db, schema)) {
-      await retryParked(this.options, { projection, stream, skip: false });
-    }
   }
 
   async #follow(row: FeedRow, outer: AbortSignal): Promise<void> {
@@ -486,7 +417,7 @@ export class ProjectionRunner {
     } else if (error instanceof Silent) {
       metrics.subscriptionRestarts.inc();
       logger.warn('the subscription has gone silent and is restarted');
-    } else if (error instanceof Stopped) {
+    } else if (error instanceof StoreDiverged) {
       this.#trouble = { status: 'diverged', reason: error.message };
     } else if (isFinal(error)) {
       metrics.projectionFailures.inc({ kind: error.name });
