@@ -16,7 +16,7 @@ import {
 import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
 import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
 import type { EventStore } from './event-store';
-import { type RevisionRange, commandKey, rememberedId } from './key-filter';
+import { type KeyMemory, type RevisionRange, commandKey, rememberedId } from './key-filter';
 import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
 import { Fold, advance } from './standing';
 import { StreamQueue, turn } from './stream-queue';
@@ -206,22 +206,26 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     for (let attempt = 0; ; attempt++) {
       let failure: Error;
       try {
-        const answer = await this.#attempt(command);
+        const answer = await this.#attempt(command, attempt > 0);
         if (answer !== AGAIN) return answer;
         failure = new BudgetExhausted(command.stream);
+        // Short, because the other writer is at work: who waits longer than an append takes never comes first.
+        await pause(attempt, command.deadline, 20);
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         failure = error;
+        this.#cache.delete(command.stream);
+        await pause(attempt, command.deadline);
       }
-      this.#cache.delete(command.stream);
-      await pause(attempt, command.deadline);
       if (performance.now() >= command.deadline) throw failure;
     }
   }
 
-  async #attempt(command: Command<State, Event>): Promise<Change<Event> | typeof AGAIN> {
+  async #attempt(command: Command<State, Event>, contended: boolean): Promise<Change<Event> | typeof AGAIN> {
     const { id, stream, context } = command;
-    const { standing, proven } = await this.#basis(id, stream);
+    const { standing, proven } = contended
+      ? { standing: await this.#catchUp(id, stream), proven: true }
+      : await this.#basis(id, stream);
     /** A "no" decided on a cached state is given only when the stream's head still is what was decided on. */
     const confirmed = async (): Promise<boolean> => proven || !standing || this.#isHead(stream, standing);
     const refuse = async (error: unknown): Promise<typeof AGAIN> => {
@@ -413,7 +417,9 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
     const [snapshot, head] = await Promise.all([this.#snapshots.find(id), this.#store.last(stream)]);
     if (!head) return undefined;
-    let fold = snapshot && (await this.#foldFrom(id, stream, snapshot, head.revision));
+    let fold =
+      snapshot &&
+      (await this.#foldOnto(stream, snapshot.standing, this.#snapshots.findKeys(id, snapshot.keys), head.revision));
     snapshotReads.inc({ hit: `${fold !== undefined}` });
     if (!fold) {
       fold = new Fold(this.type);
@@ -427,16 +433,35 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     return standing;
   }
 
-  /** Undefined when the stream does not confirm the snapshot, or its key filter is not whole. */
-  async #foldFrom(
-    id: string,
+  /**
+   * The cached standing with what other writers appended since. A process that reads all again after each conflict never
+   * comes first against one that need not; without a cached standing, or when the stream does not go on from it, it does.
+   */
+  async #catchUp(id: string, stream: string): Promise<Standing<State> | undefined> {
+    const cached = this.#cache.get(stream);
+    if (!cached) return this.#read(id, stream);
+    const head = await this.#store.last(stream);
+    const fold = head && (await this.#foldOnto(stream, cached, Promise.resolve(cached.keys), head.revision));
+    if (!fold?.standing) {
+      this.#cache.delete(stream);
+      return this.#read(id, stream);
+    }
+    this.#keep(stream, fold.standing);
+    // Also here, or the keys of a process that only follows another would never leave its memory.
+    this.#snapshotWhenCrossed(id, cached.revision, fold.standing);
+    return fold.standing;
+  }
+
+  /** Undefined when the stream does not hold the standing's last event as it was, or the keys are not whole. */
+  async #foldOnto(
     stream: string,
-    { standing, keys: json }: FoundSnapshot<State>,
+    standing: FoundSnapshot<State>['standing'],
+    loading: Promise<KeyMemory | undefined>,
     head: bigint,
   ): Promise<Fold<State, Event> | undefined> {
     const events = this.#events(stream, standing.revision, head);
     try {
-      const [keys, first] = await Promise.all([this.#snapshots.findKeys(id, json), events.next()]);
+      const [keys, first] = await Promise.all([loading, events.next()]);
       if (!keys || first.done) return undefined;
       const { revision, position, metadata } = first.value;
       if (revision !== standing.revision || metadata.hash !== standing.hash || metadata.tenant !== standing.tenant) {
