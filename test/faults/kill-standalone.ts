@@ -107,24 +107,35 @@ class Campaign {
     const { random } = this;
     const key = `k${(this.keys += 1)}-${random.word(8)}`;
     const id = this.subscriptions.length > 0 ? random.pick(this.subscriptions) : undefined;
+    const dice = id === undefined || (this.subscriptions.length < 30 && random.chance(0.05)) ? 0 : random.next();
     const of = (rest: string, body: unknown) =>
       this.journal.send(this.http, key, `/v1/subscriptions/${id}/${rest}`, body);
-    const dice = id === undefined || (this.subscriptions.length < 30 && random.chance(0.03)) ? 0 : random.next();
-    if (dice === 0) {
+    if (id === undefined || dice === 0) {
       const started = await this.journal.send(this.http, key, '/v1/subscriptions', this.newSubscription());
       if (started.answer) this.subscriptions.push(started.answer.id);
-    } else if (dice < 0.75)
-      await of('line-items', {
+      return;
+    }
+    const done = await this.change(of, dice);
+    // Those that have ended take no more commands; those that are paused go on, so that most commands do something.
+    if (done.code === 'subscription-canceled' && this.subscriptions.includes(id))
+      this.subscriptions.splice(this.subscriptions.indexOf(id), 1);
+    if (done.code === 'no-open-period')
+      await this.journal.send(this.http, `${key}-resume`, `/v1/subscriptions/${id}/resume`, {});
+  }
+
+  private change(of: (rest: string, body: unknown) => Promise<Journaled>, dice: number): Promise<Journaled> {
+    const { random } = this;
+    if (dice < 0.8)
+      return of('line-items', {
         lineItemId: `item-${this.keys}`,
         description: 'Work',
         unitPrice: String(random.between(1, 9_999)),
         quantity: random.pick(['1', '2', '0.5']),
       });
-    else if (dice < 0.8) await of('roll-over', { periodNumber: random.between(1, 40) });
-    else if (dice < 0.87) await of('pause', {});
-    else if (dice < 0.95) await of('resume', {});
-    else if (dice < 0.98) await of('cancel', { at: 'period-end' });
-    else await of('undo-cancellation', {});
+    if (dice < 0.86) return of('roll-over', { periodNumber: random.between(1, 40) });
+    if (dice < 0.9) return of('pause', {});
+    if (dice < 0.97) return of('resume', {});
+    return random.chance(0.5) ? of('cancel', { at: 'period-end' }) : of('undo-cancellation', {});
   }
 
   private newSubscription(): object {
