@@ -100,6 +100,8 @@ class Fuzz {
   private readonly sent: Asked[] = [];
   /** Id of a subscription or an API key → keys of commands that it has taken. */
   private readonly keysOf = new Map<string, string[]>();
+  /** Subscriptions with a line item that was added to them. */
+  private readonly added: { readonly subscriptionId: string; readonly lineItemId: string }[] = [];
   private clock = Date.UTC(2026, 0, 1);
   private keys = 0;
 
@@ -180,8 +182,6 @@ class Fuzz {
         return random.pick(['0', '1', '1999', '0.04', '12.345', '999999999999']);
       case 'quantity':
         return random.pick(['0', '1', '2.5', '3', '999999999999']);
-      case 'credit':
-        return random.chance(0.9) ? 'none' : 'prorated';
       case 'periodNumber':
         return random.between(1, 6);
       case 'now':
@@ -229,6 +229,10 @@ class Fuzz {
         else if (random.chance(0.05)) headers['if-match'] = random.pick(['*', `"${random.between(0, 9)}"`]);
       } else if (required ? !(intent === '400' && random.chance(0.3)) : random.chance(0.2))
         headers[name.toLowerCase()] = value.replace(/[^\x20-\x7e]/g, '?');
+    }
+    if (path.includes('/line-items/') && this.added.length > 0 && random.chance(0.6)) {
+      const { subscriptionId, lineItemId } = random.pick(this.added.slice(-20));
+      path = operation.path.replace('{subscriptionId}', subscriptionId).replace('{lineItemId}', lineItemId);
     }
     if (operation.parameters.some(({ name }) => name === 'at') && operation.path.includes('audit')) {
       query.delete(random.chance(0.5) ? 'at' : 'atRevision');
@@ -306,6 +310,7 @@ class Fuzz {
     if (status >= 500 || status === 429) this.violations.push(`${told}: ${status} ${JSON.stringify(answer.body)}`);
     this.check(operation, answer, told);
     if (status < 300) this.learn(asked, answer);
+    else if (code === 'subscription-canceled' && this.random.chance(0.5)) this.forget(url);
     else if (code === 'revision-mismatch' || code === 'period-not-elapsed') this.keep(asked);
   }
 
@@ -324,6 +329,13 @@ class Fuzz {
       );
     if (status >= 400 && body?.status !== status)
       this.violations.push(`${told}: the problem says ${body?.status}, not ${status}`);
+  }
+
+  /** Most commands should meet a subscription that still lives. */
+  private forget(url: string): void {
+    const pool = this.pools['subscriptionId'] ?? [];
+    const at = pool.findIndex((id) => url.includes(id));
+    if (at >= 0) pool.splice(at, 1);
   }
 
   private keep(asked: Asked): void {
@@ -353,7 +365,10 @@ class Fuzz {
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);
-    if (path.endsWith('/line-items')) note('lineItemId', request?.['lineItemId']);
+    if (path.endsWith('/line-items') && body.dryRun === false) {
+      note('lineItemId', request?.['lineItemId']);
+      this.added.push({ subscriptionId: body.id, lineItemId: String(request?.['lineItemId']) });
+    }
     note('minPosition', body.position);
     note('cursor', body.nextCursor);
     for (const item of body.items ?? []) {

@@ -40,9 +40,9 @@ export class Values {
   /** A value that the schema allows; optional properties are there half of the time. */
   valid(schema: Schema, name = ''): unknown {
     const s = this.resolve(schema);
+    if (s.enum) return this.random.pick(s.enum);
     const plausible = this.plausible(name, this.random);
     if (plausible !== undefined) return plausible;
-    if (s.enum) return this.random.pick(s.enum);
     switch (s.type ?? 'string') {
       case 'object':
         return this.object(s);
