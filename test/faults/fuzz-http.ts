@@ -386,13 +386,24 @@ class Fuzz {
     );
   }
 
-  /** Aims at what chance has left out. */
+  /** Aims at what chance has left out, with a subscription that has just begun among those to choose from. */
   async aim(): Promise<void> {
+    const start = this.operations.find(({ method, path }) => method === 'post' && path === '/v1/subscriptions');
+    if (start) await this.ask(this.compose(start, 'use'));
     for (const each of this.missing()) {
       const [method, path, status = ''] = each.split(' ');
       const operation = this.operations.find((one) => one.method.toUpperCase() === method && one.path === path);
-      const intent = (intents as readonly string[]).includes(status) ? (status as Intent) : 'use';
-      if (operation) await this.ask(this.compose(operation, this.random.chance(0.8) ? intent : 'use'));
+      if (!operation) continue;
+      const intent = intents.find((one) => one === status) ?? 'use';
+      const asked = this.compose(operation, this.random.chance(0.8) ? intent : 'use');
+      const recent = this.random.pick((this.pools['subscriptionId'] ?? []).slice(-3));
+      const url =
+        this.random.chance(0.5) && intent !== '404'
+          ? asked.url.replace(/(subscriptions)\/[^/?]+/, `$1/${recent}`)
+          : asked.url;
+      // Of what creates something, 200 is the answer to a dry run.
+      const dry = status === '200' && operation.statuses.includes('201') && !url.includes('dryRun');
+      await this.ask({ ...asked, url: dry ? `${url}${url.includes('?') ? '&' : '?'}dryRun=true` : url });
     }
   }
 }
