@@ -2,29 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AllStreamSubscription,
   type EventData,
-  EventStoreDBClient,
-  StreamDeletedError,
   StreamNotFoundError,
-  WrongExpectedVersionError,
   binaryEvent,
   jsonEvent,
   streamNameFilter,
 } from '@eventstore/db-client';
-import type { Channel } from '@grpc/grpc-js';
 import { validate as isUuid } from 'uuid';
-import {
-  AppendTooLarge,
-  CorruptEvent,
-  OutcomeUnknown,
-  type Revision,
-  RevisionConflict,
-  StoreUnavailable,
-  StreamDeleted,
-} from './errors';
+import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { BatchAppender, BatchCallEnded } from './batch-append';
+import { BatchCallEnded } from './batch-append';
 import { assertJson } from './event-codec';
-import { type OpenCall, StoreConnection } from './store-connection';
+import { type Call, type Connection, connectTo } from './store-client';
+import { GRPC, appendFailure, codeOf, readFailure, reconnectsByItself } from './store-failures';
 
 /** An event to append: JSON data, or bytes. */
 export interface NewEvent {
@@ -77,15 +66,6 @@ export interface SubscribeOptions {
 }
 
 const CHECKPOINT_EVERY_WINDOWS = 8;
-const GRPC = {
-  cancelled: 1,
-  invalidArgument: 3,
-  notFound: 5,
-  unimplemented: 12,
-  unavailable: 14,
-  dataLoss: 15,
-} as const;
-
 /**
  * The one door to EventStoreDB/KurrentDB. It meets the defects of `@eventstore/db-client` 6.2.1
  * (test/integration/write-side-defects.int-spec.ts lists them): every call has a deadline of its own, nothing is ever sent twice by
@@ -164,7 +144,8 @@ export class EventStore {
       }
     } catch (error) {
       if (error instanceof StreamNotFoundError) return;
-      throw readFailure(error, stream, call);
+      if (error instanceof StoreUnavailable) call.replace();
+      throw readFailure(error, stream);
     } finally {
       call.release();
     }
@@ -323,7 +304,8 @@ export class EventStore {
       return undefined;
     } catch (error) {
       if (codeOf(error) === GRPC.invalidArgument) return undefined;
-      throw readFailure(error, '$all', call);
+      if (error instanceof StoreUnavailable) call.replace();
+      throw readFailure(error, '$all');
     } finally {
       call.release();
     }
@@ -361,12 +343,6 @@ export class EventStore {
   }
 }
 
-interface Connected {
-  readonly client: EventStoreDBClient;
-  readonly appender: BatchAppender;
-}
-type Connection = StoreConnection<Connected>;
-type Call = OpenCall<Connected>;
 type Send = (
   call: Call,
   stream: string,
@@ -375,53 +351,6 @@ type Send = (
   deadlineMs: number,
   signal: AbortSignal,
 ) => Promise<{ revision: bigint; position: bigint | undefined }>;
-
-/** What the client keeps to itself and this adapter needs; version 6.2.1 is pinned and the specs notice a change. */
-interface ClientInternals {
-  supports(): Promise<boolean>;
-  getChannel(): Promise<Channel>;
-}
-
-function connectTo(url: string): Connection {
-  return new StoreConnection(() => connectClient(url), closeClient);
-}
-
-/**
- * Without the feature probe the client's own append is always the unary call, whose deadline holds and which shares no
- * table of promises with other clients (5.1 #1-#4, #6-#8). The alternative that the client offers, credentials on every
- * call, would send a made-up name to servers that authenticate by certificate.
- */
-function connectClient(url: string): Connected {
-  const client = EventStoreDBClient.connectionString(apart(url));
-  (client as unknown as ClientInternals).supports = () => Promise.resolve(false);
-  return { client, appender: new BatchAppender(client) };
-}
-
-let connections = 0;
-
-/**
- * gRPC shares one connection between all channels to the same target with the same settings: a new client would talk
- * through the frozen connection of the one that it replaces, and subscriptions would take the streams of reads. A
- * keepalive interval that differs by a millisecond keeps them apart; the client offers no other setting that does.
- */
-function apart(url: string): string {
-  const stated = /[?&]keepAliveInterval=(-?\d+)/i.exec(url);
-  const interval = Number(stated?.[1] ?? 10_000);
-  if (interval < 0) return url;
-  const setting = `keepAliveInterval=${interval + (connections++ % 1_000)}`;
-  if (stated) return url.replace(/keepAliveInterval=-?\d+/i, setting);
-  return url.includes('?') ? `${url}&${setting}` : `${url}?${setting}`;
-}
-
-/** `dispose` ends open streams but leaves the channel, and with it a socket that sends keepalives, open. */
-function closeClient({ client }: Connected): void {
-  const channel = (client as unknown as ClientInternals).getChannel();
-  void client
-    .dispose()
-    .then(() => channel)
-    .then((open) => open.close())
-    .catch(ignore);
-}
 
 interface ClientEvent {
   readonly streamId: string;
@@ -499,63 +428,6 @@ function toRecorded(event: ClientEvent): RecordedEvent {
   const { streamId, revision, id, type, isJson, data, metadata, position } = event;
   if (position === undefined) throw new CorruptEvent(streamId, revision, 'the server gave no position');
   return { stream: streamId, revision, position: position.commit, id, type, isJson, data, metadata };
-}
-
-function appendFailure(error: unknown, stream: string, expected: Revision | 'any'): Error {
-  if (error instanceof WrongExpectedVersionError) {
-    return new RevisionConflict(stream, expected, error.actualVersion);
-  }
-  if (error instanceof StreamDeletedError) return new StreamDeleted(stream);
-  if (error instanceof Error && 'maxAppendSize' in error) {
-    return new AppendTooLarge(stream, Number.NaN, error.maxAppendSize as number);
-  }
-  if (surelyNotWritten(error)) return new StoreUnavailable(`an append to ${stream} was not taken`, error);
-  return new OutcomeUnknown(stream, error);
-}
-
-/**
- * Refused by the server before writing, or never sent for want of a connection. Anything else may have been written;
- * so may what waited in a call that ended, whatever the reason given, which may be another append's.
- */
-function surelyNotWritten(error: unknown): boolean {
-  if (error instanceof BatchCallEnded) {
-    const code = codeOf(error.cause);
-    return code === GRPC.unimplemented || (code === GRPC.unavailable && NEVER_SENT.test(error.message));
-  }
-  if (!(error instanceof Error)) return false;
-  const code = codeOf(error);
-  const { type } = error as { type?: unknown };
-  if (type === 'not-leader' || type === 'access-denied' || code === GRPC.invalidArgument) return true;
-  if (NOT_TAKEN.test(error.message)) return true;
-  return code === GRPC.unavailable && NEVER_SENT.test(error.message);
-}
-
-/** The client replaces its channel after these, and goes to the leader that a `not-leader` (NOT_FOUND) named. */
-function reconnectsByItself(error: unknown): boolean {
-  const code = codeOf(error instanceof BatchCallEnded ? error.cause : error);
-  return code === GRPC.cancelled || code === GRPC.notFound || code === GRPC.unavailable;
-}
-
-/** What gRPC says when it found no connection to send the request on. */
-const NEVER_SENT = /No connection established/;
-/** What a server says that takes no writes at the moment. */
-const NOT_TAKEN = /Server Is (Not Ready|Too Busy)/;
-
-function readFailure(error: unknown, stream: string, call: Call): Error {
-  if (error instanceof StreamDeletedError) return new StreamDeleted(stream);
-  if (error instanceof CorruptEvent) return error;
-  if (codeOf(error) === GRPC.dataLoss) return new CorruptEvent(stream, undefined, 'the store reports damage', error);
-  if (error instanceof StoreUnavailable) {
-    call.replace();
-    return error;
-  }
-  return new StoreUnavailable(`a read of ${stream} failed`, error);
-}
-
-/** The gRPC status; also of a raw error that the client did not convert (5.1#8). */
-function codeOf(error: unknown): number | undefined {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'number' ? code : undefined;
 }
 
 function ignore(): void {}
