@@ -379,7 +379,9 @@ describe('defects of the client', () => {
       expect(results.filter((result) => result === 'done')).toHaveLength(90);
       expect(results.filter((result) => result === 'StoreUnavailable')).toHaveLength(11);
       await Promise.all(held.map((read) => read.return()));
-      expect(await outcome(adapter.read('odd').next())).toBe('done');
+      const free = adapter.read('odd');
+      expect(await outcome(free.next())).toBe('done');
+      await free.return();
     });
   });
 

@@ -376,7 +376,7 @@ async function* guarded<T>(reading: ClientRead<T>, silenceMs: number): AsyncGene
   const silence = setTimeout(() => {
     if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
     else silence.refresh();
-  }, silenceMs);
+  }, silenceMs).unref();
   try {
     for await (const item of reading) {
       waiting = false;
