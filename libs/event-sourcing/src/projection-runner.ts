@@ -103,7 +103,9 @@ export class ProjectionRunner {
   #caughtUpAt: number | undefined;
   /** What the active process has noted, while this one stands by. */
   #elsewhere: FeedRow | undefined;
-  #appended: { position: bigint; at: number } | undefined;
+  /** What this process appended and has not seen come back: the one that is waited for, and the last one. */
+  #appended: { readonly position: bigint; readonly at: number } | undefined;
+  #lastAppended: { readonly position: bigint; readonly at: number } | undefined;
   #applied = 0;
   #waiters = new Set<() => void>();
 
@@ -133,9 +135,11 @@ export class ProjectionRunner {
 
   /** That this process appended something here: `health` then demands that it comes back through the subscription. */
   noteAppended(position: bigint): void {
-    if (this.#role !== 'active' || (this.#appended && this.#appended.position >= position)) return;
-    if ((this.#feed?.position ?? -1n) >= position) return;
-    this.#appended = { position, at: this.#appended?.at ?? performance.now() };
+    if (this.#role !== 'active' || (this.#feed?.position ?? -1n) >= position) return;
+    const noted = { position, at: performance.now() };
+    if (position > (this.#lastAppended?.position ?? -1n)) this.#lastAppended = noted;
+    // Under steady writes the newest is never back yet: each one that is waited for is let come back first.
+    this.#appended ??= noted;
   }
 
   /** `standby`: another process writes the rows. */
@@ -389,7 +393,10 @@ export class ProjectionRunner {
 
   #passed(events: readonly FeedEvent[], feed: ProjectionFeed): void {
     for (const event of events) if (!event.aggregate) this.#heartbeat.seen(event.id);
-    if (this.#appended && (feed.position ?? -1n) >= this.#appended.position) this.#appended = undefined;
+    const position = feed.position ?? -1n;
+    if (this.#appended && position >= this.#appended.position) {
+      this.#appended = (this.#lastAppended?.position ?? -1n) > position ? this.#lastAppended : undefined;
+    }
     for (const waiter of [...this.#waiters]) waiter();
   }
 
