@@ -1,5 +1,6 @@
 import { Type } from 'class-transformer';
 import {
+  IsObject,
   ArrayMaxSize,
   ArrayMinSize,
   IsArray,
@@ -82,6 +83,7 @@ export class ItemBody {
   readonly timing!: 'advance' | 'arrears';
 
   @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => FlatPriceBody)
   readonly price!: FlatPriceBody;
@@ -114,6 +116,7 @@ export class StartSubscriptionBody {
   readonly paymentTermsDays?: number;
 
   @Optional()
+  @IsObject()
   @ValidateNested()
   @ValidateBy({
     name: 'isEither',
@@ -129,6 +132,7 @@ export class StartSubscriptionBody {
   readonly anchor?: AnchorBody;
 
   @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => IntervalBody)
   readonly interval!: IntervalBody;
@@ -137,6 +141,7 @@ export class StartSubscriptionBody {
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(1)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => ItemBody)
   readonly items!: ItemBody[];
@@ -180,6 +185,7 @@ export class AddLineItemBody {
 
   /** When it was rendered; the day of adding when left out. */
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => ServiceBody)
   readonly service?: ServiceBody;
