@@ -49,7 +49,8 @@ module.exports = {
       comment: 'only the adapter knows the client; the embedded server uses its generated definitions',
       from: {
         path: '^(libs|apps)/',
-        pathNot: '(^libs/event-sourcing/src/event-store\\.ts|^libs/embedded-eventstore/|\\.(spec|int-spec)\\.ts$)',
+        pathNot:
+          '(^libs/event-sourcing/src/(event-store|batch-append|store-client|store-failures)\\.ts|^libs/embedded-eventstore/|\\.(spec|int-spec)\\.ts$)',
       },
       to: { path: '@eventstore/db-client' },
     },

@@ -9,6 +9,7 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         process: 'readonly',
+        setInterval: 'readonly',
         console: 'readonly',
         module: 'readonly',
         URL: 'readonly',

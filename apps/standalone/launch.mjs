@@ -86,4 +86,7 @@ const child = spawn(process.execPath, [...program, ...args], { cwd: root, stdio:
 // A terminal's Ctrl-C reaches the child by itself; what a supervisor sends to this process alone is handed on.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));
+// npm hands SIGTERM to a shell that dies without telling anyone: this process is then somebody else's child.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 250).unref();
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

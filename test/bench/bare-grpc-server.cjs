@@ -43,7 +43,9 @@ function record(url, count) {
 async function main() {
   const messages = await record(process.argv[2], Number(process.argv[3]));
   const server = new grpc.Server();
-  server.addService(ServerFeaturesService, { getSupportedMethods: (_, answer) => answer(null, new SupportedMethods()) });
+  server.addService(ServerFeaturesService, {
+    getSupportedMethods: (_, answer) => answer(null, new SupportedMethods()),
+  });
   server.addService(
     { read: { ...StreamsService.read, responseSerialize: raw } },
     {

@@ -2,12 +2,14 @@
 // ratios within a run mean anything on a shared machine.
 //   npm run build && node test/bench/eventstore-bench.mjs [--rounds 3] [--seconds 2] [--events 40000] [--callers 64]
 // Rates are per second. Servers run in processes of their own; the client is the bare @eventstore/db-client.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -20,7 +22,9 @@ const { values } = parseArgs({
     main: { type: 'string' },
   },
 });
-const [rounds, seconds, events, callers] = ['rounds', 'seconds', 'events', 'callers'].map((name) => Number(values[name]));
+const [rounds, seconds, events, callers] = ['rounds', 'seconds', 'events', 'callers'].map((name) =>
+  Number(values[name]),
+);
 const require = createRequire(import.meta.url);
 const { EventStoreDBClient, START, jsonEvent, streamNameFilter } = require('@eventstore/db-client');
 const here = dirname(fileURLToPath(import.meta.url));
@@ -86,10 +90,14 @@ function syncRate() {
 /** Reads `events` events of matching streams through a filtered subscription to $all, from the start. */
 async function catchUp(url) {
   const client = EventStoreDBClient.connectionString(url);
-  const subscription = client.subscribeToAll({ fromPosition: START, filter: streamNameFilter({ prefixes: ['catchup-'] }) });
+  const subscription = client.subscribeToAll({
+    fromPosition: START,
+    filter: streamNameFilter({ prefixes: ['catchup-'] }),
+  });
   let count = 0;
   let began = 0;
-  for await (const _ of subscription) {
+  for await (const resolved of subscription) {
+    if (resolved.event === undefined) continue;
     if (count === 0) began = performance.now();
     if (++count === events) break;
   }
@@ -128,7 +136,14 @@ try {
   for (let round = 0; round < rounds; round++) {
     for (const [name, measure] of Object.entries(measures)) results.get(name).push(await measure());
   }
-  const median = (name, key) => percentile(results.get(name).map((r) => r[key]).sort((a, b) => a - b), 0.5);
+  const median = (name, key) =>
+    percentile(
+      results
+        .get(name)
+        .map((r) => r[key])
+        .sort((a, b) => a - b),
+      0.5,
+    );
   console.log(`${rounds} rounds of ${seconds} s, ${callers} callers, ${events} events to catch up; medians`);
   console.table(
     Object.fromEntries(
@@ -138,7 +153,10 @@ try {
           'per second': Math.round(median(name, 'rate')),
           'p50 ms': median(name, 'p50')?.toFixed?.(1) ?? '',
           'p99 ms': median(name, 'p99')?.toFixed?.(1) ?? '',
-          'each round': results.get(name).map((r) => Math.round(r.rate)).join(' '),
+          'each round': results
+            .get(name)
+            .map((r) => Math.round(r.rate))
+            .join(' '),
         },
       ]),
     ),

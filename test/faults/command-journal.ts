@@ -9,6 +9,8 @@ export interface Journaled {
   /** The answer of the acknowledgement. */
   answer?: { readonly id: string; readonly revision: string; readonly events: number };
   status?: number;
+  /** Of the refusal. */
+  code?: string;
 }
 
 /** What a caller writes down of its commands: what it has been told, and what it does not know. */
@@ -61,5 +63,6 @@ export class CommandJournal {
       command.state = 'refused';
     }
     command.status = status;
+    if (status >= 400) command.code = String(body?.code);
   }
 }

@@ -1,9 +1,16 @@
 import { type AddressInfo, type Server as NetServer, type Socket, connect, createServer } from 'node:net';
 import { Metadata, Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb';
-import { type AppendReq, AppendResp, ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb';
+import {
+  type AppendReq,
+  AppendResp,
+  type BatchAppendReq,
+  type BatchAppendResp,
+  ReadReq,
+  ReadResp,
+} from '@eventstore/db-client/generated/streams_pb';
 import { StreamIdentifier, UUID } from '@eventstore/db-client/generated/shared_pb';
-import type { ServerReadableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerReadableStream, sendUnaryData } from '@grpc/grpc-js';
 
 const url = (server: NetServer): string => `esdb://127.0.0.1:${(server.address() as AddressInfo).port}?tls=false`;
 
@@ -111,19 +118,20 @@ export async function oddServer(options: { data?: string; leader?: string }): Pr
     };
     push();
   };
-  const append = (_: ServerReadableStream<AppendReq, AppendResp>, answer: sendUnaryData<AppendResp>): void => {
+  const notLeader = () => {
     const { hostname, port } = new URL(options.leader!.replace('esdb:', 'http:'));
     const metadata = new Metadata();
     metadata.set('exception', 'not-leader');
     metadata.set('leader-endpoint-host', hostname);
     metadata.set('leader-endpoint-port', port);
-    answer({ code: status.NOT_FOUND, details: 'not the leader', metadata });
+    return { code: status.NOT_FOUND, details: 'not the leader', metadata };
   };
+  const append = (_: ServerReadableStream<AppendReq, AppendResp>, answer: sendUnaryData<AppendResp>): void =>
+    answer(notLeader());
+  const batchAppend = (call: ServerDuplexStream<BatchAppendReq, BatchAppendResp>): void =>
+    void call.on('data', () => call.emit('error', notLeader()));
   const unused = (): void => undefined;
-  server.addService(
-    StreamsService as never,
-    { read, append, delete: unused, tombstone: unused, batchAppend: unused } as never,
-  );
+  server.addService(StreamsService, { read, append, delete: unused, tombstone: unused, batchAppend });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),

@@ -463,6 +463,23 @@ describe('aggregate repository', () => {
       expect(await balance()).toBe(6);
     });
 
+    faulty('a read that the server ends early, as if it were finished, is not taken for the whole stream', async () => {
+      for (let n = 0; n < 9; n++) await a.accounts.change(id, context(`${n}`), deposit(1));
+      const first = await a.accounts.change(id, context('last'), deposit(1));
+      server.embedded!.faults.endReadsSilentlyAfter = 4;
+      try {
+        expect((await process.accounts.load(id, 'acme'))?.state.balance).toBe(10);
+        expect((await process.accounts.loadAt(id, 'acme', { revision: 9n }))?.state.balance).toBe(9);
+        expect((await process.accounts.loadAt(id, 'acme', { at: '2026-06-01T00:00:00.000Z' }))?.state.balance).toBe(10);
+        await expect(process.accounts.change(id, context('last'), deposit(1))).resolves.toEqual({
+          ...first,
+          repeated: true,
+        });
+      } finally {
+        server.embedded!.faults.endReadsSilentlyAfter = undefined;
+      }
+    });
+
     faulty('a late answer changes nothing', async () => {
       server.embedded!.faults.answerAppendsAfterMs = 400;
       await Promise.all(['1', '2', '3'].map((key) => process.accounts.change(id, context(key), deposit(1))));

@@ -19,14 +19,14 @@ const event = (n = 0, id: string = randomUUID()): NewEvent => ({
 });
 const some = (count: number): NewEvent[] => Array.from({ length: count }, (_, n) => event(n));
 
-describe('event store', () => {
+describe.each(['batch-append', 'append'] as const)('event store, appending with %s', (appendWith) => {
   let server: TestEventStore;
   let store: EventStore;
   let stream: string;
 
   beforeAll(async () => {
     server = await testEventStore();
-    store = EventStore.connect({ url: server.url });
+    store = EventStore.connect({ url: server.url, appendWith, appendDeadlineMs: 20_000 });
   });
   afterAll(async () => {
     await store.close();

@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from './http-client';
 
 const root = join(__dirname, '../..');
+/** The build that is tested; DIST_DIR names another one than dist/. */
+const dist = process.env['DIST_DIR'] ?? join(root, 'dist');
 
 export interface ProgramOptions {
   readonly program: 'standalone' | 'api' | 'worker';
@@ -30,7 +32,7 @@ export class Program {
   /** Starts it on a free port; it is not ready yet. */
   static async start(options: ProgramOptions): Promise<Program> {
     const port = await freePort();
-    const main = join(root, 'dist/apps', options.program, 'src/main.js');
+    const main = join(dist, 'apps', options.program, 'src/main.js');
     const child = spawn(process.execPath, [main, ...(options.args ?? [])], {
       cwd: root,
       env: {
@@ -109,7 +111,7 @@ export async function runToEnd(
   env: Readonly<Record<string, string>>,
   timeoutMs = 120_000,
 ): Promise<{ code: number | string; output: string }> {
-  const child = spawn(process.execPath, [join(root, 'dist', file), ...args], {
+  const child = spawn(process.execPath, [join(dist, file), ...args], {
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,7 +5,7 @@ import { CreateApiKey, RevokeApiKey } from '@perennial/billing-application';
 import { ApiKeyPath, CreateApiKeyBody, CreatedApiKeyAnswer } from './api-keys.dto';
 import { answerOf, CommandDispatch } from './http/command-dispatch';
 import { CommandAnswer, type RecordedEventAnswer } from './http/command-answer.dto';
-import { contextOf } from './http/command-headers';
+import { contextOf, refuseBody } from './http/command-headers';
 import { Commands } from './http/operation';
 import { CommandQuery } from './http/parameters.dto';
 
@@ -50,6 +50,7 @@ export class ApiKeysController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
+    refuseBody(request);
     const context = contextOf(request, 'RevokeApiKey', dryRun === 'true');
     return answerOf(await this.commands.execute(new RevokeApiKey(apiKeyId, context), reply));
   }

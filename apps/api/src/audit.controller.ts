@@ -74,7 +74,7 @@ export class AuditController {
     const point: Point = at === undefined ? { atRevision: BigInt(atRevision ?? 0) } : { at: canonicalInstant(at) };
     const { tenant } = principalOf(request);
     const subscription = await subscriptionAt(this.repositories.subscriptions, subscriptionId, tenant, point);
-    if (!subscription) throw new DomainError('subscription-not-found');
+    if (!subscription) throw new DomainError('subscription-not-found', 'There is no such subscription at that point.');
     return subscription;
   }
 
@@ -98,7 +98,7 @@ export class AuditController {
       pointOf('from', from),
       pointOf('to', to),
     );
-    if (!diff) throw new DomainError('subscription-not-found');
+    if (!diff) throw new DomainError('subscription-not-found', 'There is no such subscription at one of the points.');
     return diff;
   }
 }

@@ -8,6 +8,7 @@ import { DueBillingPeriodsAnswer, DueBillingPeriodsQuery } from './streams.dto';
 import { currentness } from './http/found';
 import { canonicalInstant } from './http/instant';
 import { Reads } from './http/operation';
+import { pageOf } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
 
@@ -26,17 +27,17 @@ export class DueBillingPeriodsController {
     scope: 'finance:read',
     summary: 'List billing periods that have elapsed and wait for their roll-over',
     answer: DueBillingPeriodsAnswer,
-    kind: 'one',
+    kind: 'rows',
   })
   async list(
-    @Query() { minPosition, at }: DueBillingPeriodsQuery,
+    @Query() { minPosition, limit, at }: DueBillingPeriodsQuery,
     @Req() request: FastifyRequest,
   ): Promise<DueBillingPeriodsAnswer> {
     await this.reading.waitFor(dueBillingPeriods.name, minPosition);
     const { tenant } = principalOf(request);
     const asOf = currentness(await this.watch.asOf(dueBillingPeriods.name));
     const now = canonicalInstant(at) ?? (await this.clock.now());
-    const due = await findDueBillingPeriods(this.models, { tenant, now, limit: 200 });
+    const due = await findDueBillingPeriods(this.models, { tenant, now, limit: pageOf(limit) ?? 50 });
     return {
       items: due.map(({ subscriptionId, periodNumber, endsAt }) => ({ subscriptionId, periodNumber, endsAt })),
       asOf,

@@ -29,19 +29,30 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
+  for (const operation of Object.values(document.paths).flatMap((path) => [path.post, path.put, path.delete])) {
+    // The compiler's plugin adds a bare 201 to every POST, since it does not see the HttpCode inside `Commands`.
+    for (const [status, response] of Object.entries(operation?.responses ?? {}))
+      if (response && 'description' in response && response.description === '') delete operation?.responses[status];
+  }
   for (const [name, schema] of Object.entries(document.components?.schemas ?? {})) {
     // Unknown fields of a request are refused; an answer may gain some.
     if (name.endsWith('Body') && 'type' in schema) schema.additionalProperties = false;
   }
-  return withNullTypes(document) as OpenAPIObject;
+  return settled(document) as OpenAPIObject;
 }
 
-/** OpenAPI 3.1 says with a type what 3.0, which the generator writes, says with `nullable`. */
-function withNullTypes(part: unknown): unknown {
-  if (Array.isArray(part)) return part.map(withNullTypes);
+/**
+ * The document in one form: OpenAPI 3.1 says with a type what 3.0, which the generator writes, says with `nullable`; and
+ * choices are sorted, since the compiler lists those of a union type in an order that changes from build to build.
+ */
+function settled(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(settled);
   if (typeof part !== 'object' || part === null) return part;
   const { nullable, ...rest } = Object.fromEntries(
-    Object.entries(part).map(([name, value]) => [name, withNullTypes(value)]),
+    Object.entries(part).map(([name, value]) => [
+      name,
+      name === 'enum' && Array.isArray(value) ? [...(value as string[])].sort() : settled(value),
+    ]),
   );
   if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
   const { type, allOf, oneOf, ...others } = rest as Readonly<Record<string, unknown>>;

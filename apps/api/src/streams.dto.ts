@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID, Matches } from 'class-validator';
 import { IsText, Optional } from './http/fields';
 import { IsInstant } from './http/instant';
-import { AsOfAnswer, ListQuery } from './http/parameters.dto';
+import { AsOfAnswer, LimitQuery, ListQuery } from './http/parameters.dto';
 
 export class StreamsQuery extends ListQuery {
   /**
@@ -45,7 +45,7 @@ export class StreamPage {
   readonly asOf!: AsOfAnswer;
 }
 
-export class DueBillingPeriodsQuery extends ListQuery {
+export class DueBillingPeriodsQuery extends LimitQuery {
   /** Periods that have ended at this instant; the business time when left out. */
   @IsInstant({ optional: true })
   readonly at?: string;
@@ -59,7 +59,7 @@ export class DueBillingPeriodAnswer {
 }
 
 export class DueBillingPeriodsAnswer {
-  /** Longest overdue first, at most 200. */
+  /** Longest overdue first; those that are rolled over make room for the rest. */
   @ApiProperty({ type: [DueBillingPeriodAnswer] })
   readonly items!: readonly DueBillingPeriodAnswer[];
   readonly asOf!: AsOfAnswer;

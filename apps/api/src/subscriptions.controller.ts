@@ -29,17 +29,15 @@ import { Commands, Reads } from './http/operation';
 import { CommandQuery, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
+import { CurrentBillingPeriodAnswer, SubscriptionFound, SubscriptionPage } from './subscription-answers.dto';
 import {
   AddLineItemBody,
   CancelBody,
-  CurrentBillingPeriodAnswer,
   LineItemPath,
   PauseBody,
   ResumeBody,
   RollOverBody,
   StartSubscriptionBody,
-  SubscriptionFound,
-  SubscriptionPage,
   SubscriptionsQuery,
 } from './subscriptions.dto';
 

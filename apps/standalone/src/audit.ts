@@ -14,6 +14,7 @@ import {
 import { readPolicyPosition } from '@perennial/event-sourcing';
 import { createLogger, loadConfig } from '@perennial/platform';
 import { connect, type Connections, projectionsOf } from '../../process/src/connections';
+import { commandLine } from './command-line';
 import { reachServers } from './servers-file';
 
 const usage = `npm run audit -- verify [--tenant TENANT] [--json FILE] [--wait SECONDS]
@@ -132,10 +133,4 @@ async function runReconcile(
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    say(`perennial: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    process.exit(1);
-  },
-);
+commandLine(main);

@@ -54,7 +54,8 @@ export class Scheduler {
 
   /** How many periods were rolled over. */
   private async look(): Promise<number> {
-    const { config, clock, readModels } = this.connections;
+    const { config, clock, readModels, watch } = this.connections;
+    if ((await watch.asOf(dueBillingPeriods.name)).state !== 'live') return 0;
     const now = await clock.now();
     for (const [name, until] of this.resting) if (until <= performance.now()) this.resting.delete(name);
     const limit = config.schedulerBatch + this.resting.size;

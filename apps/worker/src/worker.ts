@@ -2,6 +2,7 @@ import type { CommandBus } from '@nestjs/cqrs';
 import { billingPolicies, type CommandResult } from '@perennial/billing-application';
 import { PolicyRunner, type ProjectionRunner } from '@perennial/event-sourcing';
 import { observeCommand } from '@perennial/platform';
+import { outcomeOf } from '../../api/src/http/refusal';
 import { billingCatalogs, type Connections } from '../../process/src/connections';
 import type { Visibility } from '../../process/src/visibility';
 import { Scheduler } from './scheduler';
@@ -19,7 +20,10 @@ export class Worker {
   ) {
     const { config, logger, store } = connections;
     const dispatch = async (command: object): Promise<CommandResult> => {
-      const result = await observeCommand(command, () => bus.execute<object, CommandResult>(command), logger);
+      const result = await observeCommand(command, () => bus.execute<object, CommandResult>(command), {
+        logger,
+        outcomeOf,
+      });
       visibility.noteAppended(BigInt(result.position));
       return result;
     };

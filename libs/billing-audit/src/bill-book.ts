@@ -264,7 +264,8 @@ export function settleBook(book: BillBook): {
         ...about,
         what: 'finalisation',
         stream: invoice.stream,
-        position: invoice.position,
+        // What the policy reacts to next: the number when there is one, else the draft.
+        position: book.grants.get(id)?.position ?? invoice.position,
         revision: invoice.revision,
       });
   }

@@ -24,16 +24,37 @@ export interface OpenPeriod {
   readonly endsAt: string;
 }
 
-/** Every event under our prefixes in log order, up to where the store says that nothing more is there. */
+/** Attempts without a single event after which reading the log is given up. */
+const fruitlessAttempts = 8;
+
+/**
+ * Every event under the prefixes in log order, up to where the store says that nothing more is there. Throws when the
+ * store cannot be read on, as where it finds its own bytes damaged.
+ */
 export async function* readToHead(store: EventStore, prefixes: readonly string[]): AsyncGenerator<RecordedEvent> {
-  const caughtUp = new AbortController();
+  const done = new AbortController();
+  let fruitless = 0;
+  let failure: unknown;
+  let position = -1n;
   const events = store.subscribe({
     from: 'start',
     prefixes: [...prefixes],
-    signal: caughtUp.signal,
-    onCaughtUp: () => caughtUp.abort(),
+    signal: done.signal,
+    onCaughtUp: () => done.abort(),
+    onDropped: (reason, progress) => {
+      fruitless = progress ? 0 : fruitless + 1;
+      if (fruitless < fruitlessAttempts) return;
+      failure = reason;
+      done.abort();
+    },
   });
-  for await (const event of events) yield event;
+  for await (const event of events) {
+    position = event.position;
+    yield event;
+  }
+  if (failure === undefined) return;
+  const why = failure instanceof Error ? failure.message : typeof failure === 'string' ? failure : 'no reason given';
+  throw new Error(`the log cannot be read past position ${position}: ${why}`, { cause: failure });
 }
 
 /** Reads the log once: checks every envelope, decodes every event and enters bills, invoices and numbers in the book. */

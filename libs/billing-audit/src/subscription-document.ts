@@ -14,7 +14,7 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     subscriptionId: state.subscriptionId,
     externalId: state.externalId ?? null,
     customerId: state.customerId,
-    status: state.cancelsAt === undefined ? state.status : 'canceling',
+    status: state.status === 'active' && state.cancelsAt !== null ? 'canceling' : state.status,
     currency,
     timeZone: state.timeZone,
     paymentTermsDays: state.paymentTermsDays,

@@ -1,3 +1,4 @@
+import { draftInvoiceOnLinesBilled, finaliseInvoice } from '@perennial/billing-application';
 import { type EventStore, streamNames } from '@perennial/event-sourcing';
 import { type Missing, settleBook } from './bill-book';
 import { type Difference, mismatch } from './difference';
@@ -43,6 +44,11 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
   };
   const progress = o.progress ?? (() => undefined);
 
+  // Before the log is read: what a policy had done by then must be in it.
+  const reached = {
+    invoice: await o.policyPosition(draftInvoiceOnLinesBilled.name),
+    finalisation: await o.policyPosition(finaliseInvoice.name),
+  };
   const log = await passOverLog(readToHead(o.store, [`${o.prefix}.`, `${o.prefix}_snapshot.`]), o.prefix, {
     tenant: o.tenant,
     report,
@@ -72,7 +78,7 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
 
   const settled = settleBook(log.book);
   settled.differences.forEach(report);
-  const pending = await reportOverdue(settled.missing, o.policyPosition, report);
+  const pending = reportOverdue(settled.missing, reached, report);
 
   const totals: Record<string, Totals> = {};
   for (const currency of [...new Set([...settled.totals.keys(), ...open.keys()])].sort()) {
@@ -179,16 +185,11 @@ async function replayAll(
 }
 
 /** What a policy has passed without producing is a difference; what it has not reached is only pending. */
-async function reportOverdue(
+function reportOverdue(
   missing: readonly Missing[],
-  policyPosition: VerifyOptions['policyPosition'],
+  reached: Readonly<Record<Missing['what'], bigint | undefined>>,
   report: (difference: Difference) => void,
-): Promise<readonly Missing[]> {
-  const policies = { invoice: 'draftInvoiceOnLinesBilled', finalisation: 'finaliseInvoice' } as const;
-  const reached = {
-    invoice: await policyPosition(policies.invoice),
-    finalisation: await policyPosition(policies.finalisation),
-  };
+): readonly Missing[] {
   return missing.filter((each) => {
     const position = reached[each.what];
     if (position === undefined || position < each.position) return true;

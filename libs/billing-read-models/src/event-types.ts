@@ -1,14 +1,13 @@
 import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import { COMMAND_NOTED } from '@perennial/event-sourcing';
 
 /**
- * What the repository records for a command that changed nothing. It moves the stream's revision, and a row must show
- * the revision that a caller would name with If-Match.
+ * With what the repository records for a command that changed nothing: it moves the stream's revision, and a row must
+ * show the revision that a caller would name with If-Match.
  */
-const NOTED = 'CommandNoted';
-
 const typesOf = (...types: { readonly catalog: object }[]) => [
   ...types.flatMap(({ catalog }) => Object.keys(catalog)),
-  NOTED,
+  COMMAND_NOTED,
 ];
 
 export const subscriptionEventTypes = typesOf(subscriptionType);

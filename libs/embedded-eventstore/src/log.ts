@@ -57,8 +57,9 @@ export type ReadableStream =
   | { kind: 'present'; id: number; first: number; last: number; notBefore: number };
 
 /** Positions are byte offsets in an imagined transaction log; 0 is its start and no record's. */
-const FIRST_POSITION = 64;
-const RECORD_OVERHEAD = 16;
+export const FIRST_POSITION = 64;
+/** Bytes of that log that a record takes beyond its encoded event. */
+export const RECORD_OVERHEAD = 16;
 
 const CACHED_STREAMS = 100_000;
 const RECENT_EVENT_IDS = 64 * 1024;
@@ -481,8 +482,10 @@ export class EventLog {
   }
 
   private keepTail(): void {
-    for (const record of this.written) this.tailBytes += record.bytes.length;
-    this.tail.push(...this.written);
+    for (const record of this.written) {
+      this.tailBytes += record.bytes.length;
+      this.tail.push(record);
+    }
     this.written = [];
     if (this.tailBytes <= TAIL_BYTES) return;
     let dropped = 0;

@@ -19,7 +19,7 @@ interface Command {
 }
 
 /** The command a command line asks for, 'help', or what is wrong with it. */
-export function parseCommand(args: string[]): Command | 'help' | Error {
+export function parseCommand(args: string[]): Command | 'help' | { problem: string } {
   let values;
   try {
     ({ values } = parseArgs({
@@ -33,13 +33,13 @@ export function parseCommand(args: string[]): Command | 'help' | Error {
       },
     }));
   } catch (error) {
-    return error as Error;
+    return { problem: (error as Error).message };
   }
   if (values.help) return 'help';
-  if (values.memory === (values.data !== undefined)) return new Error('give either --data DIR or --memory');
-  if (values.data === '') return new Error('--data needs a directory');
+  if (values.memory === (values.data !== undefined)) return { problem: 'give either --data DIR or --memory' };
+  if (values.data === '') return { problem: '--data needs a directory' };
   const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : NaN;
-  if (!(port <= 65_535)) return new Error(`--port ${values.port} is not a port number`);
+  if (!(port <= 65_535)) return { problem: `--port ${values.port} is not a port number` };
   return { dataDir: values.data, port, host: values.host };
 }
 
@@ -49,8 +49,8 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (command instanceof Error) {
-    process.stderr.write(`${command.message}\n\n${USAGE}`);
+  if ('problem' in command) {
+    process.stderr.write(`${command.problem}\n\n${USAGE}`);
     return 2;
   }
   const { dataDir, port, host } = command;

@@ -10,12 +10,14 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { lockDirectory } from './directory-lock';
 import { streamNameOf } from './record';
 import { FORMAT, Storage, isCorruption } from './storage';
+import { PageReader, wholeAppends } from './salvage';
 import { verify } from './verify';
 import { inspectWal, type WalInspection } from './wal';
 
@@ -30,6 +32,8 @@ const PAGE = 4096;
 /** After a crash without a trace of damage, a file larger than this is checked in its newest part only. */
 const FULL_CHECK_BYTES = 128 * 1024 * 1024;
 const NEWEST_RECORDS = 10_000;
+/** No record takes less than 100 bytes. */
+const RECORDS_OF_A_PAGE = 40;
 
 /**
  * Opens the log of a directory, or one in memory. A file that was not closed, or that shows a cut or zeroed tail, is
@@ -64,11 +68,7 @@ function openDirectory(dataDir: string, notice: Notice): Storage {
   rmSync(rebuilt, { force: true });
   const file = inspectFile(path);
   const wal = inspectWal(`${path}-wal`);
-  if (existed && (file.size < PAGE || file.headerIsZero)) {
-    notice(`${path} has lost its first page: opened empty, before the first event`);
-    setAside(dataDir, notice);
-    return openFile(path);
-  }
+  if (existed && file.headerIsZero && wal.committed === 0) return rebuild(path, 0, 'its first page is lost', notice);
   if (wal.torn) {
     // SQLite drops what follows the last whole commit; keep it for whoever wants to look.
     const copy = join(damagedDirectory(dataDir), 'events.db-wal');
@@ -78,22 +78,22 @@ function openDirectory(dataDir: string, notice: Notice): Storage {
         `${wal.unused} bytes after it are dropped (a copy is ${copy})`,
     );
   }
+  // SQLite opens no file that is shorter than its header says; a missing tail reads as a zeroed one.
+  if (file.tailIsCut) truncateSync(path, Math.max(1, file.pages) * PAGE);
   let storage: Storage;
   try {
     storage = openFile(path);
   } catch (error) {
     if (error instanceof DamagedStore || !isCorruption(error)) throw error;
-    if (!file.tailIsCut && !file.tailIsZero) throw new DamagedStore(`${path} cannot be opened: ${message(error)}`);
-    notice(`${path} has lost the start of its tables: opened empty, before the first event`);
-    setAside(dataDir, notice);
-    return openFile(path);
+    if (!file.tailIsCut && file.zeroTail === 0) throw new DamagedStore(`${path} cannot be opened: ${message(error)}`);
+    return rebuild(path, 0, message(error), notice);
   }
   return existed ? checked(storage, path, file, wal, notice) : storage;
 }
 
 /** Reads through a file that may be damaged and rebuilds it when its tail is. */
 function checked(storage: Storage, path: string, file: FileInspection, wal: WalInspection, notice: Notice): Storage {
-  const suspicious = file.tailIsCut || file.tailIsZero || wal.torn;
+  const suspicious = file.tailIsCut || file.zeroTail > 0 || wal.torn;
   if (!suspicious && file.closedCleanly && wal.size === 0) return storage;
   const whole = suspicious || file.size + wal.size <= FULL_CHECK_BYTES;
   const found = verify(storage, whole ? -1 : storage.positionBeforeNewest(NEWEST_RECORDS));
@@ -101,47 +101,62 @@ function checked(storage: Storage, path: string, file: FileInspection, wal: WalI
     notice(`not closed when last used: checked ${found.records} records, opened at position ${found.soundUntil}`);
     return storage;
   }
-  if (found.damage === undefined) {
-    notice(`${found.indexDamage}: rebuilt from the records, opened at position ${found.soundUntil}`);
-  } else if (suspicious || found.unfinished) {
-    notice(`the tail is damaged (${found.damage}): opened on the whole appends up to position ${found.soundUntil}`);
-  } else {
+  const tail = file.tailIsCut || wal.torn || found.unfinished || explainedByZeros(file.zeroTail, found.soundAfter);
+  if (found.damage !== undefined && !tail) {
     notice(`damaged: ${found.damage}; nothing is dropped, reading that place answers DATA_LOSS`);
     return storage;
   }
-  rebuild(storage, `${path}.partial`, found.damage === undefined ? Number.MAX_SAFE_INTEGER : found.soundUntil);
+  let reclaimedUntil = 0;
   try {
+    reclaimedUntil = storage.reclaimedUntil();
     storage.close();
   } catch (error) {
-    // It is set aside as it is: its write-ahead log could not be merged.
+    // Then the file is taken as it is, without its write-ahead log.
     if (!isCorruption(error)) throw error;
   }
-  renameSync(`${path}.partial`, `${path}.rebuilt`);
-  syncDirectory(join(path, '..'));
-  setAside(join(path, '..'), notice);
-  renameSync(`${path}.rebuilt`, path);
-  syncDirectory(join(path, '..'));
-  return openFile(path);
+  return rebuild(path, reclaimedUntil, found.damage ?? found.indexDamage ?? '', notice);
 }
 
-/** Copies the records up to a position into a new file; names and index follow from the records. */
-function rebuild(from: Storage, path: string, until: number): void {
-  for (const suffix of ['', '-wal', '-journal']) rmSync(`${path}${suffix}`, { force: true });
-  const to = openFile(path);
+/**
+ * Zeros within the last page may be an event's own bytes: they are the damage only when not more sound records follow
+ * it than one page holds. A whole page of zeros at the end is none of SQLite's.
+ */
+const explainedByZeros = (zeroTail: number, soundAfter: number): boolean =>
+  zeroTail >= PAGE || (zeroTail > 0 && soundAfter <= RECORDS_OF_A_PAGE);
+
+/** Makes a new file of the whole appends that the damaged one still has from the start on, and sets that one aside. */
+function rebuild(path: string, reclaimedUntil: number, damage: string, notice: Notice): Storage {
+  const dataDir = join(path, '..');
+  const partial = `${path}.partial`;
+  for (const suffix of ['', '-wal', '-journal']) rmSync(`${partial}${suffix}`, { force: true });
+  const reader = new PageReader(path, PAGE);
+  const to = openFile(partial);
   const known = new Set<number>();
-  to.begin();
+  let records = 0;
+  let last = 0;
   try {
-    for (const record of from.scan(-1, until)) {
-      if (record instanceof Error) throw record;
+    to.begin();
+    for (const record of wholeAppends(reader, reclaimedUntil)) {
       if (!known.has(record.stream)) to.addStream(record.stream, Buffer.from(streamNameOf(record.bytes)));
       known.add(record.stream);
       to.insert(record);
+      records++;
+      last = record.position;
     }
+    to.setReclaimedUntil(Math.min(reclaimedUntil, last));
     to.commit();
   } finally {
+    reader.close();
     to.rollback();
     to.close();
   }
+  renameSync(partial, `${path}.rebuilt`);
+  syncDirectory(dataDir);
+  setAside(dataDir, notice);
+  renameSync(`${path}.rebuilt`, path);
+  syncDirectory(dataDir);
+  notice(`damaged (${damage}): opened on the ${records} records of whole appends up to position ${last}`);
+  return openFile(path);
 }
 
 function openFile(path: string): Storage {
@@ -186,28 +201,32 @@ interface FileInspection {
   size: number;
   /** Closing leaves rollback mode in the header and no write-ahead log; a crash leaves WAL mode. */
   closedCleanly: boolean;
+  /** Pages that the file should have. */
+  pages: number;
   tailIsCut: boolean;
-  tailIsZero: boolean;
+  /** Zero bytes at the end, up to a page. */
+  zeroTail: number;
   headerIsZero: boolean;
 }
 
 function inspectFile(path: string): FileInspection {
   if (!existsSync(path)) {
-    return { size: 0, closedCleanly: true, tailIsCut: false, tailIsZero: false, headerIsZero: false };
+    return { size: 0, closedCleanly: true, pages: 0, tailIsCut: false, zeroTail: 0, headerIsZero: false };
   }
   const { size } = statSync(path);
   const fd = openSync(path, 'r');
   try {
     const header = Buffer.alloc(100);
     readSync(fd, header, 0, 100, 0);
-    const tail = Buffer.alloc(8, 1);
-    if (size >= 8) readSync(fd, tail, 0, 8, size - 8);
+    const tail = Buffer.alloc(Math.min(PAGE, size));
+    readSync(fd, tail, 0, tail.length, size - tail.length);
     const pages = header.readUInt32BE(28);
     return {
       size,
       closedCleanly: header[18] === 1 && header[19] === 1,
-      tailIsCut: size % PAGE !== 0 || pages * PAGE > size,
-      tailIsZero: tail.every((byte) => byte === 0),
+      pages,
+      tailIsCut: size % PAGE !== 0 || Math.max(1, pages) * PAGE > size,
+      zeroTail: tail.length - 1 - tail.findLastIndex((byte) => byte !== 0),
       headerIsZero: header.every((byte) => byte === 0),
     };
   } finally {

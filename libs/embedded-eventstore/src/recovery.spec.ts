@@ -191,7 +191,9 @@ describe('after a crash', () => {
       else zeroTail(path, bytes);
       const { kept: count, notices } = await expectPrefix(image, appends);
       kept.push(count);
-      expect(notices.join()).toMatch(/position \d+|before the first event|index/);
+      // What is before the damage is kept, less what stands in the last pages or spans them.
+      expect(count / appends.flat().length).toBeGreaterThan((size - bytes) / size - 0.3);
+      expect(notices.join()).toMatch(/position \d+/);
     }
     expect(kept[0]).toBeGreaterThan(appends.flat().length * 0.5);
     expect(kept.at(-1)).toBe(0);
@@ -232,6 +234,7 @@ describe('damage in the middle', () => {
       for (;;) {
         const page = damaged.log.after(position, 64);
         found.push(...page.map((record) => decodeRecord(record.bytes).data.toString()));
+        if (page.length === 0) return;
         position = page.at(-1)?.position as number;
       }
     }).toThrow(DamagedRecord);

@@ -237,7 +237,8 @@ function append(
       admit(state);
       if (refused !== undefined) throw refused;
       if (options === undefined) throw refusedArgument('append without options');
-      const request = checkedAppend(options, events);
+      const deadline = Number(call.getDeadline());
+      const request = checkedAppend({ ...options, ...(deadline === Infinity ? {} : { deadline }) }, events);
       write(state, request, (result) => {
         answerAppend(request, result, answer);
       });

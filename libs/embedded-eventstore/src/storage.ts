@@ -48,7 +48,7 @@ export class Storage {
     this.onDisk = path !== undefined;
     db.exec(`
       CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
-      INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0);
+      INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0), ('reclaimed', 0);
       CREATE TABLE IF NOT EXISTS stream (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
       CREATE TABLE IF NOT EXISTS record (
         position INTEGER PRIMARY KEY,
@@ -85,12 +85,23 @@ export class Storage {
       removable: query(
         'SELECT position FROM record WHERE stream = ? AND revision < ? AND created < ? ORDER BY revision LIMIT ?',
       ),
+      reclaimed: db.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'reclaimed'"),
       remove: db.prepare('DELETE FROM record WHERE position = ?'),
     };
   }
 
   format(): number {
     return this.numbers("SELECT value FROM meta WHERE key = 'format'")[0] ?? 0;
+  }
+
+  /** The highest position ever removed: before it, positions may be missing on purpose. */
+  reclaimedUntil(): number {
+    return this.numbers("SELECT value FROM meta WHERE key = 'reclaimed'")[0] ?? 0;
+  }
+
+  /** Carries `reclaimedUntil` over into a rebuilt file. */
+  setReclaimedUntil(position: number): void {
+    this.statements.reclaimed.run(position);
   }
 
   begin(): void {
@@ -218,7 +229,12 @@ export class Storage {
   /** Removes up to `limit` records of a stream below a revision and older than `createdBefore`; returns how many. */
   remove(stream: number, belowRevision: number, createdBefore: number, limit: number): number {
     const rows = this.statements.removable.all(stream, belowRevision, createdBefore, limit) as [number][];
-    for (const [position] of rows) this.statements.remove.run(position);
+    let highest = 0;
+    for (const [position] of rows) {
+      this.statements.remove.run(position);
+      highest = Math.max(highest, position);
+    }
+    if (highest > 0) this.statements.reclaimed.run(highest);
     this.insertedSinceCheckpoint += rows.length;
     return rows.length;
   }

@@ -7,6 +7,8 @@ export interface Verification {
   soundUntil: number;
   /** What is wrong at the first damaged place, undefined when nothing is. */
   damage: string | undefined;
+  /** Sound records that follow the first damage. */
+  soundAfter: number;
   /** Nothing is damaged but the events of the last append are not all there. */
   unfinished: boolean;
   /** The records are whole but the tables that lead to them are not. */
@@ -22,6 +24,7 @@ export function verify(storage: Storage, after: number): Verification {
     records: 0,
     soundUntil: Math.max(0, after),
     damage: undefined,
+    soundAfter: 0,
     unfinished: false,
     indexDamage: undefined,
   };
@@ -30,7 +33,10 @@ export function verify(storage: Storage, after: number): Verification {
   let previous: StoredRecord | undefined;
   try {
     for (const record of storage.scan(after)) {
-      if (result.damage !== undefined) continue;
+      if (result.damage !== undefined) {
+        if (!(record instanceof Error)) result.soundAfter++;
+        continue;
+      }
       result.damage = record instanceof Error ? record.message : misplaced(previous, record);
       if (record instanceof Error || result.damage !== undefined) continue;
       previous = record;

@@ -20,6 +20,10 @@ const ENDS_A_TURN = new Set([0, code('Q'), code('S'), code('F'), code('c'), code
 const SYNC = Uint8Array.of(code('S'), 0, 0, 0, 4);
 const ROLLBACK = Uint8Array.of(code('Q'), 0, 0, 0, 13, ...Buffer.from('ROLLBACK\0'));
 
+/** After a PANIC (a full disk, a lost file) a real server would restart; PGlite answers nothing more, not even this query. */
+const PANIC = Buffer.from('SPANIC\0VPANIC\0');
+const isPanic = (data: Uint8Array) => Buffer.from(data.buffer, data.byteOffset, data.length).includes(PANIC);
+
 /**
  * Shares PGlite's one session between connections: a connection owns it from its first message until the session is
  * idle again, so that neither the steps of one query nor a transaction are mixed with another connection's messages.
@@ -126,6 +130,7 @@ export class SessionQueue {
     await this.session.execProtocolRawStream(message, {
       onRawData: (data) => {
         bytes += data.length;
+        if (isPanic(data)) this.options.failed(new Error('the database panicked'));
         tail = data.length >= 6 ? data.slice(-6) : Uint8Array.of(...tail, ...data).slice(-6);
         onData(data);
       },

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Client, Pool } from 'pg';
 import { startPostgres, type EmbeddedPostgres } from '.';
 
@@ -137,5 +138,18 @@ describe('a data directory', () => {
       await postgres.close();
     }
     expect(readdirSync(parent).filter((name) => name.includes('damaged'))).toHaveLength(1);
+  });
+
+  it('is opened again on the same port when the database dies, and replaced when it cannot be', async () => {
+    const restarts: { replaced?: string }[] = [];
+    const postgres = await startPostgres({ dataDir, onRestart: (restart) => restarts.push(restart) });
+    rmSync(join(dataDir, 'pg_wal'), { recursive: true });
+    await expect(
+      query(postgres.url, 'create table public.lost as select generate_series(1, 200000)'),
+    ).rejects.toThrow();
+    while (restarts.length === 0) await setTimeout(20);
+    expect(restarts).toEqual([expect.objectContaining({ replaced: expect.stringContaining('postgres-damaged-') })]);
+    expect(await query(postgres.url, 'select 1 as n')).toEqual([{ n: 1 }]);
+    await postgres.close();
   });
 });

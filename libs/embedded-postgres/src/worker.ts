@@ -56,6 +56,7 @@ async function serve(task: Extract<WorkerTask, { task: 'serve' }>): Promise<void
     socket.once('close', () => connections.delete(handler.handlerId));
     void handler.attach(socket);
   });
+  server.maxConnections = 500;
   server.on('error', (error) => {
     report({ kind: 'failed', step: 'listen', message: error.message });
     process.exit(1);

@@ -16,7 +16,7 @@ import {
 import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
 import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
 import type { EventStore } from './event-store';
-import { type RevisionRange, commandKey, rememberedId } from './key-filter';
+import { type KeyMemory, type RevisionRange, commandKey, rememberedId } from './key-filter';
 import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
 import { Fold, advance } from './standing';
 import { StreamQueue, turn } from './stream-queue';
@@ -85,6 +85,9 @@ interface Basis<State> {
 }
 
 const AGAIN = Symbol('again');
+/** Events asked for in one call by what reads on to the end, and by what looks up one command. */
+const PAGE = 10_000;
+const SMALL_PAGE = 64;
 
 /** The one way to change an aggregate, and the way to load it: design §3. */
 export class AggregateRepository<State, Event extends DomainEvent> {
@@ -179,9 +182,11 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     tenant: string,
     point: { readonly revision: bigint } | { readonly at: string },
   ): Promise<Loaded<State> | undefined> {
+    const stream = this.#names.of(this.type.name, id);
     const fold = new Fold(this.type);
-    for await (const recorded of this.#store.read(this.#names.of(this.type.name, id))) {
-      const stored = decode<Event>(recorded, this.type.catalog);
+    const head = await this.#store.last(stream);
+    if (!head) return undefined;
+    for await (const stored of this.#events(stream, 0n, head.revision)) {
       if ('at' in point ? stored.metadata.recordedAt > point.at : stored.revision > point.revision) break;
       if (stored.metadata.tenant !== tenant) return undefined;
       fold.add(stored);
@@ -201,22 +206,26 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     for (let attempt = 0; ; attempt++) {
       let failure: Error;
       try {
-        const answer = await this.#attempt(command);
+        const answer = await this.#attempt(command, attempt > 0);
         if (answer !== AGAIN) return answer;
         failure = new BudgetExhausted(command.stream);
+        // Short, because the other writer is at work: who waits longer than an append takes never comes first.
+        await pause(attempt, command.deadline, 20);
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         failure = error;
+        this.#cache.delete(command.stream);
+        await pause(attempt, command.deadline);
       }
-      this.#cache.delete(command.stream);
-      await pause(attempt, command.deadline);
       if (performance.now() >= command.deadline) throw failure;
     }
   }
 
-  async #attempt(command: Command<State, Event>): Promise<Change<Event> | typeof AGAIN> {
+  async #attempt(command: Command<State, Event>, contended: boolean): Promise<Change<Event> | typeof AGAIN> {
     const { id, stream, context } = command;
-    const { standing, proven } = await this.#basis(id, stream);
+    const { standing, proven } = contended
+      ? { standing: await this.#catchUp(id, stream), proven: true }
+      : await this.#basis(id, stream);
     /** A "no" decided on a cached state is given only when the stream's head still is what was decided on. */
     const confirmed = async (): Promise<boolean> => proven || !standing || this.#isHead(stream, standing);
     const refuse = async (error: unknown): Promise<typeof AGAIN> => {
@@ -310,7 +319,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     key: string,
   ): Promise<readonly StoredEvent<Event>[] | undefined> {
     for (const range of standing.keys.find(commandKey(key))) {
-      const found = await this.#scan(stream, range, (event) => event.metadata.key === key);
+      const found = await this.#scan(stream, range, standing.revision, (event) => event.metadata.key === key);
       if (range.filtered) filterHits.inc({ real: `${found.length > 0}` });
       if (found.length === 0) continue;
       const { position } = found.at(-1)!;
@@ -333,7 +342,12 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       const same = (entry: Remembered): boolean => entry.kind === kind && entry.id === id;
       let first: StoredEvent<Event> | undefined;
       for (const range of standing.keys.find(rememberedId(kind, id))) {
-        [first] = await this.#scan(stream, range, (event) => event.metadata.remembers?.some(same) ?? false);
+        [first] = await this.#scan(
+          stream,
+          range,
+          standing.revision,
+          (event) => event.metadata.remembers?.some(same) ?? false,
+        );
         if (range.filtered) filterHits.inc({ real: `${first !== undefined}` });
         if (first) break;
       }
@@ -353,21 +367,36 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   async #scan(
     stream: string,
     range: RevisionRange,
+    head: bigint,
     wanted: (event: StoredEvent<Event>) => boolean,
   ): Promise<StoredEvent<Event>[]> {
     const found: StoredEvent<Event>[] = [];
-    const pageSize = 64;
-    for (let from = range.from; ;) {
-      const maxCount = range.filtered && found.length === 0 ? Number(range.to - from) + pageSize : pageSize;
-      let read = 0;
-      for await (const recorded of this.#store.read(stream, { from, maxCount })) {
-        read += 1;
-        from = recorded.revision + 1n;
-        const event = decode<Event>(recorded, this.type.catalog);
-        if (wanted(event)) found.push(event);
-        else if (found.length > 0 || recorded.revision >= range.to) return found;
+    for await (const event of this.#events(stream, range.from, head, range.filtered ? PAGE : SMALL_PAGE)) {
+      if (wanted(event)) found.push(event);
+      else if (found.length > 0 || event.revision >= range.to) break;
+    }
+    return found;
+  }
+
+  /**
+   * The events from a revision on, decoded. Throws StoreUnavailable when the read ends before `head`, which is known to
+   * be there: a server or a proxy that goes away may end a call as if it were finished.
+   */
+  async *#events(
+    stream: string,
+    from: bigint,
+    head: bigint,
+    page = PAGE,
+  ): AsyncGenerator<StoredEvent<Event>, void, undefined> {
+    for (let next = from; ;) {
+      let count = 0;
+      for await (const recorded of this.#store.read(stream, { from: next, maxCount: page })) {
+        count += 1;
+        next = recorded.revision + 1n;
+        yield decode<Event>(recorded, this.type.catalog);
       }
-      if (read < maxCount) return found;
+      if (count < page && next > head) return;
+      if (count === 0) throw new StoreUnavailable(`a read of ${stream} ended early`, `before ${next} of ${head}`);
     }
   }
 
@@ -386,12 +415,15 @@ export class AggregateRepository<State, Event extends DomainEvent> {
 
   /** Newest snapshot and what came after it, folded while reading; without a usable snapshot all of the stream. */
   async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
-    const snapshot = await this.#snapshots.find(id);
-    let fold = snapshot && (await this.#foldFrom(id, stream, snapshot));
+    const [snapshot, head] = await Promise.all([this.#snapshots.find(id), this.#store.last(stream)]);
+    if (!head) return undefined;
+    let fold =
+      snapshot &&
+      (await this.#foldOnto(stream, snapshot.standing, this.#snapshots.findKeys(id, snapshot.keys), head.revision));
     snapshotReads.inc({ hit: `${fold !== undefined}` });
     if (!fold) {
       fold = new Fold(this.type);
-      for await (const recorded of this.#store.read(stream)) fold.add(decode<Event>(recorded, this.type.catalog));
+      for await (const event of this.#events(stream, 0n, head.revision)) fold.add(event);
     }
     replayed.observe(fold.events);
     const { standing } = fold;
@@ -401,22 +433,42 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     return standing;
   }
 
-  /** Undefined when the stream does not confirm the snapshot, or its key filter is not whole. */
-  async #foldFrom(
-    id: string,
+  /**
+   * The cached standing with what other writers appended since. A process that reads all again after each conflict never
+   * comes first against one that need not; without a cached standing, or when the stream does not go on from it, it does.
+   */
+  async #catchUp(id: string, stream: string): Promise<Standing<State> | undefined> {
+    const cached = this.#cache.get(stream);
+    if (!cached) return this.#read(id, stream);
+    const head = await this.#store.last(stream);
+    const fold = head && (await this.#foldOnto(stream, cached, Promise.resolve(cached.keys), head.revision));
+    if (!fold?.standing) {
+      this.#cache.delete(stream);
+      return this.#read(id, stream);
+    }
+    this.#keep(stream, fold.standing);
+    // Also here, or the keys of a process that only follows another would never leave its memory.
+    this.#snapshotWhenCrossed(id, cached.revision, fold.standing);
+    return fold.standing;
+  }
+
+  /** Undefined when the stream does not hold the standing's last event as it was, or the keys are not whole. */
+  async #foldOnto(
     stream: string,
-    { standing, keys: json }: FoundSnapshot<State>,
+    standing: FoundSnapshot<State>['standing'],
+    loading: Promise<KeyMemory | undefined>,
+    head: bigint,
   ): Promise<Fold<State, Event> | undefined> {
-    const events = this.#store.read(stream, { from: standing.revision });
+    const events = this.#events(stream, standing.revision, head);
     try {
-      const [keys, first] = await Promise.all([this.#snapshots.findKeys(id, json), events.next()]);
+      const [keys, first] = await Promise.all([loading, events.next()]);
       if (!keys || first.done) return undefined;
-      const { revision, position, metadata } = decode<Event>(first.value, this.type.catalog);
+      const { revision, position, metadata } = first.value;
       if (revision !== standing.revision || metadata.hash !== standing.hash || metadata.tenant !== standing.tenant) {
         return undefined;
       }
       const fold = new Fold(this.type, keys, { ...standing, position });
-      for await (const recorded of events) fold.add(decode<Event>(recorded, this.type.catalog));
+      for await (const event of events) fold.add(event);
       return fold;
     } finally {
       await events.return();

@@ -146,9 +146,9 @@ async function settle(
   }
 }
 
-/** A pause that grows to at most half a second, with jitter, cut short by the deadline. */
-export async function pause(attempt: number, deadline: number): Promise<void> {
-  const wanted = Math.min(500, 5 * 2 ** attempt) * (0.5 + Math.random() / 2);
+/** A pause that grows to at most `longest` ms, with jitter, cut short by the deadline. */
+export async function pause(attempt: number, deadline: number, longest = 500): Promise<void> {
+  const wanted = Math.min(longest, 5 * 2 ** attempt) * (0.5 + Math.random() / 2);
   await delay(Math.max(0, Math.min(wanted, deadline - performance.now())));
 }
 

@@ -88,21 +88,22 @@ export function envelope(recorded: RecordedEvent): EventMetadata {
 
 /** The value as JSON.parse would give it back; throws a TypeError, with the path, for what JSON cannot say. */
 export function throughJson(value: unknown): JsonValue {
-  refuseWhatJsonCannotSay(value, '$');
+  assertJson(value);
   return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
-function refuseWhatJsonCannotSay(value: unknown, path: string): void {
+/** Throws a TypeError, with the path, for what JSON cannot say or would change in silence. */
+export function assertJson(value: unknown, path = '$'): void {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number' && Number.isFinite(value)) return;
   if (Array.isArray(value)) {
-    value.forEach((element, index) => refuseWhatJsonCannotSay(element, `${path}[${index}]`));
+    value.forEach((element, index) => assertJson(element, `${path}[${index}]`));
     return;
   }
   if (typeof value === 'object' && isPlain(value)) {
     for (const [name, member] of Object.entries(value)) {
       // An optional member that is absent; JSON leaves it out, and so does the type under exactOptionalPropertyTypes.
-      if (member !== undefined) refuseWhatJsonCannotSay(member, `${path}.${name}`);
+      if (member !== undefined) assertJson(member, `${path}.${name}`);
     }
     return;
   }

@@ -2,28 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AllStreamSubscription,
   type EventData,
-  EventStoreDBClient,
-  StreamDeletedError,
   StreamNotFoundError,
-  WrongExpectedVersionError,
   binaryEvent,
   jsonEvent,
   streamNameFilter,
 } from '@eventstore/db-client';
-import type { Channel } from '@grpc/grpc-js';
 import { validate as isUuid } from 'uuid';
-import {
-  AppendTooLarge,
-  CorruptEvent,
-  OutcomeUnknown,
-  type Revision,
-  RevisionConflict,
-  StoreUnavailable,
-  StreamDeleted,
-} from './errors';
+import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { throughJson } from './event-codec';
-import { type OpenCall, StoreConnection } from './store-connection';
+import { BatchCallEnded } from './batch-append';
+import { assertJson } from './event-codec';
+import { type Call, type Connection, connectTo } from './store-client';
+import { GRPC, appendFailure, codeOf, readFailure, reconnectsByItself } from './store-failures';
 
 /** An event to append: JSON data, or bytes. */
 export interface NewEvent {
@@ -43,6 +33,8 @@ export interface Appended {
 export interface EventStoreOptions {
   /** `esdb://host:port?tls=false`, or `esdb+discover://`, as the client takes it. */
   readonly url: string;
+  /** How appends are sent; docs/adr/0010 has the figures. Default: one BatchAppend call, by Append where there is none. */
+  readonly appendWith?: 'append' | 'batch-append';
   /** An append answers within this many ms, whatever the server does. Default 2,000. */
   readonly appendDeadlineMs?: number;
   /** A read gives up when this many ms pass without an event. Default 5,000. */
@@ -74,8 +66,6 @@ export interface SubscribeOptions {
 }
 
 const CHECKPOINT_EVERY_WINDOWS = 8;
-const GRPC = { invalidArgument: 3, permissionDenied: 7, unimplemented: 12, unavailable: 14, dataLoss: 15 } as const;
-
 /**
  * The one door to EventStoreDB/KurrentDB. It meets the defects of `@eventstore/db-client` 6.2.1
  * (test/integration/write-side-defects.int-spec.ts lists them): every call has a deadline of its own, nothing is ever sent twice by
@@ -86,11 +76,13 @@ export class EventStore {
   readonly #appendDeadlineMs: number;
   readonly #readDeadlineMs: number;
   readonly #closing = new AbortController();
+  #batching: boolean;
 
   private constructor(private readonly options: EventStoreOptions) {
     this.#calls = connectTo(options.url);
     this.#appendDeadlineMs = options.appendDeadlineMs ?? 2_000;
     this.#readDeadlineMs = options.readDeadlineMs ?? 5_000;
+    this.#batching = options.appendWith !== 'append';
   }
 
   /** Connects at the first call, not here; throws for a malformed url. */
@@ -113,21 +105,22 @@ export class EventStore {
     const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
+    const expiry = new AbortController();
     try {
-      const result = await within(
-        deadline - performance.now(),
-        call.client.appendToStream(stream, messages, {
-          expectedRevision: expected,
-          deadline: Math.max(1, Math.floor(deadline - performance.now())),
-        }),
+      const send = this.#batching ? this.#sendBatch : this.#sendUnary;
+      const leftMs = Math.max(1, Math.floor(deadline - performance.now()));
+      const { revision, position } = await within(
+        leftMs,
+        send(call, stream, messages, expected, leftMs, expiry.signal),
       );
-      const revision = result.nextExpectedRevision;
-      return { revision, position: result.position?.commit ?? (await this.#positionOf(stream, revision)) };
+      return { revision, position: position ?? (await this.#positionOf(stream, revision)) };
     } catch (error) {
+      if (error instanceof BatchCallEnded && codeOf(error.cause) === GRPC.unimplemented) this.#batching = false;
       const failure = appendFailure(error, stream, expected);
-      if (failure instanceof OutcomeUnknown) call.replace();
+      if (failure instanceof OutcomeUnknown && !reconnectsByItself(error)) call.replace();
       throw failure;
     } finally {
+      expiry.abort();
       call.release();
     }
   }
@@ -141,7 +134,7 @@ export class EventStore {
     const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
     const call = await this.#open(silenceMs);
     try {
-      const reading = call.client.readStream(stream, {
+      const reading = call.client.client.readStream(stream, {
         direction,
         fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
         ...(options.maxCount === undefined ? {} : { maxCount: options.maxCount }),
@@ -151,7 +144,8 @@ export class EventStore {
       }
     } catch (error) {
       if (error instanceof StreamNotFoundError) return;
-      throw readFailure(error, stream, call);
+      if (error instanceof StoreUnavailable) call.replace();
+      throw readFailure(error, stream);
     } finally {
       call.release();
     }
@@ -237,12 +231,12 @@ export class EventStore {
 
   /** Deletes softly: the stream reads as missing and can be written again, from the revision after its last. */
   async deleteStream(stream: string): Promise<void> {
-    await this.#remove(stream, (call, deadline) => call.client.deleteStream(stream, { deadline }));
+    await this.#remove(stream, (call, deadline) => call.client.client.deleteStream(stream, { deadline }));
   }
 
   /** Deletes for ever: the name is burnt. */
   async tombstone(stream: string): Promise<void> {
-    await this.#remove(stream, (call, deadline) => call.client.tombstoneStream(stream, { deadline }));
+    await this.#remove(stream, (call, deadline) => call.client.client.tombstoneStream(stream, { deadline }));
   }
 
   /** Resolves when the store answers a read; throws StoreUnavailable within the read deadline otherwise. */
@@ -263,7 +257,7 @@ export class EventStore {
     signal: AbortSignal,
   ): AsyncGenerator<RecordedEvent | bigint | 'caught-up'> {
     const call = await connection.open(this.#readDeadlineMs);
-    const subscription: AllStreamSubscription = call.client.subscribeToAll({
+    const subscription: AllStreamSubscription = call.client.client.subscribeToAll({
       fromPosition: from === 'start' ? 'start' : { commit: from, prepare: from },
       filter: streamNameFilter({
         prefixes: [...prefixes],
@@ -299,7 +293,7 @@ export class EventStore {
   async #readAll(direction: 'forwards' | 'backwards', from: bigint | 'end'): Promise<RecordedEvent | undefined> {
     const call = await this.#open(this.#readDeadlineMs);
     try {
-      const reading = call.client.readAll({
+      const reading = call.client.client.readAll({
         direction,
         fromPosition: from === 'end' ? 'end' : { commit: from, prepare: from },
         maxCount: 1,
@@ -310,11 +304,21 @@ export class EventStore {
       return undefined;
     } catch (error) {
       if (codeOf(error) === GRPC.invalidArgument) return undefined;
-      throw readFailure(error, '$all', call);
+      if (error instanceof StoreUnavailable) call.replace();
+      throw readFailure(error, '$all');
     } finally {
       call.release();
     }
   }
+
+  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, _, signal) =>
+    appender.append(stream, messages, expected, signal);
+
+  readonly #sendUnary: Send = async ({ client: { client } }, stream, messages, expected, deadline) => {
+    const options = { expectedRevision: expected, deadline };
+    const { nextExpectedRevision, position } = await client.appendToStream(stream, [...messages], options);
+    return { revision: nextExpectedRevision, position: position?.commit };
+  };
 
   /** A server repeats an old answer without its position when the events were truncated since. */
   async #positionOf(stream: string, revision: bigint): Promise<bigint> {
@@ -339,55 +343,14 @@ export class EventStore {
   }
 }
 
-type Connection = StoreConnection<EventStoreDBClient>;
-type Call = OpenCall<EventStoreDBClient>;
-
-/** What the client keeps to itself and this adapter needs; version 6.2.1 is pinned and the specs notice a change. */
-interface ClientInternals {
-  supports(): Promise<boolean>;
-  getChannel(): Promise<Channel>;
-}
-
-function connectTo(url: string): Connection {
-  return new StoreConnection(() => connectClient(url), closeClient);
-}
-
-/**
- * Without the feature probe every append goes by the unary call, whose deadline holds and which shares no table of
- * promises with other clients (5.1 #1-#4, #6-#8; docs/adr/0010). The alternative that the client offers, credentials on
- * every call, would send a made-up name to servers that authenticate by certificate.
- */
-function connectClient(url: string): EventStoreDBClient {
-  const client = EventStoreDBClient.connectionString(apart(url));
-  (client as unknown as ClientInternals).supports = () => Promise.resolve(false);
-  return client;
-}
-
-let connections = 0;
-
-/**
- * gRPC shares one connection between all channels to the same target with the same settings: a new client would talk
- * through the frozen connection of the one that it replaces, and subscriptions would take the streams of reads. A
- * keepalive interval that differs by a millisecond keeps them apart; the client offers no other setting that does.
- */
-function apart(url: string): string {
-  const stated = /[?&]keepAliveInterval=(-?\d+)/i.exec(url);
-  const interval = Number(stated?.[1] ?? 10_000);
-  if (interval < 0) return url;
-  const setting = `keepAliveInterval=${interval + (connections++ % 1_000)}`;
-  if (stated) return url.replace(/keepAliveInterval=-?\d+/i, setting);
-  return url.includes('?') ? `${url}&${setting}` : `${url}?${setting}`;
-}
-
-/** `dispose` ends open streams but leaves the channel, and with it a socket that sends keepalives, open. */
-function closeClient(client: EventStoreDBClient): void {
-  const channel = (client as unknown as ClientInternals).getChannel();
-  void client
-    .dispose()
-    .then(() => channel)
-    .then((open) => open.close())
-    .catch(ignore);
-}
+type Send = (
+  call: Call,
+  stream: string,
+  messages: readonly EventData[],
+  expected: Revision | 'any',
+  deadlineMs: number,
+  signal: AbortSignal,
+) => Promise<{ revision: bigint; position: bigint | undefined }>;
 
 interface ClientEvent {
   readonly streamId: string;
@@ -413,7 +376,7 @@ async function* guarded<T>(reading: ClientRead<T>, silenceMs: number): AsyncGene
   const silence = setTimeout(() => {
     if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
     else silence.refresh();
-  }, silenceMs);
+  }, silenceMs).unref();
   try {
     for await (const item of reading) {
       waiting = false;
@@ -448,14 +411,15 @@ async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   }
 }
 
-/** Data is put through JSON here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
-function toMessage(event: NewEvent): EventData {
-  if (!isUuid(event.id)) throw new TypeError(`not an event id: ${event.id}`);
-  if (event.type === '') throw new TypeError('an event without a type');
-  const metadata = event.metadata === undefined ? {} : { metadata: throughJson(event.metadata) as Json };
-  return event.data instanceof Uint8Array
-    ? binaryEvent({ id: event.id, type: event.type, data: event.data, ...metadata })
-    : jsonEvent({ id: event.id, type: event.type, data: throughJson(event.data) as Json, ...metadata });
+/** JSON is checked here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
+function toMessage({ id, type, data, metadata }: NewEvent): EventData {
+  if (!isUuid(id)) throw new TypeError(`not an event id: ${id}`);
+  if (type === '') throw new TypeError('an event without a type');
+  assertJson(metadata ?? null);
+  const described = { id, type, ...(metadata === undefined ? {} : { metadata: metadata as Json }) };
+  if (data instanceof Uint8Array) return binaryEvent({ ...described, data });
+  assertJson(data);
+  return jsonEvent({ ...described, data: data as Json });
 }
 
 type Json = { [key: string]: JsonValue };
@@ -464,45 +428,6 @@ function toRecorded(event: ClientEvent): RecordedEvent {
   const { streamId, revision, id, type, isJson, data, metadata, position } = event;
   if (position === undefined) throw new CorruptEvent(streamId, revision, 'the server gave no position');
   return { stream: streamId, revision, position: position.commit, id, type, isJson, data, metadata };
-}
-
-function appendFailure(error: unknown, stream: string, expected: Revision | 'any'): Error {
-  if (error instanceof WrongExpectedVersionError) {
-    return new RevisionConflict(stream, expected, error.actualVersion);
-  }
-  if (error instanceof StreamDeletedError) return new StreamDeleted(stream);
-  if (error instanceof Error && 'maxAppendSize' in error) {
-    return new AppendTooLarge(stream, Number.NaN, error.maxAppendSize as number);
-  }
-  if (surelyNotWritten(error)) return new StoreUnavailable(`an append to ${stream} was not taken`, error);
-  return new OutcomeUnknown(stream, error);
-}
-
-/** Refused by the server before writing, or never sent for want of a connection. Anything else may have been written. */
-function surelyNotWritten(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code === undefined) return false;
-  if (code === GRPC.invalidArgument || code === GRPC.permissionDenied || code === GRPC.unimplemented) return true;
-  const { message } = error as Error;
-  if ((error as { type?: unknown }).type === 'not-leader') return true;
-  return code === GRPC.unavailable && /No connection established|Server Is (Not Ready|Too Busy)/.test(message);
-}
-
-function readFailure(error: unknown, stream: string, call: Call): Error {
-  if (error instanceof StreamDeletedError) return new StreamDeleted(stream);
-  if (error instanceof CorruptEvent) return error;
-  if (codeOf(error) === GRPC.dataLoss) return new CorruptEvent(stream, undefined, 'the store reports damage', error);
-  if (error instanceof StoreUnavailable) {
-    call.replace();
-    return error;
-  }
-  return new StoreUnavailable(`a read of ${stream} failed`, error);
-}
-
-/** The gRPC status; also of a raw error that the client did not convert (5.1#8). */
-function codeOf(error: unknown): number | undefined {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'number' ? code : undefined;
 }
 
 function ignore(): void {}

@@ -45,6 +45,14 @@ export class RebuildUnderWay extends Error {
   override readonly name = 'RebuildUnderWay';
 }
 
+/** The live rows were built from another history than the store holds: there is no position to meet them at. */
+export class StoreDiverged extends Error {
+  override readonly name = 'StoreDiverged';
+  constructor() {
+    super('store-diverged: the event store does not hold what the read models were built from; rebuild all of them');
+  }
+}
+
 /** A row that only one side has. A changed row is two of them. */
 export interface RowDifference {
   readonly table: string;
@@ -71,7 +79,7 @@ const SHOWN = 100;
 /**
  * Builds a model again from the first event in a schema of its own, beside the live one and while writes go on, and
  * then puts it in the live one's place in one transaction. Starts anew when an earlier attempt was broken off. Throws
- * RebuildUnderWay.
+ * RebuildUnderWay, StoreDiverged.
  */
 export async function rebuildProjection(
   context: RebuildContext,
@@ -155,6 +163,8 @@ async function beside(
   after?: (schema: string) => Promise<void>,
 ): Promise<{ position: bigint | null; events: number }> {
   const { db, store } = context;
+  const { event_position: position, event_id: id } = await readFeed(db, context.schema);
+  if (position !== null && (await store.readAt(position))?.id !== id) throw new StoreDiverged();
   const schema = `${context.schema}_${purpose}_${projection.name.replaceAll('-', '_')}`;
   const feed = await prepare(context, projection, schema);
   const names = streamNames(context.streamPrefix);
@@ -167,6 +177,7 @@ async function beside(
   let covered = -1n;
   let events = 0;
   let nudgedAt = performance.now();
+  let renewedAt = nudgedAt;
 
   const take = async (waitMs: number) => {
     const taken = await intake.take(BATCH, waitMs);
@@ -185,14 +196,18 @@ async function beside(
       const target = (await readFeed(db, context.schema)).position ?? -1n;
       const { caughtUp } = ahead.length < 4 * BATCH ? await take(covered >= target ? 0 : 100) : { caughtUp: false };
       const batch = upTo(target, BATCH);
-      if (batch.length > 0) {
+      // While writes go on there is always something left; the last few are applied with the switch.
+      if (batch.length === BATCH || (batch.length > LAST_FEW / 2 && covered >= target)) {
         await feed.apply(batch, false);
         ahead.splice(0, batch.length);
         events += batch.length;
         onProgress?.({ events, position: feed.position, target });
         continue;
       }
-      await feed.renew(false);
+      if (performance.now() - renewedAt > LEASE_MS / 10) {
+        renewedAt = performance.now();
+        await feed.renew(false);
+      }
       if (covered < target) {
         // The live feed has passed what is nobody's; something of ours behind it shows that nothing was missed.
         if (caughtUp && performance.now() - nudgedAt > 200) {

@@ -14,25 +14,19 @@ import {
   ProjectionFeed,
   reasonOf,
   RevisionGap,
-  tablesExist,
 } from './projection-feed';
 import { EventIntake } from './projection-intake';
 import * as metrics from './projection-metrics';
-import { retryParked } from './projection-parked';
-import { rebuildProjection } from './projection-rebuild';
+import { rebuildProjection, RebuildUnderWay, StoreDiverged } from './projection-rebuild';
+import { prepareFeed } from './projection-start';
 import {
   type AnyDatabase,
   claimFeed,
   createFeedTables,
   type FeedRow,
-  forProjection,
-  noteModel,
   readFeed,
   readModels,
-  readParked,
   releaseFeed,
-  resetFeed,
-  stopModel,
 } from './projection-tables';
 import { ProjectionWatch } from './projection-watch';
 import { streamNames, type StreamNames } from './streams';
@@ -76,16 +70,6 @@ export interface ProjectionStatus {
   readonly incomplete: number;
 }
 
-/** What only a newer build, an operator or a repaired store can end. */
-class Stopped extends Error {
-  constructor(
-    readonly reason: string,
-    cause: unknown,
-  ) {
-    super(reasonOf(cause), { cause });
-  }
-}
-
 class Silent extends Error {}
 class OtherHistory extends Error {}
 
@@ -117,8 +101,11 @@ export class ProjectionRunner {
   #mayTake: boolean;
   #caughtUp = false;
   #caughtUpAt: number | undefined;
-  #standbyLagMs: number | null = null;
-  #appended: { position: bigint; at: number } | undefined;
+  /** What the active process has noted, while this one stands by. */
+  #elsewhere: FeedRow | undefined;
+  /** What this process appended and has not seen come back: the one that is waited for, and the last one. */
+  #appended: { readonly position: bigint; readonly at: number } | undefined;
+  #lastAppended: { readonly position: bigint; readonly at: number } | undefined;
   #applied = 0;
   #waiters = new Set<() => void>();
 
@@ -148,9 +135,11 @@ export class ProjectionRunner {
 
   /** That this process appended something here: `health` then demands that it comes back through the subscription. */
   noteAppended(position: bigint): void {
-    if (this.#role !== 'active' || (this.#appended && this.#appended.position >= position)) return;
-    if ((this.#feed?.position ?? -1n) >= position) return;
-    this.#appended = { position, at: this.#appended?.at ?? performance.now() };
+    if (this.#role !== 'active' || (this.#feed?.position ?? -1n) >= position) return;
+    const noted = { position, at: performance.now() };
+    if (position > (this.#lastAppended?.position ?? -1n)) this.#lastAppended = noted;
+    // Under steady writes the newest is never back yet: each one that is waited for is let come back first.
+    this.#appended ??= noted;
   }
 
   /** `standby`: another process writes the rows. */
@@ -164,7 +153,8 @@ export class ProjectionRunner {
     if (this.#role === 'starting') return { status: 'lagging', reason: 'starting' };
     const bound = this.#silenceMs;
     if (this.#role === 'standby') {
-      if (this.#standbyLagMs !== null && this.#standbyLagMs <= bound) return { status: 'ok', role: 'standby' };
+      const behindMs = this.#elsewhere?.caught_up_ms ?? Number.POSITIVE_INFINITY;
+      if (behindMs <= bound) return { status: 'ok', role: 'standby' };
       return { status: 'lagging', reason: 'the process that runs the projections is behind' };
     }
     const lag = this.#lagMs();
@@ -178,21 +168,25 @@ export class ProjectionRunner {
     if (this.#appended && performance.now() - this.#appended.at > bound) {
       return { status: 'silent', reason: 'what this process appended has not come back' };
     }
+    const building = this.options.projections.find(({ name }) => !this.#feed?.isLive(name));
+    if (building) return { status: 'lagging', reason: `building ${building.name}` };
     if (!this.#heartbeat.returned) return { status: 'lagging', reason: 'waiting for the first heartbeat' };
     return { status: 'ok', role: 'active' };
   }
 
   status(): ProjectionStatus[] {
+    const standby = this.#role === 'standby';
     return this.options.projections.map(({ name, version }) => {
-      const live = this.#feed?.isLive(name) ?? false;
+      const live = standby || (this.#feed?.isLive(name) ?? false);
       const trouble = this.#trouble?.status;
+      const position = standby ? this.#elsewhere?.position : this.#feed?.position;
       return {
         name,
         version,
         state: trouble === 'lagging' ? 'waiting' : (trouble ?? (live ? 'live' : 'building')),
-        position: live ? (this.#feed?.position ?? undefined) : undefined,
+        position: live ? (position ?? undefined) : undefined,
         lagEvents: this.#intake?.waiting ?? 0,
-        lagMs: this.#role === 'standby' ? (this.#standbyLagMs ?? Number.POSITIVE_INFINITY) : this.#lagMs(),
+        lagMs: standby ? (this.#elsewhere?.caught_up_ms ?? Number.POSITIVE_INFINITY) : this.#lagMs(),
         caughtUp: this.#caughtUp,
         incomplete: this.#feed?.incomplete(name) ?? 0,
       };
@@ -234,9 +228,7 @@ export class ProjectionRunner {
     const claimed = await this.#claim(outer);
     if (!claimed) return;
     try {
-      const row = await this.#sameHistory(claimed);
-      await this.#findModels(row);
-      await this.#retryParked();
+      const row = await prepareFeed(this.options, claimed);
       await this.#follow(row, outer);
     } finally {
       this.#role = 'starting';
@@ -259,62 +251,11 @@ export class ProjectionRunner {
       if (claimed) return claimed;
       this.#trouble = undefined;
       this.#role = 'standby';
-      this.#standbyLagMs = (await readFeed(db, schema)).caught_up_ms;
+      this.#elsewhere = await readFeed(db, schema);
       this.#buildStale(signal);
       await delay(Math.min(1_000, this.#leaseMs / 3), undefined, { signal }).catch(() => undefined);
     }
     return undefined;
-  }
-
-  /** Whether the store still holds what was read from it; else the rows are of another history. */
-  async #sameHistory(row: FeedRow): Promise<FeedRow> {
-    const { db, schema, store, projections, logger, onDiverged } = this.options;
-    if (row.position === null || row.position_id === null) return row;
-    if ((await store.readAt(row.position))?.id === row.position_id) return row;
-    // Heartbeats and what others write may have been truncated since; an aggregate's event never is.
-    const { event_position, event_id } = row;
-    if (event_position !== null && (await store.readAt(event_position))?.id === event_id) {
-      return { ...row, position: event_position, position_id: event_id };
-    }
-    if (event_position === null && ((await store.headPosition()) ?? -1n) >= row.position) {
-      return { ...row, position: null, position_id: null };
-    }
-    logger.error(
-      { position: row.position.toString() },
-      'the store is not the one that the projections were built from',
-    );
-    metrics.projectionFailures.inc({ kind: 'store-diverged' });
-    if (onDiverged === 'stop') {
-      const what = 'store-diverged: the event store does not hold what the read models were built from';
-      throw new Stopped('diverged', new Error(`${what}; see projections rebuild --all`));
-    }
-    await resetFeed(db, schema, projections);
-    throw new LeaseLost();
-  }
-
-  /** Makes the tables of a new installation and finds out which models another version has built. */
-  async #findModels(row: FeedRow): Promise<void> {
-    const { db, schema, projections } = this.options;
-    const built = await readModels(db, schema);
-    for (const projection of projections) {
-      const { name, version } = projection;
-      const was = built.get(name);
-      if (was !== undefined && was > version) throw new NewerModel(name, was);
-      if (was === undefined && row.position === null) {
-        await db.transaction().execute(async (tx) => {
-          if (!(await tablesExist(tx, schema, projection))) await projection.create(forProjection(tx), schema);
-          await noteModel(tx, schema, projection);
-        });
-      } else if (was !== undefined && was < version) await stopModel(db, schema, name);
-    }
-  }
-
-  /** A new build may well take what an earlier one failed on. */
-  async #retryParked(): Promise<void> {
-    const { db, schema } = this.options;
-    for (const { projection, stream } of await readParked(db, schema)) {
-      await retryParked(this.options, { projection, stream, skip: false });
-    }
   }
 
   async #follow(row: FeedRow, outer: AbortSignal): Promise<void> {
@@ -429,7 +370,7 @@ export class ProjectionRunner {
   #buildStale(signal: AbortSignal): void {
     this.#building ??= this.#buildAll(signal)
       .catch((error: unknown) => {
-        if (!signal.aborted)
+        if (!signal.aborted && !(error instanceof RebuildUnderWay))
           this.options.logger.warn({ err: error }, 'building a read model failed and will be repeated');
       })
       .finally(() => (this.#building = undefined));
@@ -452,7 +393,10 @@ export class ProjectionRunner {
 
   #passed(events: readonly FeedEvent[], feed: ProjectionFeed): void {
     for (const event of events) if (!event.aggregate) this.#heartbeat.seen(event.id);
-    if (this.#appended && (feed.position ?? -1n) >= this.#appended.position) this.#appended = undefined;
+    const position = feed.position ?? -1n;
+    if (this.#appended && position >= this.#appended.position) {
+      this.#appended = (this.#lastAppended?.position ?? -1n) > position ? this.#lastAppended : undefined;
+    }
     for (const waiter of [...this.#waiters]) waiter();
   }
 
@@ -480,7 +424,7 @@ export class ProjectionRunner {
     } else if (error instanceof Silent) {
       metrics.subscriptionRestarts.inc();
       logger.warn('the subscription has gone silent and is restarted');
-    } else if (error instanceof Stopped) {
+    } else if (error instanceof StoreDiverged) {
       this.#trouble = { status: 'diverged', reason: error.message };
     } else if (isFinal(error)) {
       metrics.projectionFailures.inc({ kind: error.name });

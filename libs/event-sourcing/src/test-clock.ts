@@ -37,7 +37,7 @@ export class StoredTestClock extends Clock {
   }
 
   /** Sets the clock to an instant (ISO 8601) and answers it; throws ClockCannotGoBack, or a RangeError for what is no instant. */
-  set(instant: string): Promise<string> {
+  async set(instant: string): Promise<string> {
     const at = new Date(instant).toISOString();
     return this.#change((now) => {
       if (now !== undefined && at < now) throw new ClockCannotGoBack(now, at);
@@ -46,7 +46,7 @@ export class StoredTestClock extends Clock {
   }
 
   /** Moves the clock on by a number of ms and answers where it stands then; throws a RangeError for a negative number. */
-  advance(ms: number): Promise<string> {
+  async advance(ms: number): Promise<string> {
     if (!(ms >= 0)) throw new RangeError(`the clock cannot go back by ${ms} ms`);
     return this.#change((now) => new Date(Date.parse(now ?? new Date().toISOString()) + ms).toISOString());
   }

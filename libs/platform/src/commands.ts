@@ -9,44 +9,53 @@ const duration = new Histogram({
 });
 
 /** What a handler's answer may say of what it did. */
-interface Outcome {
+interface Done {
   readonly aggregateId?: string;
-  readonly revision?: bigint;
+  readonly revision?: string;
   readonly events?: readonly unknown[];
   readonly repeated?: boolean;
   readonly dryRun?: boolean;
 }
 
+/** How a command that threw is reported. */
+export interface CommandOutcome {
+  /** Kebab-case code; a label of the metric, so one of a closed list. */
+  readonly outcome: string;
+  readonly level: 'info' | 'warn' | 'error';
+}
+
+export interface Observation {
+  readonly logger: Logger;
+  readonly outcomeOf: (error: unknown) => CommandOutcome;
+  /** What else the log line says. */
+  readonly about?: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Runs a command and reports it once: one log line and its duration by outcome, which is `done`, `unchanged`, `repeated`,
- * `dry-run`, or the code of the error that it threw.
+ * `dry-run`, or what `outcomeOf` makes of the error that it threw.
  */
 export async function observeCommand<Result>(
   command: object,
   execute: () => Promise<Result>,
-  logger: Logger,
-  about: Readonly<Record<string, unknown>> = {},
+  { logger, outcomeOf, about }: Observation,
 ): Promise<Result> {
   const name = command.constructor.name;
   const started = performance.now();
-  const report = (outcome: string, more: object, failed: boolean) => {
+  const report = ({ outcome, level }: CommandOutcome, more: object) => {
     const seconds = (performance.now() - started) / 1_000;
     duration.observe({ command: name, outcome }, seconds);
-    const line = { command: name, outcome, ms: Math.round(seconds * 10_000) / 10, ...about, ...more };
-    if (failed) logger.error(line, 'command');
-    else logger.info(line, 'command');
+    logger[level]({ command: name, outcome, ms: Math.round(seconds * 10_000) / 10, ...about, ...more }, 'command');
   };
   try {
     const result = await execute();
-    const { aggregateId, revision, events, repeated, dryRun } = (result ?? {}) as Outcome;
+    const { aggregateId, revision, events, repeated, dryRun } = (result ?? {}) as Done;
     const outcome = dryRun ? 'dry-run' : repeated ? 'repeated' : events?.length === 0 ? 'unchanged' : 'done';
-    report(outcome, { aggregateId, revision: revision?.toString(), events: events?.length }, false);
+    report({ outcome, level: 'info' }, { aggregateId, revision, events: events?.length });
     return result;
   } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const known = typeof code === 'string' && /^[a-z][a-z-]*$/.test(code);
-    const outcome = known ? code : error instanceof Error ? error.name : 'unknown';
-    report(outcome, known ? { message: (error as Error).message } : { err: error }, !known);
+    const outcome = outcomeOf(error);
+    report(outcome, outcome.level === 'error' ? { err: error } : { message: (error as Error).message });
     throw error;
   }
 }

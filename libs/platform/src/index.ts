@@ -9,7 +9,7 @@ export {
 } from './config';
 export { createLogger, type Logger } from './logging';
 export { collectProcessMetrics, registry } from './metrics';
-export { observeCommand } from './commands';
+export { type CommandOutcome, type Observation, observeCommand } from './commands';
 export { newId } from './ids';
 export { Clock, SystemClock } from './clock';
 export { openDatabase, type Database, type DatabaseOptions } from './database';

@@ -24,9 +24,10 @@ export function requireApiKey(server: FastifyInstance, authenticate: Authenticat
       throw new EdgeProblem('rate-limited', `Wait ${wait} s.`, { headers: { 'retry-after': String(wait) } });
     }
     if (!principal) {
-      const basic = pages.test(request.url) ? ', Basic realm="perennial, the API key as password"' : '';
-      const error = key === undefined ? '' : ', error="invalid_token"';
-      reply.header('www-authenticate', `Bearer realm="perennial"${error}${basic}`);
+      const bearer = `Bearer realm="perennial"${key === undefined ? '' : ', error="invalid_token"'}`;
+      // A line each: Chromium takes two challenges on one line for the first alone and shows no dialogue.
+      const basic = pages.test(request.url) ? ['Basic realm="perennial, the API key as password"'] : [];
+      reply.header('www-authenticate', [...basic, bearer]);
       throw new EdgeProblem(
         'unauthenticated',
         key === undefined ? 'Send `Authorization: Bearer pk_…`.' : 'The API key is unknown or has been revoked.',

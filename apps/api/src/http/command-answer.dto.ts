@@ -14,8 +14,8 @@ export class RecordedEventAnswer {
 export class CommandAnswer {
   /** Of what it changed or created. */
   readonly id!: string;
-  /** The revision after it, as in ETag. */
-  @ApiProperty({ type: 'string', pattern: '^\\d+$' })
+  /** The revision after it, as in ETag. In a dry run the one that was decided on: -1 for what is not there yet. */
+  @ApiProperty({ type: 'string', pattern: '^(-1|\\d+)$' })
   readonly revision!: string;
   /** Its position in the log: `minPosition` of a read that must see it. */
   @ApiProperty({ type: 'string', pattern: '^\\d+$' })

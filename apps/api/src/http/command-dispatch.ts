@@ -1,9 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type Command, CommandBus } from '@nestjs/cqrs';
 import type { FastifyReply } from 'fastify';
-import type { CommandResult, RequestContext } from '@perennial/billing-application';
+import {
+  type CommandResult,
+  CreateApiKey,
+  type RequestContext,
+  StartSubscription,
+} from '@perennial/billing-application';
+import { AggregateNotFound } from '@perennial/event-sourcing';
 import { type Logger, observeCommand } from '@perennial/platform';
 import type { CommandAnswer } from './command-answer.dto';
+import { EdgeProblem } from './edge-problem';
+import { outcomeOf } from './refusal';
 import { LOGGER } from '../../../process/src/tokens';
 import { Visibility } from '../../../process/src/visibility';
 
@@ -23,17 +31,35 @@ export class CommandDispatch {
     locate?: (id: string) => string,
   ): Promise<Result> {
     const { tenant, principal, correlationId } = command.context;
-    const result = await observeCommand(command, () => this.bus.execute(command), this.logger, {
-      tenant,
-      principal,
-      correlationId,
+    const about = { tenant, principal, correlationId };
+    const result = await observeCommand(command, () => this.executed(command), {
+      logger: this.logger,
+      outcomeOf,
+      about,
     });
     if (!result.dryRun) this.visibility.noteAppended(BigInt(result.position));
-    reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
+    // A dry run of what is not there yet decides on no revision.
+    const exists = !result.revision.startsWith('-');
+    if (exists) reply.header('etag', `"${result.revision}"`).header('perennial-position', result.position);
     if (result.repeated) reply.header('idempotent-replayed', 'true');
     if (result.dryRun) reply.code(200);
     else if (locate) reply.header('location', locate(result.aggregateId));
     return result;
+  }
+
+  private async executed<Result>(command: Command<Result> & { readonly context: RequestContext }): Promise<Result> {
+    try {
+      return await this.bus.execute(command);
+    } catch (error) {
+      // If-Match names a revision of what is yet to be created: it does not match, rather than being an unknown id.
+      const creates = command instanceof StartSubscription || command instanceof CreateApiKey;
+      if (creates && error instanceof AggregateNotFound && command.context.expectedRevision !== undefined)
+        throw new EdgeProblem(
+          'revision-mismatch',
+          `If-Match names a revision, and there is no ${error.aggregate} yet.`,
+        );
+      throw error;
+    }
   }
 }
 

@@ -74,6 +74,12 @@ export async function createHttpServer(
   const allowedMethods = rememberRoutes(server);
   await server.register(helmet, { contentSecurityPolicy: { directives: contentSecurityPolicy } });
 
+  server.addHook('onRequest', async ({ headers }) => {
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new EdgeProblem('unsupported-media-type', `Bodies are sent as they are, not as ${encoding.slice(0, 50)}.`);
+    }
+  });
   requireApiKey(server, authenticate, new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst));
 
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {

@@ -77,8 +77,8 @@ export interface OperationOptions {
   readonly description?: string;
   readonly answer: Type;
   readonly status?: 200 | 201;
-  /** A read model's list, or one thing of it; both can be asked to wait for a position. */
-  readonly kind?: 'list' | 'one';
+  /** A read model's list page by page, its first rows, or one thing of it; all can be asked to wait for a position. */
+  readonly kind?: 'list' | 'rows' | 'one';
   /** What it may answer besides that which every operation of its kind may. */
   readonly problems?: readonly ProblemCode[];
 }
@@ -123,6 +123,12 @@ export function Commands(options: OperationOptions & { readonly body?: Type }) {
       required: false,
       description: 'Why; recorded for the audit',
       schema: { type: 'string', maxLength: 500 },
+    }),
+    ApiHeader({
+      name: 'X-Correlation-Id',
+      required: false,
+      description: 'Names what this command belongs to; recorded, logged and given back. One is made when left out.',
+      schema: { type: 'string', maxLength: 128, pattern: '^[\\x21-\\x7e]+$' },
     }),
     ApiHeader({
       name: 'traceparent',

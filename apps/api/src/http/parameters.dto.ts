@@ -18,14 +18,17 @@ export class ReadQuery {
   readonly minPosition?: string;
 }
 
-/** What every list takes in its query. */
-export class ListQuery extends ReadQuery {
+/** How many rows to answer with. */
+export class LimitQuery extends ReadQuery {
   /** Rows in a page: 1 to 200, 50 when left out. */
   @Optional()
   @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: '$property must be a whole number from 1 to 200' })
   @ApiProperty({ required: false, type: 'integer', minimum: 1, maximum: 200, default: 50 })
   readonly limit?: string;
+}
 
+/** What every list takes in its query. */
+export class ListQuery extends LimitQuery {
   /** `nextCursor` of the page before. */
   @Optional()
   @MaxLength(200)

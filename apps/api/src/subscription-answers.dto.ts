@@ -1,0 +1,115 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { LineAnswer } from './http/line.dto';
+import { MoneyAnswer } from './http/money.dto';
+import { AsOfAnswer } from './http/parameters.dto';
+
+export class ItemPriceAnswer {
+  readonly model!: string;
+  /** Decimal of the minor unit. */
+  readonly unitPrice!: string;
+}
+
+export class ItemAnswer {
+  readonly itemId!: string;
+  readonly componentKey!: string;
+  readonly description!: string;
+  readonly quantity!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly every!: number;
+  readonly timing!: 'advance' | 'arrears';
+  readonly price!: ItemPriceAnswer;
+}
+
+export class OpenPeriodAnswer {
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  readonly startsAt!: string;
+  readonly endsAt!: string;
+}
+
+export class IntervalAnswer {
+  readonly unit!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly count!: number;
+}
+
+export class SubscriptionAnswer {
+  readonly subscriptionId!: string;
+  readonly externalId!: string | null;
+  readonly customerId!: string;
+  readonly status!: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly currency!: string;
+  readonly timeZone!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly paymentTermsDays!: number;
+  readonly startsAt!: string;
+  /** Local date-time from which periods are counted. */
+  readonly anchor!: string;
+  readonly interval!: IntervalAnswer;
+  @ApiProperty({ type: [ItemAnswer] })
+  readonly items!: readonly ItemAnswer[];
+  /** Null while none is open. */
+  @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
+  readonly period!: OpenPeriodAnswer | null;
+  readonly cancelsAt!: string | null;
+  readonly canceledAt!: string | null;
+  readonly pausedAt!: string | null;
+  /** How many bills there have been. */
+  @ApiProperty({ type: 'integer' })
+  readonly bills!: number;
+  readonly billedNet!: MoneyAnswer;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  readonly metadata!: Record<string, string>;
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+}
+
+export class SubscriptionPage {
+  @ApiProperty({ type: [SubscriptionAnswer] })
+  readonly items!: readonly SubscriptionAnswer[];
+  /** There while there is more. */
+  readonly nextCursor?: string;
+  readonly asOf!: AsOfAnswer;
+}
+
+export class SubscriptionFound extends SubscriptionAnswer {
+  readonly asOf!: AsOfAnswer;
+}
+
+export class PendingLineAnswer extends LineAnswer {
+  /** Null: still to be billed. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly billNumber!: number | null;
+}
+
+export class BillingPeriodAnswer {
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  readonly kind!: 'regular' | 'trial';
+  /** Local date-times in `timeZone`, half-open. */
+  readonly from!: string;
+  readonly to!: string;
+  readonly startsAt!: string;
+  readonly endsAt!: string;
+  @ApiProperty({ type: [PendingLineAnswer] })
+  readonly lines!: readonly PendingLineAnswer[];
+  /** Sum of the lines still to be billed. */
+  readonly pendingNet!: MoneyAnswer;
+  /** Sum of the lines of this period that are billed already. */
+  readonly billedNet!: MoneyAnswer;
+}
+
+export class CurrentBillingPeriodAnswer {
+  readonly subscriptionId!: string;
+  readonly customerId!: string;
+  readonly currency!: string;
+  readonly timeZone!: string;
+  /** Null while none is open: paused or canceled. */
+  @ApiProperty({ type: BillingPeriodAnswer, nullable: true })
+  readonly period!: BillingPeriodAnswer | null;
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+  readonly asOf!: AsOfAnswer;
+}

@@ -1,0 +1,490 @@
+/**
+ * A stateful fuzz of the HTTP API, generated from its OpenAPI document:
+ * `node test/run.mjs test/faults/fuzz-http.ts [--requests 20000] [--seed 1] [--max-seconds 900]`. Needs dist/.
+ * Ends with 1 on a 5xx, a hang, an answer that is not documented, or a documented 2xx or 4xx (but 429) never reached.
+ */
+import { parseArgs } from 'node:util';
+import Ajv from 'ajv';
+import addFormats from 'ajv-formats';
+import { Service } from '../support/app';
+import globalSetup from '../support/global-setup';
+import globalTeardown from '../support/global-teardown';
+import type { Answer, HttpClient } from '../support/http-client';
+import { runToEnd } from '../support/processes';
+import { Random } from '../support/random';
+import { type Schema, Values } from './fuzz-values';
+
+export interface FuzzCampaign {
+  readonly requests: number;
+  readonly seed: number;
+  readonly maxSeconds: number;
+  readonly say: (line: string) => void;
+}
+
+export interface FuzzReport {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Share of the requests that got as far as a handler. */
+  readonly reached: number;
+  /** `METHOD path status code` → how often. */
+  readonly outcomes: ReadonlyMap<string, number>;
+  readonly missing: readonly string[];
+  readonly violations: readonly string[];
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required?: boolean;
+  readonly schema: Schema;
+}
+
+interface Operation {
+  readonly method: string;
+  readonly path: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: Schema | undefined;
+  /** Documented statuses that must be reached, without 429 and 5xx. */
+  readonly statuses: readonly string[];
+}
+
+interface Asked {
+  readonly operation: Operation;
+  readonly client: HttpClient;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+/** What a request sets out to provoke, besides plain use. */
+const intents = ['401', '403', '404', '409', '412', '413', '415', '422', '400', 'repeat', 'unknown query'] as const;
+type Intent = (typeof intents)[number] | 'use';
+
+/** Answered before any handler has a say. */
+const edgeCodes = new Set([
+  'malformed-request',
+  'invalid-request',
+  'idempotency-key-missing',
+  'invalid-if-match',
+  'unauthenticated',
+  'insufficient-scope',
+  'body-too-large',
+  'unsupported-media-type',
+  'rate-limited',
+  'not-found',
+]);
+
+const day = 86_400_000;
+
+class Fuzz {
+  readonly outcomes = new Map<string, number>();
+  readonly violations: string[] = [];
+  requests = 0;
+  reached = 0;
+  private readonly random: Random;
+  private readonly values: Values;
+  private readonly operations: Operation[];
+  private readonly ajv = new Ajv({ strict: false });
+  private readonly pools: Record<string, string[]> = {
+    subscriptionId: [],
+    lineItemId: [],
+    invoiceId: [],
+    apiKeyId: [],
+    stream: [],
+    minPosition: [],
+    cursor: [],
+    externalId: [],
+    customerId: ['customer-1', 'customer-2', 'customer-3'],
+    number: [],
+  };
+  private readonly sent: Asked[] = [];
+  /** Id of a subscription or an API key → keys of commands that it has taken. */
+  private readonly keysOf = new Map<string, string[]>();
+  /** Subscriptions with a line item that was added to them. */
+  private readonly added: { readonly subscriptionId: string; readonly lineItemId: string }[] = [];
+  private clock = Date.UTC(2026, 0, 1);
+  private keys = 0;
+
+  constructor(
+    private readonly service: Service,
+    document: { paths: Record<string, Record<string, never>>; components: { schemas: Record<string, Schema> } },
+    private readonly narrow: {
+      readonly reader: HttpClient;
+      readonly writer: HttpClient;
+      readonly stranger: HttpClient;
+    },
+    seed: number,
+  ) {
+    this.random = new Random(seed);
+    addFormats(this.ajv);
+    this.ajv.addSchema({ ...document, $id: 'api' });
+    this.values = new Values(document.components.schemas, this.random, (name) => this.plausible(name));
+    this.operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, described]): Operation => {
+        const {
+          parameters = [],
+          requestBody,
+          responses,
+        } = described as {
+          parameters?: Parameter[];
+          requestBody?: { content: { 'application/json': { schema: Schema } } };
+          responses: object;
+        };
+        return {
+          method,
+          path,
+          parameters,
+          body: requestBody?.content['application/json'].schema,
+          statuses: Object.keys(responses).filter((status) => /^[24]/.test(status) && status !== '429'),
+        };
+      }),
+    );
+  }
+
+  /** Values that mean something to the service: ids that it has given, and what people write. */
+  private plausible(name: string): unknown {
+    const { random } = this;
+    const pool = this.pools[name];
+    switch (name) {
+      case 'externalId':
+        if (random.chance(0.3) && pool?.length) return random.pick(pool);
+        return `ext-${random.word(8)}`;
+      case 'lineItemId':
+        if (random.chance(0.2) && pool?.length) return random.pick(pool);
+        return `item-${random.word(8)}`;
+      case 'currency':
+        return random.pick(['USD', 'EUR', 'JPY', 'XQQ']);
+      case 'timeZone':
+        return random.pick(['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Mars/Olympus']);
+      case 'interval':
+        return random.pick([
+          { unit: 'month', count: 1 },
+          { unit: 'month', count: 3 },
+          { unit: 'year', count: 1 },
+          { unit: 'week', count: 2 },
+          { unit: 'day', count: 30 },
+          { unit: 'year', count: 900 },
+        ]);
+      case 'anchor':
+        return random.pick([
+          { dayOfMonth: random.between(1, 31) },
+          { localDateTime: '2026-01-15T00:00:00' },
+          { localDateTime: '2026-02-30T00:00:00' },
+        ]);
+      case 'service':
+        return random.pick([
+          { from: '2026-01-01', to: '2026-02-01' },
+          { from: '2026-01-01', to: '2026-01-01' },
+          { from: '2026-02-30', to: '2026-03-01' },
+          { from: '1999-01-01', to: '1999-02-01' },
+        ]);
+      case 'unitPrice':
+        return random.pick(['0', '1', '1999', '0.04', '12.345', '999999999999']);
+      case 'quantity':
+        return random.pick(['0', '1', '2.5', '3', '999999999999']);
+      case 'periodNumber':
+        return random.between(1, 6);
+      case 'now':
+        return new Date((this.clock += random.between(0, 4) * day)).toISOString();
+      case 'from':
+      case 'to':
+        return String(random.between(0, 6));
+      case 'atRevision':
+      case 'fromRevision':
+        return String(random.between(0, 5));
+      case 'traceparent':
+        return '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      case 'Idempotency-Key':
+        return `key-${(this.keys += 1)}-${random.word(6)}`;
+      default:
+        return pool?.length ? random.pick(pool) : undefined;
+    }
+  }
+
+  /** One request and everything that its answer must hold. */
+  async one(): Promise<void> {
+    const operation = this.random.pick(this.operations);
+    const intent: Intent = this.random.chance(0.62) ? 'use' : this.random.pick(intents);
+    await this.ask(this.compose(operation, intent));
+  }
+
+  private compose(operation: Operation, intent: Intent): Asked {
+    const { random, values } = this;
+    const again = this.sent.filter((each) => each.operation === operation);
+    if (intent === 'repeat' && again.length > 0) return random.pick(again);
+
+    const query = new URLSearchParams();
+    const headers: Record<string, string> = {};
+    let path = operation.path;
+    for (const parameter of operation.parameters) {
+      const { name, schema, required } = parameter;
+      const value = String(intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name));
+      if (parameter.in === 'path')
+        path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
+      else if (parameter.in === 'query') {
+        if (required || random.chance(name === 'dryRun' ? 0.15 : 0.25)) query.set(name, value);
+      } else if (name === 'If-Match') {
+        if (intent === '412') headers['if-match'] = `"${random.between(900, 9_999)}"`;
+        else if (intent === '400' && random.chance(0.3)) headers['if-match'] = 'W/"1"';
+        else if (random.chance(0.05)) headers['if-match'] = random.pick(['*', `"${random.between(0, 9)}"`]);
+      } else if (required ? !(intent === '400' && random.chance(0.3)) : random.chance(0.2))
+        headers[name.toLowerCase()] = value.replace(/[^\x20-\x7e]/g, '?');
+    }
+    if (path.includes('/line-items/') && this.added.length > 0 && random.chance(0.6)) {
+      const { subscriptionId, lineItemId } = random.pick(this.added.slice(-20));
+      path = operation.path.replace('{subscriptionId}', subscriptionId).replace('{lineItemId}', lineItemId);
+    }
+    if (operation.parameters.some(({ name }) => name === 'at') && operation.path.includes('audit')) {
+      query.delete(random.chance(0.5) ? 'at' : 'atRevision');
+      if (!query.has('at') && !query.has('atRevision') && intent !== '400') query.set('atRevision', '1');
+    }
+    let body =
+      operation.body &&
+      (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
+    if (operation.body) headers['content-type'] = 'application/json';
+
+    let client: HttpClient = this.service.client;
+    if (intent === '401') client = this.narrow.stranger;
+    if (intent === '403')
+      client =
+        operation.method === 'get' && !operation.path.includes('api-keys') ? this.narrow.writer : this.narrow.reader;
+    if (intent === '404') path = this.unknown(operation.path);
+    if (intent === 'unknown query') query.set('unknown', 'x');
+    if (intent === '413') {
+      body = { description: 'x'.repeat(400_000) };
+      headers['content-type'] = 'application/json';
+    }
+    if (intent === '415') {
+      body ??= 'text';
+      headers['content-type'] = random.pick(['text/plain', 'application/xml', 'multipart/form-data; boundary=x']);
+    }
+    if (intent === '422') {
+      if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
+      const [id, keys] = this.keysOf.size > 0 ? random.pick([...this.keysOf]) : ['', []];
+      const earlier = again.find((each) => each.body !== undefined);
+      const named = /\{(subscriptionId|apiKeyId)\}/.exec(operation.path)?.[0];
+      if (named !== undefined && keys.length > 0) {
+        // A key that this very thing knows, for another command.
+        path = path.replace(/(subscriptions|api-keys)\/[^/]+/, `$1/${id}`);
+        headers['idempotency-key'] = random.pick(keys);
+      } else if (earlier?.headers['idempotency-key'] !== undefined) {
+        headers['idempotency-key'] = earlier.headers['idempotency-key'];
+        const { externalId } = earlier.body as { externalId?: string };
+        const { externalId: _, ...other } = values.valid(operation.body ?? {}) as { externalId?: string };
+        body = { ...other, ...(externalId === undefined ? {} : { externalId }) };
+      }
+    }
+    if (intent === '400' && random.chance(0.15) && operation.body)
+      body = random.pick(['{', '[]', 'null', '"x"', '{"a":1,}']);
+    const rest = query.toString();
+    return { operation, client, url: rest === '' ? path : `${path}?${rest}`, headers, body };
+  }
+
+  private unknown(path: string): string {
+    return path.replace(/\{(\w+)\}/g, (_, name: string) =>
+      name === 'stream'
+        ? `perennial.subscription-${this.values.uuid()}`
+        : name === 'lineItemId'
+          ? 'no-such-item'
+          : this.values.uuid(),
+    );
+  }
+
+  private async ask(asked: Asked): Promise<void> {
+    const { operation, client, url, headers, body } = asked;
+    this.requests += 1;
+    const name = `${operation.method.toUpperCase()} ${operation.path}`;
+    const told = `${operation.method.toUpperCase()} ${url} ${JSON.stringify(headers)} ${JSON.stringify(body)?.slice(0, 500)}`;
+    let answer: Answer;
+    try {
+      answer = await client.ask(operation.method.toUpperCase(), url, { body, headers, timeoutMs: 20_000 });
+    } catch (error) {
+      this.violations.push(`${told}: no answer (${String(error)})`);
+      return;
+    }
+    const { status } = answer;
+    const code = status >= 400 ? String(answer.body?.code) : '';
+    const outcome = `${name} ${status} ${code}`.trim();
+    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+    if (status < 500 && !edgeCodes.has(code)) this.reached += 1;
+    if (status >= 500 || status === 429) this.violations.push(`${told}: ${status} ${JSON.stringify(answer.body)}`);
+    this.check(operation, answer, told);
+    if (status < 300) this.learn(asked, answer);
+    else if (code === 'subscription-canceled' && this.random.chance(0.5)) this.forget(url);
+    else if (code === 'revision-mismatch' || code === 'period-not-elapsed') this.keep(asked);
+  }
+
+  /** The answer is one that the document describes for this operation. */
+  private check(operation: Operation, { status, headers, body }: Answer, told: string): void {
+    const type = String(headers['content-type']).split(';')[0] ?? '';
+    const pointer = ['paths', operation.path, operation.method, 'responses', String(status), 'content', type, 'schema']
+      .map((part) => encodeURIComponent(part.replace(/~/g, '~0').replace(/\//g, '~1')))
+      .join('/');
+    const validate = this.ajv.getSchema(`api#/${pointer}`);
+    if (!validate)
+      this.violations.push(`${told}: ${status} ${type} is not documented: ${JSON.stringify(body)?.slice(0, 300)}`);
+    else if (validate(body) !== true)
+      this.violations.push(
+        `${told}: ${status} is not as documented: ${this.ajv.errorsText(validate.errors)} ${JSON.stringify(body)?.slice(0, 300)}`,
+      );
+    if (type === 'application/problem+json' && body?.status !== status)
+      this.violations.push(`${told}: the problem says ${body?.status}, not ${status}`);
+  }
+
+  /** Most commands should meet a subscription that still lives. */
+  private forget(url: string): void {
+    const pool = this.pools['subscriptionId'] ?? [];
+    const at = pool.findIndex((id) => url.includes(id));
+    if (at >= 0) pool.splice(at, 1);
+  }
+
+  private keep(asked: Asked): void {
+    this.sent.push(asked);
+    if (this.sent.length > 600) this.sent.splice(0, 200);
+  }
+
+  /** Remembers ids, positions and cursors that the service has given, to use them later. */
+  private learn(asked: Asked, { body }: Answer): void {
+    this.keep(asked);
+    const note = (pool: string, value: unknown) => {
+      const known = this.pools[pool];
+      if (typeof value !== 'string' || !known || known.includes(value)) return;
+      known.push(value);
+      if (known.length > 150) known.splice(this.random.between(0, 100), 1);
+    };
+    const { path, method } = asked.operation;
+    const request = asked.body as Record<string, unknown> | undefined;
+    const key = asked.headers['idempotency-key'];
+    if (key !== undefined && body.dryRun === false) {
+      this.keysOf.set(body.id, [...(this.keysOf.get(body.id) ?? []), key].slice(-5));
+      if (this.keysOf.size > 100) this.keysOf.delete([...this.keysOf.keys()][0] ?? '');
+    }
+    if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false) {
+      note('subscriptionId', body.id);
+      note('stream', body.stream);
+      note('externalId', request?.['externalId']);
+    }
+    if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);
+    if (path.endsWith('/line-items') && body.dryRun === false) {
+      note('lineItemId', request?.['lineItemId']);
+      this.added.push({ subscriptionId: body.id, lineItemId: String(request?.['lineItemId']) });
+    }
+    note('minPosition', body.position);
+    note('cursor', body.nextCursor);
+    for (const item of body.items ?? []) {
+      note('invoiceId', item.invoiceId);
+      note('stream', item.stream);
+      note('number', item.number);
+    }
+  }
+
+  /** Documented statuses that no request has reached. */
+  missing(): string[] {
+    const met = new Set([...this.outcomes.keys()].map((each) => each.split(' ').slice(0, 3).join(' ')));
+    return this.operations.flatMap(({ method, path, statuses }) =>
+      statuses.map((status) => `${method.toUpperCase()} ${path} ${status}`).filter((each) => !met.has(each)),
+    );
+  }
+
+  /** Aims at what chance has left out, with a subscription that has just begun among those to choose from. */
+  async aim(): Promise<void> {
+    const start = this.operations.find(({ method, path }) => method === 'post' && path === '/v1/subscriptions');
+    if (start) await this.ask(this.compose(start, 'use'));
+    for (const each of this.missing()) {
+      const [method, path, status = ''] = each.split(' ');
+      const operation = this.operations.find((one) => one.method.toUpperCase() === method && one.path === path);
+      if (!operation) continue;
+      const intent = intents.find((one) => one === status) ?? 'use';
+      const asked = this.compose(operation, this.random.chance(0.8) ? intent : 'use');
+      const recent = this.random.pick((this.pools['subscriptionId'] ?? []).slice(-3));
+      const url =
+        this.random.chance(0.5) && intent !== '404'
+          ? asked.url.replace(/(subscriptions)\/[^/?]+/, `$1/${recent}`)
+          : asked.url;
+      // Of what creates something, 200 is the answer to a dry run.
+      const dry = status === '200' && operation.statuses.includes('201') && !url.includes('dryRun');
+      await this.ask({ ...asked, url: dry ? `${url}${url.includes('?') ? '&' : '?'}dryRun=true` : url });
+    }
+  }
+}
+
+/** Runs the campaign against a standalone of its own. */
+export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
+  const service = await Service.start();
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1_000;
+  try {
+    await service.setClock('2026-01-01T00:00:00.000Z');
+    const { body: document } = await service.client.get('/openapi.json');
+    const narrow = {
+      reader: service.as(await service.newKey('default', ['finance:read', 'audit:read'])),
+      writer: service.as(await service.newKey('default', ['commands:write'])),
+      stranger: service.as('pk_00000000-0000-5000-8000-000000000000_'.padEnd(83, 'A')),
+    };
+    const fuzz = new Fuzz(service, document, narrow, o.seed);
+    let said = 0;
+    const worker = async () => {
+      while (fuzz.requests < o.requests && seconds() < o.maxSeconds && fuzz.violations.length < 20) {
+        await fuzz.one();
+        if (Math.floor(fuzz.requests / 1_000) > said) {
+          said = Math.floor(fuzz.requests / 1_000);
+          o.say(`${fuzz.requests} requests, ${Math.round(seconds())} s, ${fuzz.missing().length} outcomes left`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    for (let round = 0; round < 60 && fuzz.missing().length > 0 && fuzz.violations.length < 20; round += 1)
+      await fuzz.aim();
+    const audit = await runToEnd('apps/standalone/src/audit.js', ['verify'], service.surroundings);
+    if (audit.code !== 0) fuzz.violations.push(`audit verify ended with ${audit.code}\n${audit.output.slice(-4_000)}`);
+    return {
+      requests: fuzz.requests,
+      seconds: seconds(),
+      reached: fuzz.reached / fuzz.requests,
+      outcomes: fuzz.outcomes,
+      missing: fuzz.missing(),
+      violations: fuzz.violations,
+    };
+  } finally {
+    await service.stop();
+  }
+}
+
+export function printableFuzzReport(report: FuzzReport, seed: number): string {
+  const row = (name: string, value: string | number) => `${name.padEnd(40)} ${value}`;
+  return [
+    ...[...report.outcomes]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, count]) => `${String(count).padStart(7)} ${name}`),
+    row('seed', seed),
+    row('requests', report.requests),
+    row('seconds', Math.round(report.seconds)),
+    row('reached a handler', `${(100 * report.reached).toFixed(1)} %`),
+    row('documented outcomes never reached', report.missing.length),
+    ...report.missing.map((each) => `MISSING ${each}`),
+    row('violations', report.violations.length),
+    ...report.violations.map((each) => `VIOLATION ${each}`),
+  ].join('\n');
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      requests: { type: 'string', default: '20000' },
+      seed: { type: 'string', default: '1' },
+      'max-seconds': { type: 'string', default: '900' },
+    },
+  });
+  const seed = Number(values.seed);
+  await globalSetup();
+  const report = await fuzzCampaign({
+    requests: Number(values.requests),
+    seed,
+    maxSeconds: Number(values['max-seconds']),
+    say: (line) => void process.stderr.write(`${line}\n`),
+  }).finally(globalTeardown);
+  process.stdout.write(`${printableFuzzReport(report, seed)}\n`);
+  process.exit(report.violations.length + report.missing.length === 0 && report.reached >= 0.4 ? 0 : 1);
+}
+
+if (process.argv[1] === __filename) void main();
