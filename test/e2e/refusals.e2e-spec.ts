@@ -146,7 +146,16 @@ describe('refusals', () => {
       ['/anchor/dayOfMonth', { anchor: { dayOfMonth: 32 } }],
       ['/items', { items: [] }],
       ['/items', { items: 'x' }],
-      ['/items', { items: [...item({}), ...item({})] }],
+      ['/items', { items: Array.from({ length: 21 }, (_, n) => item({ componentKey: `c${n}` })[0]) }],
+      ['/items', { items: [null] }],
+      ['/items/0/price', { items: item({ price: [] }) }],
+      ['/items/0/price/model', { items: item({ price: { model: 'percentage', rate: '1' } }) }],
+      ['/items/0/price/tiers', { items: item({ price: { model: 'volume', tiers: [] } }) }],
+      ['/items/0/price/tiers/0/upTo', { items: item({ price: { model: 'volume', tiers: [{ unitPrice: '1' }] } }) }],
+      ['/items/0/price/packageSize', { items: item({ price: { model: 'package', packagePrice: '1' } }) }],
+      ['/rules/preset', { rules: { preset: 'other' } }],
+      ['/rules/fractionDigits', { rules: { fractionDigits: 19 } }],
+      ['/rules/fixedMonths', { rules: { fixedMonths: false } }],
       ['/items/0/price', { items: [{ description: 'x', timing: 'advance' }] }],
       ['/items/0/price/unitPrice', { items: item({ price: { model: 'flat', unitPrice: 12 } }) }],
       ['/items/0/price/unitPrice', { items: item({ price: { model: 'flat', unitPrice: '-1' } }) }],
@@ -210,6 +219,9 @@ describe('refusals', () => {
       refused(await startWith({ interval: { unit: 'year', count: 11 } }), 'invalid-interval');
       refused(await startWith({ anchor: { localDateTime: '2026-02-30T00:00:00' } }), 'invalid-local-date-time');
       refused(await startWith({ interval: { unit: 'day', count: 1 }, anchor: { dayOfMonth: 1 } }), 'invalid-anchor');
+      refused(await startWith({ items: [...item({}), ...item({})] }), 'duplicate-component');
+      const tiers = [{ upTo: '10', unitPrice: '1' }];
+      refused(await startWith({ items: item({ price: { model: 'volume', tiers } }) }), 'invalid-price');
       const { id } = await start();
       const service2 = (from: string, to: string) => on(id, 'line-items', lineItem(key(), { service: { from, to } }));
       refused(await service2('2026-02-30', '2026-03-01'), 'invalid-request');

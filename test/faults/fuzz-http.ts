@@ -182,6 +182,20 @@ class Fuzz {
         return random.pick(['0', '1', '1999', '0.04', '12.345', '999999999999']);
       case 'quantity':
         return random.pick(['0', '1', '2.5', '3', '999999999999']);
+      case 'componentKey':
+      case 'itemId':
+        return random.pick(['base', 'seats', 'storage', 'support']);
+      case 'tiers':
+        return random.pick([
+          [{ upTo: null, unitPrice: '250' }],
+          [
+            { upTo: '10', unitPrice: '500', flatFee: '1000' },
+            { upTo: null, unitPrice: '12.5' },
+          ],
+          [{ upTo: '10', unitPrice: '500' }],
+        ]);
+      case 'packageSize':
+        return random.pick(['0', '5', '2.5']);
       case 'periodNumber':
         return random.between(1, 6);
       case 'now':

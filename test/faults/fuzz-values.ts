@@ -18,6 +18,7 @@ export interface Schema {
   readonly required?: readonly string[];
   readonly items?: Schema;
   readonly allOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
 }
 
 /** Gives a plausible value for a property or parameter of this name; undefined: the schema decides. */
@@ -33,6 +34,7 @@ export class Values {
 
   resolve(schema: Schema): Schema {
     if (schema.$ref !== undefined) return this.resolve(this.components[schema.$ref.split('/').at(-1) ?? ''] ?? {});
+    if (schema.oneOf) return this.resolve(this.random.pick(schema.oneOf));
     if (schema.allOf) return Object.assign({}, schema, ...schema.allOf.map((each) => this.resolve(each))) as Schema;
     return schema;
   }

@@ -3,10 +3,22 @@ import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
 
+export class TierAnswer {
+  readonly upTo!: string | null;
+  readonly unitPrice!: string;
+  readonly flatFee?: string;
+}
+
+/** As it was asked for: the fields of its model. */
 export class ItemPriceAnswer {
   readonly model!: string;
   /** Decimal of the minor unit. */
-  readonly unitPrice!: string;
+  readonly unitPrice?: string;
+  @ApiProperty({ type: [TierAnswer], required: false })
+  readonly tiers?: readonly TierAnswer[];
+  readonly packageSize?: string;
+  readonly packagePrice?: string;
+  readonly freeUnits?: string;
 }
 
 export class ItemAnswer {

@@ -20,6 +20,7 @@ import {
   GetSubscription,
   subscriptionSummary,
 } from '@perennial/billing-read-models';
+import { type Anchor, presets } from '@perennial/billing-domain';
 import { answerOf, CommandDispatch } from './http/command-dispatch';
 import { CommandAnswer, NoBody } from './http/command-answer.dto';
 import { contextOf, refuseBody } from './http/command-headers';
@@ -40,6 +41,7 @@ import {
   StartSubscriptionBody,
   SubscriptionsQuery,
 } from './subscriptions.dto';
+import type { AnchorBody } from './terms.dto';
 
 const path = (id: string) => `/v1/subscriptions/${id}`;
 
@@ -66,6 +68,8 @@ export class SubscriptionsController {
       'invalid-interval',
       'invalid-anchor',
       'invalid-local-date-time',
+      'invalid-price',
+      'duplicate-component',
       'amount-out-of-range',
     ],
   })
@@ -164,7 +168,7 @@ export class SubscriptionsController {
     summary: 'Pause: close the open period and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'cancellation-scheduled', 'not-available'],
+    problems: ['subscription-not-found', 'subscription-canceled', 'cancellation-scheduled'],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -183,7 +187,7 @@ export class SubscriptionsController {
     summary: 'Resume: open a period up to the next boundary and bill what is not paid yet',
     body: ResumeBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'not-available'],
+    problems: ['subscription-not-found', 'subscription-canceled'],
   })
   async resume(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -201,7 +205,7 @@ export class SubscriptionsController {
     scope: 'commands:write',
     summary: 'Cancel now, or with the open period',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'subscription-paused', 'not-available'],
+    problems: ['subscription-not-found', 'subscription-canceled', 'subscription-paused'],
   })
   async cancel(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -297,14 +301,21 @@ export class SubscriptionsController {
   }
 }
 
-/** The currency stands once, for all amounts; one item, until plans bring more. */
-function startOf({ items: [item], ...terms }: StartSubscriptionBody): SubscriptionTerms {
+/** The currency stands once, for all amounts; rules are those of the preset where the body names none of its own. */
+function startOf({ items, rules, ...terms }: StartSubscriptionBody): SubscriptionTerms {
+  const [item, ...more] = items;
   if (!item) throw new Error('a validated body has an item');
-  const { price, ...rest } = item;
-  const { dayOfMonth, localDateTime } = terms.anchor ?? {};
+  const { preset = 'perennial', ...named } = rules ?? {};
   return {
     ...terms,
-    anchor: dayOfMonth !== undefined ? { dayOfMonth } : localDateTime !== undefined ? { localDateTime } : undefined,
-    item: { ...rest, unitPrice: price.unitPrice },
+    anchor: anchorOf(terms.anchor),
+    item,
+    ...(more.length > 0 && { items: more }),
+    ...(rules !== undefined && { rules: { ...presets[preset], ...named } }),
   };
+}
+
+function anchorOf({ dayOfMonth, localDateTime }: AnchorBody = {}): Anchor | undefined {
+  if (dayOfMonth !== undefined) return { dayOfMonth };
+  return localDateTime !== undefined ? { localDateTime } : undefined;
 }

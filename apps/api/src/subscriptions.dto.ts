@@ -1,93 +1,9 @@
 import { Type } from 'class-transformer';
-import {
-  IsObject,
-  ArrayMaxSize,
-  ArrayMinSize,
-  IsArray,
-  IsBoolean,
-  IsDefined,
-  IsIn,
-  Matches,
-  ValidateBy,
-  ValidateNested,
-} from 'class-validator';
+import { IsBoolean, IsDefined, IsIn, IsObject, Matches, ValidateNested } from 'class-validator';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
 import { ListQuery, SubscriptionPath } from './http/parameters.dto';
-
-export class IntervalBody {
-  @IsIn(['day', 'week', 'month', 'year'])
-  readonly unit!: 'day' | 'week' | 'month' | 'year';
-
-  /** At most 3660 days, 520 weeks, 120 months or 10 years. */
-  @IsWhole(1, 3660)
-  readonly count!: number;
-}
-
-/** From where periods are counted: a day of the month, or a moment on the wall clock. Default: the day of the start. */
-export class AnchorBody {
-  @IsWhole(1, 31, { optional: true })
-  readonly dayOfMonth?: number;
-
-  /**
-   * On the wall clock of `timeZone`.
-   * @example "2026-01-31T00:00:00"
-   */
-  @Optional()
-  @Matches(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, {
-    message: '$property must be a local date-time such as 2026-01-31T00:00:00',
-  })
-  readonly localDateTime?: string;
-}
-
-export class FlatPriceBody {
-  @IsIn(['flat'])
-  readonly model!: 'flat';
-
-  /** For one unit and one period, a decimal of the minor unit: "1999" is 19.99 USD, "0.04" is 0.0004 USD. */
-  @IsDecimal({ example: '1999' })
-  readonly unitPrice!: string;
-}
-
-/** What is charged in every period. */
-export class ItemBody {
-  /** Of the caller's; the component key when left out. */
-  @IsText(100, { optional: true })
-  readonly itemId?: string;
-
-  /** What it is a charge for; "base" when left out. */
-  @IsText(100, { optional: true })
-  readonly componentKey?: string;
-
-  /** As it stands on the invoice. */
-  @IsText(500)
-  readonly description!: string;
-
-  @IsDecimal({ optional: true, default: '1' })
-  readonly quantity?: string;
-
-  @IsText(100, { optional: true })
-  readonly taxCode?: string;
-
-  @Optional()
-  @IsIn(['exclusive', 'inclusive', 'unspecified'])
-  readonly taxBehaviour?: 'exclusive' | 'inclusive' | 'unspecified';
-
-  /** Whether coupons may take something off it; true when left out. */
-  @Optional()
-  @IsBoolean()
-  readonly discountable?: boolean;
-
-  /** Charged at the start of the period, or at its end. */
-  @IsIn(['advance', 'arrears'])
-  readonly timing!: 'advance' | 'arrears';
-
-  @IsDefined()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => FlatPriceBody)
-  readonly price!: FlatPriceBody;
-}
+import { AnchorBody, AreItems, IntervalBody, IsAnchor, ItemBody, RulesBody } from './terms.dto';
 
 export class StartSubscriptionBody {
   /** The caller's own id, unique and immutable; the subscription's id derives from it (else from the Idempotency-Key). */
@@ -115,20 +31,7 @@ export class StartSubscriptionBody {
   @IsWhole(0, 365, { optional: true })
   readonly paymentTermsDays?: number;
 
-  @Optional()
-  @IsObject()
-  @ValidateNested()
-  @ValidateBy({
-    name: 'isEither',
-    validator: {
-      validate: (anchor: AnchorBody | null) =>
-        typeof anchor === 'object' &&
-        anchor !== null &&
-        (anchor.dayOfMonth === undefined) !== (anchor.localDateTime === undefined),
-      defaultMessage: () => '$property must have either dayOfMonth or localDateTime',
-    },
-  })
-  @Type(() => AnchorBody)
+  @IsAnchor()
   readonly anchor?: AnchorBody;
 
   @IsDefined()
@@ -137,14 +40,16 @@ export class StartSubscriptionBody {
   @Type(() => IntervalBody)
   readonly interval!: IntervalBody;
 
-  /** One, for now. */
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(1)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => ItemBody)
+  /** What is charged in every period, each for a component of its own. */
+  @AreItems()
   readonly items!: ItemBody[];
+
+  /** Kept for the subscription's life. */
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => RulesBody)
+  readonly rules?: RulesBody;
 
   @IsMetadata()
   readonly metadata?: Record<string, string>;
@@ -190,7 +95,7 @@ export class AddLineItemBody {
   @Type(() => ServiceBody)
   readonly service?: ServiceBody;
 
-  @IsText(100, { optional: true })
+  @IsText(50, { optional: true })
   readonly taxCode?: string;
 
   @Optional()
@@ -213,14 +118,14 @@ export class RollOverBody {
 }
 
 export class PauseBody {
-  /** What is paid in advance is not given back; `prorated` is not available yet. */
+  /** Whether what is paid in advance beyond now is given back; `none` when left out. */
   @Optional()
   @IsIn(['none', 'prorated'])
   readonly credit?: 'none' | 'prorated';
 }
 
 export class ResumeBody {
-  /** Periods go on counting from where they did; `restart` is not available yet. */
+  /** Periods go on counting from where they did (`keep`, when left out), or from today. */
   @Optional()
   @IsIn(['keep', 'restart'])
   readonly anchor?: 'keep' | 'restart';
@@ -231,7 +136,7 @@ export class CancelBody {
   @IsIn(['now', 'period-end'])
   readonly at!: 'now' | 'period-end';
 
-  /** What is paid in advance is not given back; `prorated` is not available yet. */
+  /** Whether what is paid in advance beyond now is given back; `none` when left out. */
   @Optional()
   @IsIn(['none', 'prorated'])
   readonly credit?: 'none' | 'prorated';

@@ -11,10 +11,38 @@ export class FractionAnswer {
   readonly denominator!: string;
 }
 
+export class PartAnswer {
+  /** Ordinal of the tier, from 0. */
+  @ApiProperty({ type: 'integer' })
+  readonly tier!: number;
+  readonly per!: 'unit' | 'package' | 'record' | 'amount' | 'flat-fee';
+  readonly quantity!: string;
+  readonly unitPrice!: string;
+}
+
+export class InstantsAnswer {
+  readonly from!: string;
+  readonly to!: string;
+}
+
+export class CreditRuleAnswer {
+  readonly basis!: 're-rate' | 'billed' | 'current-price';
+  /** Minor units: what was left of the line that it corrects. */
+  readonly netSoFar!: string;
+  /** The line that it corrects was waived: nothing is given back. */
+  readonly waived?: boolean;
+}
+
 export class RuleAnswer {
   readonly name!: string;
   readonly fraction!: FractionAnswer;
   readonly rounding!: string;
+  readonly roundedPer?: 'tier';
+  @ApiProperty({ type: 'integer', required: false })
+  readonly fractionDigits?: number;
+  readonly instants?: InstantsAnswer;
+  readonly fees?: string;
+  readonly credit?: CreditRuleAnswer;
 }
 
 /** A line of a bill with everything that its net was computed from. */
@@ -30,6 +58,9 @@ export class LineAnswer {
   readonly quantity!: string;
   /** Decimal of the minor unit. */
   readonly unitPrice!: string;
+  /** Where the price is no single multiplication: what the net is the sum of; then `unitPrice` is "0". */
+  @ApiProperty({ type: [PartAnswer], required: false })
+  readonly parts?: readonly PartAnswer[];
   /** Minor units: round(quantity × unitPrice × fraction) under the named rule. */
   readonly net!: string;
   readonly taxCode!: string | null;

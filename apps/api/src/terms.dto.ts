@@ -1,0 +1,241 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsBoolean,
+  IsDefined,
+  IsIn,
+  IsObject,
+  Matches,
+  ValidateBy,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import { MAX_ITEMS, MAX_TIERS, type PresetName, presets } from '@perennial/billing-domain';
+import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
+
+export class IntervalBody {
+  @IsIn(['day', 'week', 'month', 'year'])
+  readonly unit!: 'day' | 'week' | 'month' | 'year';
+
+  /** At most 3660 days, 520 weeks, 120 months or 10 years. */
+  @IsWhole(1, 3660)
+  readonly count!: number;
+}
+
+/** From where periods are counted: a day of the month, or a moment on the wall clock. Default: the day of the start. */
+export class AnchorBody {
+  @IsWhole(1, 31, { optional: true })
+  readonly dayOfMonth?: number;
+
+  /**
+   * On the wall clock of `timeZone`.
+   * @example "2026-01-31T00:00:00"
+   */
+  @Optional()
+  @Matches(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/, {
+    message: '$property must be a local date-time such as 2026-01-31T00:00:00',
+  })
+  readonly localDateTime?: string;
+}
+
+/** An anchor that may be left out and has one of its two fields. */
+export function IsAnchor() {
+  return applyDecorators(
+    Optional(),
+    IsObject(),
+    ValidateNested(),
+    ValidateBy({
+      name: 'isEither',
+      validator: {
+        validate: (anchor: AnchorBody | null) =>
+          typeof anchor === 'object' &&
+          anchor !== null &&
+          (anchor.dayOfMonth === undefined) !== (anchor.localDateTime === undefined),
+        defaultMessage: () => '$property must have either dayOfMonth or localDateTime',
+      },
+    }),
+    Type(() => AnchorBody),
+  );
+}
+
+/** quantity × unitPrice. */
+export class FlatPriceBody {
+  /** `flat` and `per-unit` (per seat) count alike. */
+  @IsIn(['flat', 'per-unit'])
+  readonly model!: 'flat' | 'per-unit';
+
+  /** For one unit and one period, a decimal of the minor unit: "1999" is 19.99 USD, "0.04" is 0.0004 USD. */
+  @IsDecimal({ example: '1999' })
+  readonly unitPrice!: string;
+}
+
+export class TierBody {
+  /** The largest quantity of the tier, above that of the tier before; null on the last tier alone. */
+  @ValidateIf((tier: TierBody) => tier.upTo !== null)
+  @IsDecimal({ example: '10', nullable: true })
+  readonly upTo!: string | null;
+
+  @IsDecimal({ example: '500' })
+  readonly unitPrice!: string;
+
+  /** Due once when the tier is entered. */
+  @IsDecimal({ optional: true, example: '1000' })
+  readonly flatFee?: string;
+}
+
+/** graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in. */
+export class TieredPriceBody {
+  @IsIn(['graduated', 'volume'])
+  readonly model!: 'graduated' | 'volume';
+
+  /** Rising; the last is open. */
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_TIERS)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => TierBody)
+  readonly tiers!: TierBody[];
+}
+
+/** ⌈(quantity − freeUnits) ÷ packageSize⌉ × packagePrice. */
+export class PackagePriceBody {
+  @IsIn(['package'])
+  readonly model!: 'package';
+
+  @IsDecimal({ example: '10' })
+  readonly packageSize!: string;
+
+  @IsDecimal({ example: '5000' })
+  readonly packagePrice!: string;
+
+  @IsDecimal({ optional: true, default: '0' })
+  readonly freeUnits?: string;
+}
+
+export type PriceBody = FlatPriceBody | TieredPriceBody | PackagePriceBody;
+
+const models = {
+  flat: FlatPriceBody,
+  'per-unit': FlatPriceBody,
+  graduated: TieredPriceBody,
+  volume: TieredPriceBody,
+  package: PackagePriceBody,
+} as const;
+
+/** What is charged in every period. */
+@ApiExtraModels(FlatPriceBody, TieredPriceBody, PackagePriceBody)
+export class ItemBody {
+  /** Of the caller's; the component key when left out. */
+  @IsText(100, { optional: true })
+  readonly itemId?: string;
+
+  /** What it is a charge for, one item for each; "base" when left out. */
+  @IsText(100, { optional: true })
+  readonly componentKey?: string;
+
+  /** As it stands on the invoice. */
+  @IsText(500)
+  readonly description!: string;
+
+  @IsDecimal({ optional: true, default: '1' })
+  readonly quantity?: string;
+
+  @IsText(50, { optional: true })
+  readonly taxCode?: string;
+
+  @Optional()
+  @IsIn(['exclusive', 'inclusive', 'unspecified'])
+  readonly taxBehaviour?: 'exclusive' | 'inclusive' | 'unspecified';
+
+  /** Whether coupons may take something off it; true when left out. */
+  @Optional()
+  @IsBoolean()
+  readonly discountable?: boolean;
+
+  /** Charged at the start of the period, or at its end. */
+  @IsIn(['advance', 'arrears'])
+  readonly timing!: 'advance' | 'arrears';
+
+  @IsDefined()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => FlatPriceBody, {
+    discriminator: {
+      property: 'model',
+      subTypes: Object.entries(models).map(([name, value]) => ({ name, value })),
+    },
+    keepDiscriminatorProperty: true,
+  })
+  @ApiProperty({
+    description: 'Of a whole period.',
+    oneOf: [FlatPriceBody, TieredPriceBody, PackagePriceBody].map((each) => ({ $ref: getSchemaPath(each) })),
+    discriminator: {
+      propertyName: 'model',
+      mapping: Object.fromEntries(Object.entries(models).map(([name, each]) => [name, getSchemaPath(each)])),
+    },
+  })
+  readonly price!: PriceBody;
+}
+
+/** Items of a subscription: 1 to 20. */
+export function AreItems() {
+  return applyDecorators(
+    IsArray(),
+    ArrayMinSize(1),
+    ArrayMaxSize(MAX_ITEMS),
+    IsObject({ each: true }),
+    ValidateNested({ each: true }),
+    Type(() => ItemBody),
+  );
+}
+
+const presetNames = Object.keys(presets) as PresetName[];
+
+/** How pieces of periods are counted, credited and rounded: a preset, in which the other fields take the place of its own. */
+export class RulesBody {
+  /** The rules that hold where no field says otherwise; `perennial` when left out. */
+  @Optional()
+  @IsIn(presetNames)
+  @ApiProperty({ required: false, enum: presetNames, default: 'perennial' })
+  readonly preset?: PresetName;
+
+  /** What a piece of a period is counted in: local dates, or elapsed seconds. */
+  @Optional()
+  @IsIn(['calendar-day', 'second'])
+  readonly prorationUnit?: 'calendar-day' | 'second';
+
+  /** inclusive: the day on which a cancellation ends a service counts as used. */
+  @Optional()
+  @IsIn(['half-open', 'inclusive'])
+  readonly dayCount?: 'half-open' | 'inclusive';
+
+  /** tier: rounded once for each tier of a tiered price, not once for each line. */
+  @Optional()
+  @IsIn(['tier'])
+  readonly roundedPer?: 'tier';
+
+  /** Digits after the point to which days ÷ days is rounded before it multiplies; exact when left out. */
+  @IsWhole(1, 18, { optional: true })
+  readonly fractionDigits?: number;
+
+  /** imagined-period: the first, short piece counts against an interval that begins with it. */
+  @Optional()
+  @IsIn(['imagined-period'])
+  readonly leadingStub?: 'imagined-period';
+
+  /** What a piece that is taken back gives: see docs/billing-rules.md. */
+  @Optional()
+  @IsIn(['billed', 'current-price'])
+  readonly creditBasis?: 'billed' | 'current-price';
+
+  /** true: every month has 30 days. */
+  @Optional()
+  @IsIn([true])
+  @ApiProperty({ required: false, type: 'boolean', enum: [true] })
+  readonly fixedMonths?: true;
+}
