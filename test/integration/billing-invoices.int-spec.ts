@@ -8,6 +8,8 @@ import {
 } from '@perennial/billing-application';
 import {
   apiKeyType,
+  creditNoteType,
+  customerBalanceType,
   DEFAULT_SERIES,
   invoiceId,
   invoiceNumbersId,
@@ -49,7 +51,9 @@ describe('from bills to finalised invoices', () => {
       streamPrefix: at.prefix,
       policies: billingPolicies,
       catalogs: Object.fromEntries(
-        [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map(({ name, catalog }) => [name, catalog]),
+        [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
+          ({ name, catalog }) => [name, catalog],
+        ),
       ),
       dispatch: async (command) => {
         await process.execute(command as Command<CommandResult>);
@@ -137,7 +141,8 @@ describe('from bills to finalised invoices', () => {
         { type: 'InvoiceFinalised', data: { number } },
       ]);
     }
-    for (const runner of runners) expect(runner.status().map(({ parkedStreams }) => parkedStreams)).toEqual([0, 0]);
+    for (const runner of runners)
+      expect(runner.status().map(({ parkedStreams }) => parkedStreams)).toEqual(billingPolicies.map(() => 0));
   });
 
   it('finalises again nothing when a policy starts from the beginning', async () => {

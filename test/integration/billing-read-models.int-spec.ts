@@ -11,6 +11,8 @@ import {
 } from '@perennial/billing-application';
 import {
   apiKeyType,
+  creditNoteType,
+  customerBalanceType,
   DomainError,
   invoiceNumbersType,
   invoiceType,
@@ -81,7 +83,9 @@ describe('the read models behind the runner', () => {
     schema: at.schema,
     streamPrefix: server.prefix,
     catalogs: Object.fromEntries(
-      [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map(({ name, catalog }) => [name, catalog]),
+      [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
+        ({ name, catalog }) => [name, catalog],
+      ),
     ),
   });
 

@@ -1,6 +1,13 @@
 import { ApiKeys, BillingRepositories } from '@perennial/billing-application';
 import { billingProjections, ReadModels } from '@perennial/billing-read-models';
-import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import {
+  apiKeyType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+} from '@perennial/billing-domain';
 import { EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
 import { type Clock, type Config, type Database, type Logger, openDatabase, SystemClock } from '@perennial/platform';
 
@@ -89,5 +96,7 @@ export const billingCatalogs = {
   [subscriptionType.name]: subscriptionType.catalog,
   [invoiceType.name]: invoiceType.catalog,
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
+  [creditNoteType.name]: creditNoteType.catalog,
+  [customerBalanceType.name]: customerBalanceType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
 };

@@ -3,17 +3,27 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
+import { ApplyCreditHandler } from './commands/apply-credit';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
+import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeItemsHandler } from './commands/change-items';
 import { CreateApiKeyHandler } from './commands/create-api-key';
+import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
+import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
+import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { ReleaseBillHandler } from './commands/release-bill';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
+import { ReturnCreditHandler } from './commands/return-credit';
 import { RevokeApiKeyHandler } from './commands/revoke-api-key';
 import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
 import { StartSubscriptionHandler } from './commands/start-subscription';
 import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
+import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
 import { BillingRepositories } from './repositories';
 
@@ -42,9 +52,19 @@ export class BillingApplicationModule {
         ResumeSubscriptionHandler,
         CancelSubscriptionHandler,
         UndoCancellationHandler,
+        ChangeItemsHandler,
+        UndoScheduledChangeHandler,
+        ChangeBillingCycleHandler,
+        ReleaseBillHandler,
         DraftInvoiceHandler,
         GrantInvoiceNumberHandler,
         FinaliseInvoiceHandler,
+        VoidInvoiceHandler,
+        DraftCreditNoteHandler,
+        IssueCreditNoteHandler,
+        GrantCreditHandler,
+        ApplyCreditHandler,
+        ReturnCreditHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
       ],

@@ -1,27 +1,44 @@
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
+import { issueCreditNote } from './policies/issue-credit-note';
+import { releaseVoidedInvoice } from './policies/release-voided-invoice';
 
 export { ApiKeys, type ApiKeyHolder } from './api-keys';
 export { BillingApplicationModule, type BillingApplicationOptions } from './billing-application.module';
 export type { CommandResult, RequestContext } from './command-result';
 export { AddLineItem } from './commands/add-line-item';
+export { ApplyCredit } from './commands/apply-credit';
 export { CancelSubscription } from './commands/cancel-subscription';
+export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
+export { ChangeItems } from './commands/change-items';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
+export { DraftCreditNote } from './commands/draft-credit-note';
 export { DraftInvoice } from './commands/draft-invoice';
 export { FinaliseInvoice } from './commands/finalise-invoice';
+export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
+export { IssueCreditNote } from './commands/issue-credit-note';
 export { PauseSubscription } from './commands/pause-subscription';
+export { ReleaseBill } from './commands/release-bill';
 export { ResumeSubscription } from './commands/resume-subscription';
+export { ReturnCredit } from './commands/return-credit';
 export { RevokeApiKey } from './commands/revoke-api-key';
 export { RollOverBillingPeriod } from './commands/roll-over-billing-period';
 export { StartSubscription, type SubscriptionTerms } from './commands/start-subscription';
 export { UndoCancellation } from './commands/undo-cancellation';
+export { UndoScheduledChange } from './commands/undo-scheduled-change';
+export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
 export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { draftInvoiceOnLinesBilled, finaliseInvoice };
+export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
-export const billingPolicies = [draftInvoiceOnLinesBilled, finaliseInvoice] as const;
+export const billingPolicies = [
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+] as const;

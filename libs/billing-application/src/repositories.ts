@@ -1,10 +1,16 @@
 import {
   apiKeyType,
+  creditNoteType,
+  customerBalanceType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
   type ApiKey,
   type ApiKeyEvent,
+  type CreditNote,
+  type CreditNoteEvent,
+  type CustomerBalance,
+  type CustomerBalanceEvent,
   type Invoice,
   type InvoiceEvent,
   type InvoiceNumbers,
@@ -19,6 +25,8 @@ export class BillingRepositories {
   readonly subscriptions: AggregateRepository<Subscription, SubscriptionEvent>;
   readonly invoices: AggregateRepository<Invoice, InvoiceEvent>;
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
+  readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
+  readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
@@ -29,6 +37,8 @@ export class BillingRepositories {
     this.subscriptions = new AggregateRepository(subscriptionType, options);
     this.invoices = new AggregateRepository(invoiceType, options);
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
+    this.creditNotes = new AggregateRepository(creditNoteType, options);
+    this.customerBalances = new AggregateRepository(customerBalanceType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -38,6 +48,8 @@ export class BillingRepositories {
       this.subscriptions.flushSnapshots(),
       this.invoices.flushSnapshots(),
       this.invoiceNumbers.flushSnapshots(),
+      this.creditNotes.flushSnapshots(),
+      this.customerBalances.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

@@ -1,9 +1,16 @@
-import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import {
+  apiKeyType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+} from '@perennial/billing-domain';
 import type { AggregateType, DomainEvent } from '@perennial/event-sourcing';
 
 /** Every aggregate that has streams, by the first part of its stream names; the audit knows of a state only its JSON. */
 export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>> = new Map(
-  [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map((type) => [
+  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map((type) => [
     type.name,
     type as unknown as AggregateType<unknown, DomainEvent>,
   ]),

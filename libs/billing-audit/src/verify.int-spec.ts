@@ -6,7 +6,14 @@ import {
   RollOverBillingPeriod,
   StartSubscription,
 } from '@perennial/billing-application';
-import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import {
+  apiKeyType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+} from '@perennial/billing-domain';
 import { billingProjections } from '@perennial/billing-read-models';
 import { type NewEvent, ProjectionRunner, chainHash, streamNames } from '@perennial/event-sourcing';
 import { type Database, createLogger, openDatabase } from '@perennial/platform';
@@ -95,7 +102,9 @@ class Book {
 }
 
 const catalogs = Object.fromEntries(
-  [subscriptionType, invoiceType, invoiceNumbersType, apiKeyType].map(({ name, catalog }) => [name, catalog]),
+  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
+    ({ name, catalog }) => [name, catalog],
+  ),
 );
 
 /** The read models of a book, kept by their runner until they are to be damaged. */

@@ -1,4 +1,11 @@
-import { apiKeyType, invoiceNumbersType, invoiceType, subscriptionType } from '@perennial/billing-domain';
+import {
+  apiKeyType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  invoiceType,
+  subscriptionType,
+} from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
 
 /**
@@ -12,4 +19,13 @@ const typesOf = (...types: { readonly catalog: object }[]) => [
 
 export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
-export const allEventTypes = typesOf(subscriptionType, invoiceType, invoiceNumbersType, apiKeyType);
+export const creditNoteEventTypes = typesOf(creditNoteType);
+export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const allEventTypes = typesOf(
+  subscriptionType,
+  invoiceType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  apiKeyType,
+);

@@ -1,10 +1,13 @@
-import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { finalise } from '@perennial/billing-domain';
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { finalise, type CreditApplied } from '@perennial/billing-domain';
+import { AggregateNotFound } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { BillingRepositories } from '../repositories';
+import { ApplyCredit } from './apply-credit';
+import { ReturnCredit } from './return-credit';
 
-/** Finalises a draft under the number that its series has granted it. */
+/** Finalises a draft under the number that its series has granted it, settled from the customer's balance as far as that goes. */
 export class FinaliseInvoice extends Command<CommandResult> {
   constructor(
     readonly invoiceId: string,
@@ -19,14 +22,58 @@ export class FinaliseInvoice extends Command<CommandResult> {
 export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> {
   constructor(
     private readonly repositories: BillingRepositories,
+    private readonly commands: CommandBus,
     private readonly clock: Clock,
   ) {}
 
   async execute({ invoiceId, granted, context }: FinaliseInvoice): Promise<CommandResult> {
+    const settled = await this.settle(invoiceId, context);
     const now = await this.clock.now();
     const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (invoice) =>
-      finalise(invoice, granted, now),
+      finalise(invoice, granted, now, settled?.amount),
     );
+    if (settled) await this.giveBackUnused(settled, context);
     return resultOf(change);
   }
+
+  /**
+   * What the balance settles of the draft: a command of its own under the invoice's key. A balance records its answer, also that
+   * there was nothing, so that whoever finalises, and however often, finalises with the same amount.
+   */
+  private async settle(invoiceId: string, context: RequestContext): Promise<Credit | undefined> {
+    const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
+    // Nothing is due, or it is finalised, with what was settled then.
+    if (invoice?.status !== 'draft' || invoice.total === '0') return undefined;
+    const { customerId, currency, total: amount } = invoice;
+    const credit = { invoiceId, customerId, currency, amount };
+    try {
+      const { events } = await this.commands.execute(new ApplyCredit(credit, sender(context)));
+      const applied = events[0]?.data as CreditApplied['data'] | undefined;
+      return applied && { ...credit, amount: applied.amount };
+    } catch (error) {
+      // The customer never had a balance in this currency.
+      if (error instanceof AggregateNotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Where no balance was there to record an answer, another process may have finalised without what this one applied. */
+  private async giveBackUnused(credit: Credit, context: RequestContext): Promise<void> {
+    const invoice = (await this.repositories.invoices.load(credit.invoiceId, context.tenant))?.state;
+    if (invoice?.status === 'none' || invoice?.creditApplied === credit.amount) return;
+    await this.commands.execute(new ReturnCredit(credit, sender(context)));
+  }
+}
+
+type Credit = ApplyCredit['credit'];
+
+/** Who asks and why, for a command that has a key of its own. */
+function sender({
+  tenant,
+  principal,
+  correlationId,
+  causationId,
+  traceparent,
+}: RequestContext): ApplyCredit['context'] {
+  return { tenant, principal, correlationId, causationId, traceparent };
 }

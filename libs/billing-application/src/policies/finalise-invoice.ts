@@ -1,4 +1,9 @@
-import { DEFAULT_SERIES, type InvoiceDrafted, type InvoiceNumberGranted } from '@perennial/billing-domain';
+import {
+  CREDIT_NOTE_SERIES,
+  DEFAULT_SERIES,
+  type InvoiceDrafted,
+  type InvoiceNumberGranted,
+} from '@perennial/billing-domain';
 import type { Policy } from '@perennial/event-sourcing';
 import { FinaliseInvoice } from '../commands/finalise-invoice';
 import { GrantInvoiceNumber } from '../commands/grant-invoice-number';
@@ -16,6 +21,7 @@ export const finaliseInvoice: Policy<GrantInvoiceNumber | FinaliseInvoice> = {
     if (event.type === 'InvoiceDrafted')
       return [new GrantInvoiceNumber(DEFAULT_SERIES, invoiceId, policyRequest(NAME, stored, {}))];
     const { series, sequence, number } = event.data;
+    if (series === CREDIT_NOTE_SERIES) return [];
     const granted = { series, sequence, number };
     const content = { command: 'FinaliseInvoice', invoiceId, ...granted };
     return [new FinaliseInvoice(invoiceId, granted, policyRequest(NAME, stored, content))];
