@@ -22,7 +22,21 @@ const guarded: readonly ProblemCode[] = [
   'api-key-exists',
   'invoice-exists',
   'bill-below-zero',
+  'bill-not-below-zero',
   'bill-without-lines',
+  'bill-not-found',
+  'credit-note-not-found',
+  // A draft becomes final within milliseconds.
+  'invoice-not-finalised',
+  // Plans have no routes yet.
+  'plan-not-found',
+  'plan-exists',
+  'plan-version-not-found',
+  'plan-version-archived',
+  'plan-full',
+  'incomplete-plan',
+  // Every option that is offered is available.
+  'not-available',
   'currency-mismatch',
   'negative-amount',
   'invalid-amount',
@@ -245,6 +259,21 @@ describe('refusals', () => {
       refused(await on(id, 'line-items', lineItem('paused')), 'no-open-period');
       await on(id, 'cancel', { at: 'now' });
       refused(await on(id, 'resume'), 'subscription-canceled');
+    });
+
+    it('changes of items that cannot be', async () => {
+      const { id } = await start();
+      const change = (...edits: object[]) => on(id, 'changes', { edits });
+      const put = (n: number) => ({ kind: 'put', item: item({ itemId: `i${n}`, componentKey: `c${n}` })[0] });
+      refused(await change({ kind: 'quantity', itemId: 'nothing', quantity: '1' }), 'item-not-found');
+      refused(await change(...Array.from({ length: 20 }, (_, n) => put(n))), 'too-many-items');
+      refused(await change({ kind: 'put', item: item({ itemId: 'other' })[0] }), 'duplicate-component');
+      const edits = [{ kind: 'quantity', itemId: 'base', quantity: '2' }];
+      refused(await on(id, 'changes', { edits, effectiveOn: '2025-12-31' }), 'before-correction-horizon');
+      refused(await on(id, 'changes', { edits, effectiveOn: '2026-01-02' }), 'invalid-option');
+      refused(await on(id, 'changes', { edits, effectiveOn: '2026-01-01', when: 'now' }), 'invalid-request');
+      for (const wrong of [null, [], 'x', {}, { kind: 'constructor' }, { kind: 'remove', itemId: 'base', extra: 1 }])
+        refused(await change(wrong as object), 'invalid-request');
     });
 
     it('an open period that is full', async () => {

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsUUID } from 'class-validator';
+import { IsBoolean, IsIn, IsUUID } from 'class-validator';
 import { IsText, Optional } from './http/fields';
 import { IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
@@ -9,6 +9,16 @@ import { AsOfAnswer, ListQuery } from './http/parameters.dto';
 export class InvoicePath {
   @IsUUID()
   readonly invoiceId!: string;
+}
+
+export class VoidInvoiceBody {
+  /** true: the lines go on a new bill at once. false: nobody is charged for them again. */
+  @IsBoolean()
+  readonly rebill!: boolean;
+
+  /** As it stands in the books. */
+  @IsText(500)
+  readonly reason!: string;
 }
 
 export class InvoicesQuery extends ListQuery {
@@ -24,8 +34,8 @@ export class InvoicesQuery extends ListQuery {
   readonly externalId?: string;
 
   @Optional()
-  @IsIn(['draft', 'finalised'])
-  readonly status?: 'draft' | 'finalised';
+  @IsIn(['draft', 'finalised', 'voided'])
+  readonly status?: 'draft' | 'finalised' | 'voided';
 
   /** As printed. */
   @IsText(100, { optional: true })
@@ -52,7 +62,7 @@ export class InvoiceSummaryAnswer {
   /** What caused the bill. */
   readonly cause!: string;
   readonly customerId!: string;
-  readonly status!: 'draft' | 'finalised';
+  readonly status!: 'draft' | 'finalised' | 'voided';
   /** As printed; null on a draft. */
   readonly number!: string | null;
   readonly series!: string | null;
@@ -65,6 +75,10 @@ export class InvoiceSummaryAnswer {
   readonly subtotal!: MoneyAnswer;
   readonly taxTotal!: MoneyAnswer;
   readonly total!: MoneyAnswer;
+  /** What the customer's balance has settled. */
+  readonly creditApplied!: MoneyAnswer;
+  /** The rest; 0 when it is voided. */
+  readonly amountDue!: MoneyAnswer;
   @ApiProperty({ type: 'integer' })
   readonly lineCount!: number;
   readonly draftedAt!: string;

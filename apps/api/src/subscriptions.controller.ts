@@ -5,12 +5,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   AddLineItem,
   CancelSubscription,
+  ChangeBillingCycle,
+  ChangeItems,
   PauseSubscription,
   ResumeSubscription,
   RollOverBillingPeriod,
   StartSubscription,
   type SubscriptionTerms,
   UndoCancellation,
+  UndoScheduledChange,
   VoidLineItem,
 } from '@perennial/billing-application';
 import {
@@ -34,6 +37,8 @@ import { CurrentBillingPeriodAnswer, SubscriptionFound, SubscriptionPage } from 
 import {
   AddLineItemBody,
   CancelBody,
+  ChangeBillingCycleBody,
+  ChangeItemsBody,
   LineItemPath,
   PauseBody,
   ResumeBody,
@@ -139,6 +144,92 @@ export class SubscriptionsController {
     refuseBody(request);
     const context = contextOf(request, 'VoidLineItem', dryRun === 'true');
     return answerOf(await this.commands.execute(new VoidLineItem(subscriptionId, lineItemId, context), reply));
+  }
+
+  @Post(':subscriptionId/changes')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Change quantities, prices and items: now, at the end of the open period, or backdated',
+    description:
+      'What is billed already is corrected by lines of their own. Changes at the period end add up until it comes.',
+    answer: CommandAnswer,
+    problems: [
+      'subscription-not-found',
+      'item-not-found',
+      'duplicate-component',
+      'too-many-items',
+      'before-correction-horizon',
+      'billing-period-full',
+      'subscription-canceled',
+      'subscription-paused',
+      'cancellation-scheduled',
+      'invalid-price',
+      'invalid-option',
+      'amount-out-of-range',
+    ],
+  })
+  async changeItems(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { edits, when, effectiveOn, billing }: ChangeItemsBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangeItems', dryRun === 'true');
+    const change = { edits, when: effectiveOn === undefined ? when : { effectiveOn }, billing };
+    return answerOf(await this.commands.execute(new ChangeItems(subscriptionId, change, context), reply));
+  }
+
+  @Post(':subscriptionId/undo-changes')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Take all changes that are scheduled for the end of the open period back',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled'],
+  })
+  async undoChanges(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'UndoScheduledChange', dryRun === 'true');
+    return answerOf(await this.commands.execute(new UndoScheduledChange(subscriptionId, context), reply));
+  }
+
+  @Post(':subscriptionId/billing-cycle')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Count periods on another grid from now on, and bill the difference',
+    answer: CommandAnswer,
+    problems: [
+      'subscription-not-found',
+      'item-not-found',
+      'duplicate-component',
+      'too-many-items',
+      'billing-period-full',
+      'subscription-canceled',
+      'subscription-paused',
+      'cancellation-scheduled',
+      'invalid-interval',
+      'invalid-anchor',
+      'invalid-local-date-time',
+      'invalid-price',
+      'amount-out-of-range',
+    ],
+  })
+  async changeBillingCycle(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { interval, anchor, edits = [] }: ChangeBillingCycleBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangeBillingCycle', dryRun === 'true');
+    const cycle = { interval, anchor: anchorOf(anchor), edits };
+    return answerOf(await this.commands.execute(new ChangeBillingCycle(subscriptionId, cycle, context), reply));
   }
 
   @Post(':subscriptionId/roll-over')

@@ -1,9 +1,27 @@
 import { Type } from 'class-transformer';
-import { IsBoolean, IsDefined, IsIn, IsObject, Matches, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsDefined,
+  IsIn,
+  IsObject,
+  Matches,
+  ValidateBy,
+  ValidateNested,
+  type ValidationArguments,
+} from 'class-validator';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
 import { ListQuery, SubscriptionPath } from './http/parameters.dto';
-import { AnchorBody, AreItems, IntervalBody, IsAnchor, ItemBody, RulesBody } from './terms.dto';
+import {
+  AnchorBody,
+  AreEdits,
+  AreItems,
+  type EditBody,
+  IntervalBody,
+  IsAnchor,
+  ItemBody,
+  RulesBody,
+} from './terms.dto';
 
 export class StartSubscriptionBody {
   /** The caller's own id, unique and immutable; the subscription's id derives from it (else from the Idempotency-Key). */
@@ -109,6 +127,52 @@ export class AddLineItemBody {
 
   @IsMetadata()
   readonly metadata?: Record<string, string>;
+}
+
+/** What changes, from when on, and when the difference is billed. */
+export class ChangeItemsBody {
+  @AreEdits(1)
+  readonly edits!: EditBody[];
+
+  /** `now`, when left out, or from the end of the open period on. */
+  @Optional()
+  @IsIn(['now', 'period-end'])
+  readonly when?: 'now' | 'period-end';
+
+  /** In place of `when`: from the start of this local date on, today or back to the start of the previous period. */
+  @ValidateBy({
+    name: 'isInPlaceOfWhen',
+    validator: {
+      validate: (_: unknown, of?: ValidationArguments) =>
+        (of?.object as ChangeItemsBody | undefined)?.when === undefined,
+      defaultMessage: () => '$property stands in place of when',
+    },
+  })
+  @IsLocalDate({ optional: true })
+  readonly effectiveOn?: string;
+
+  /** `now`: a bill of its own. `next-bill`, when left out: the next bill has it. What reaches into a closed period is billed now. */
+  @Optional()
+  @IsIn(['now', 'next-bill'])
+  readonly billing?: 'now' | 'next-bill';
+}
+
+/** The open period ends now, and the next one runs to the first point of the new grid. */
+export class ChangeBillingCycleBody {
+  /** As it is when left out. */
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => IntervalBody)
+  readonly interval?: IntervalBody;
+
+  /** The day of month stays when left out. */
+  @IsAnchor()
+  readonly anchor?: AnchorBody;
+
+  /** Prices of the new interval, for example. */
+  @AreEdits(0)
+  readonly edits?: EditBody[];
 }
 
 export class RollOverBody {

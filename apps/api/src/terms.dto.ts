@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
+import { plainToInstance, Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -238,4 +238,75 @@ export class RulesBody {
   @IsIn([true])
   @ApiProperty({ required: false, type: 'boolean', enum: [true] })
   readonly fixedMonths?: true;
+}
+
+/** Another quantity of an item. */
+export class QuantityEditBody {
+  @IsIn(['quantity'])
+  readonly kind!: 'quantity';
+
+  @IsText(100)
+  readonly itemId!: string;
+
+  @IsDecimal({ example: '3' })
+  readonly quantity!: string;
+}
+
+/** Adds the item, or puts it in the place of the one with its id: another price, another plan. */
+export class PutItemEditBody {
+  @IsIn(['put'])
+  readonly kind!: 'put';
+
+  @IsDefined()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ItemBody)
+  readonly item!: ItemBody;
+}
+
+export class RemoveItemEditBody {
+  @IsIn(['remove'], { message: '$property must be one of quantity, put, remove' })
+  readonly kind!: 'remove';
+
+  @IsText(100)
+  readonly itemId!: string;
+}
+
+export type EditBody = QuantityEditBody | PutItemEditBody | RemoveItemEditBody;
+
+const edits = { quantity: QuantityEditBody, put: PutItemEditBody, remove: RemoveItemEditBody } as const;
+
+/** Edits of items, done in their order. */
+export function AreEdits(least: 0 | 1) {
+  return applyDecorators(
+    ...(least === 0 ? [Optional()] : []),
+    IsArray(),
+    ArrayMinSize(least),
+    ArrayMaxSize(50),
+    IsObject({ each: true }),
+    ValidateNested({ each: true }),
+    // Not a discriminator of @Type, which fails on elements that are no objects.
+    Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(editOf) : value)),
+    ApiExtraModels(...Object.values(edits)),
+    ApiProperty({
+      required: least > 0,
+      type: 'array',
+      minItems: least,
+      maxItems: 50,
+      items: {
+        oneOf: Object.values(edits).map((each) => ({ $ref: getSchemaPath(each) })),
+        discriminator: {
+          propertyName: 'kind',
+          mapping: Object.fromEntries(Object.entries(edits).map(([kind, each]) => [kind, getSchemaPath(each)])),
+        },
+      },
+    }),
+  );
+}
+
+function editOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { kind } = value as { kind?: unknown };
+  const body = Object.entries(edits).find(([name]) => name === kind)?.[1] ?? RemoveItemEditBody;
+  return plainToInstance<object, object>(body, value);
 }
