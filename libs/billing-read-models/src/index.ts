@@ -1,5 +1,7 @@
 import type { Projection } from '@perennial/event-sourcing';
 import { currentBillingPeriod } from './current-billing-period/projection';
+import { creditNotes } from './credit-notes/projection';
+import { customerBalances } from './customer-balances/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
 import { streams } from './streams/projection';
@@ -32,13 +34,23 @@ export {
   type SubscriptionFilter,
   type SubscriptionView,
 } from './subscription-summary/queries';
-export { currentBillingPeriod, dueBillingPeriods, invoices, streams, subscriptionSummary };
+export {
+  creditNotes,
+  currentBillingPeriod,
+  customerBalances,
+  dueBillingPeriods,
+  invoices,
+  streams,
+  subscriptionSummary,
+};
 
 /** Every read model of billing, for the runner. */
 export const billingProjections: readonly Projection[] = [
   subscriptionSummary,
   currentBillingPeriod,
   invoices,
+  creditNotes,
+  customerBalances,
   dueBillingPeriods,
   streams,
 ];

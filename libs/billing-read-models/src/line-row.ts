@@ -21,6 +21,10 @@ export interface LineRow {
   fraction_numerator: string;
   fraction_denominator: string;
   rounding: Line['rule']['rounding'];
+  /** What the net is the sum of, where the price is no single multiplication. */
+  parts: NonNullable<Line['parts']> | null;
+  /** What else the rule states. */
+  rule_options: Omit<Line['rule'], 'name' | 'fraction' | 'rounding'> | null;
   metadata: Readonly<Record<string, string>>;
 }
 
@@ -44,10 +48,13 @@ export const lineColumns = {
   fraction_numerator: 'numeric',
   fraction_denominator: 'numeric',
   rounding: 'text',
+  parts: 'jsonb?',
+  rule_options: 'jsonb?',
   metadata: 'jsonb',
 } as const;
 
 export function lineRow(line: Line): LineRow {
+  const { name, fraction, rounding, ...options } = line.rule;
   return {
     line_id: line.lineId,
     kind: line.kind,
@@ -64,10 +71,12 @@ export function lineRow(line: Line): LineRow {
     discountable: line.discountable,
     corrects: line.corrects ?? null,
     change: line.change,
-    rule: line.rule.name,
-    fraction_numerator: line.rule.fraction.numerator,
-    fraction_denominator: line.rule.fraction.denominator,
-    rounding: line.rule.rounding,
+    rule: name,
+    fraction_numerator: fraction.numerator,
+    fraction_denominator: fraction.denominator,
+    rounding,
+    parts: line.parts ?? null,
+    rule_options: Object.keys(options).length === 0 ? null : options,
     metadata: line.metadata,
   };
 }
@@ -83,6 +92,7 @@ export function lineOf(row: LineRow): Line {
     service: { from: row.service_from, to: row.service_to },
     quantity: row.quantity,
     unitPrice: row.unit_price,
+    ...(row.parts === null ? {} : { parts: row.parts }),
     net: row.net,
     taxCode: row.tax_code,
     taxBehaviour: row.tax_behaviour,
@@ -93,6 +103,7 @@ export function lineOf(row: LineRow): Line {
       name: row.rule,
       fraction: { numerator: row.fraction_numerator, denominator: row.fraction_denominator },
       rounding: row.rounding,
+      ...row.rule_options,
     },
     metadata: row.metadata,
   };

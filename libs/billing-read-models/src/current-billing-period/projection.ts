@@ -179,7 +179,7 @@ async function writeLines(
 
 export const currentBillingPeriod: Projection = {
   name: 'current-billing-period',
-  version: 1,
+  version: 2,
   handles: subscriptionEventTypes,
   tables: [currentBillingPeriods.name, currentBillingPeriodLines.name],
   async create(db, schema) {

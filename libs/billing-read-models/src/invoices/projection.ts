@@ -16,11 +16,14 @@ export interface InvoiceRow {
   customer_id: string;
   time_zone: string;
   payment_terms_days: number;
-  status: 'draft' | 'finalised';
+  status: 'draft' | 'finalised' | 'voided';
   currency: string;
   subtotal: string;
   tax_total: string;
   total: string;
+  /** What the customer's balance has settled; `amount_due` is the rest, 0 when voided. */
+  credit_applied: string;
+  amount_due: string;
   line_count: number;
   series: string | null;
   sequence: bigint | null;
@@ -29,6 +32,10 @@ export interface InvoiceRow {
   due_on: string | null;
   drafted_at: string;
   finalised_at: string | null;
+  voided_at: string | null;
+  void_reason: string | null;
+  /** Of a voided one: its lines went on a new bill, or were waived. */
+  rebill: boolean | null;
   /** Log position of its first event: the order of the list. */
   drafted_position: bigint;
   revision: bigint;
@@ -67,6 +74,8 @@ export const invoiceRows: Table<InvoiceRow> = {
     subtotal: 'numeric',
     tax_total: 'numeric',
     total: 'numeric',
+    credit_applied: 'numeric',
+    amount_due: 'numeric',
     line_count: 'int4',
     series: 'text?',
     sequence: 'int8?',
@@ -75,6 +84,9 @@ export const invoiceRows: Table<InvoiceRow> = {
     due_on: 'date?',
     drafted_at: 'timestamptz',
     finalised_at: 'timestamptz?',
+    voided_at: 'timestamptz?',
+    void_reason: 'text?',
+    rebill: 'bool?',
     drafted_position: 'int8',
     revision: 'int8',
     position: 'int8',
@@ -125,6 +137,8 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       subtotal: data.subtotal,
       tax_total: data.taxes.reduce((sum, tax) => sum + BigInt(tax.amount), 0n).toString(),
       total: data.total,
+      credit_applied: '0',
+      amount_due: data.total,
       line_count: data.lines.length,
       series: null,
       sequence: null,
@@ -133,6 +147,9 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       due_on: null,
       drafted_at: data.effectiveAt,
       finalised_at: null,
+      voided_at: null,
+      void_reason: null,
+      rebill: null,
       drafted_position: stored.position,
       ...seen,
     };
@@ -148,8 +165,15 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       next.issued_on = event.data.issuedOn;
       next.due_on = event.data.dueOn;
       next.finalised_at = event.data.effectiveAt;
+      next.credit_applied = event.data.creditApplied ?? '0';
+      next.amount_due = (BigInt(row.total) - BigInt(next.credit_applied)).toString();
       break;
     case 'InvoiceVoided':
+      next.status = 'voided';
+      next.amount_due = '0';
+      next.voided_at = event.data.effectiveAt;
+      next.void_reason = event.data.reason;
+      next.rebill = event.data.rebill;
       break;
   }
   return next;
@@ -157,7 +181,7 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
 
 export const invoices: Projection = {
   name: 'invoices',
-  version: 1,
+  version: 2,
   handles: invoiceEventTypes,
   tables: [invoiceRows.name, invoiceLines.name, invoiceTaxes.name],
   async create(db, schema) {

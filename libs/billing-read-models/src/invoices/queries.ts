@@ -16,7 +16,7 @@ export interface InvoiceSummaryView {
   readonly periodNumber: number;
   readonly cause: string;
   readonly customerId: string;
-  readonly status: 'draft' | 'finalised';
+  readonly status: InvoiceRow['status'];
   readonly number: string | null;
   readonly series: string | null;
   readonly issuedOn: string | null;
@@ -26,9 +26,15 @@ export interface InvoiceSummaryView {
   readonly subtotal: MoneyView;
   readonly taxTotal: MoneyView;
   readonly total: MoneyView;
+  /** What the customer's balance has settled. */
+  readonly creditApplied: MoneyView;
+  /** The rest; 0 when it is voided. */
+  readonly amountDue: MoneyView;
   readonly lineCount: number;
   readonly draftedAt: string;
   readonly finalisedAt: string | null;
+  /** When and why it was voided, and whether its lines went on a new bill; null unless it is. */
+  readonly voided: { readonly at: string; readonly reason: string; readonly rebill: boolean } | null;
   readonly revision: string;
   readonly position: string;
   readonly recordedAt: string;
@@ -45,7 +51,7 @@ export interface InvoiceFilter extends PageRequest {
   readonly subscriptionId?: string | undefined;
   /** The subscription's external id. */
   readonly externalId?: string | undefined;
-  readonly status?: 'draft' | 'finalised' | undefined;
+  readonly status?: InvoiceRow['status'] | undefined;
   readonly number?: string | undefined;
   /** Local dates: due on or after the one and before the other. */
   readonly dueFrom?: string | undefined;
@@ -79,9 +85,13 @@ function summary(row: InvoiceRow): InvoiceSummaryView {
     subtotal: money(row.subtotal),
     taxTotal: money(row.tax_total),
     total: money(row.total),
+    creditApplied: money(row.credit_applied),
+    amountDue: money(row.amount_due),
     lineCount: row.line_count,
     draftedAt: row.drafted_at,
     finalisedAt: row.finalised_at,
+    voided:
+      row.voided_at === null ? null : { at: row.voided_at, reason: row.void_reason ?? '', rebill: row.rebill ?? false },
     revision: row.revision.toString(),
     position: row.position.toString(),
     recordedAt: row.recorded_at,

@@ -1,8 +1,8 @@
-import type { SubscriptionEvent } from '@perennial/billing-domain';
+import type { Item, ItemEdit, SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
-import { createTable, upsertRows, type Table } from '../table';
+import { createTable, deleteRows, upsertRows, type Table } from '../table';
 
 /** A subscription's terms, lifecycle and totals; one row for its life. Amounts are whole minor units of `currency`. */
 export interface SubscriptionSummaryRow {
@@ -28,6 +28,8 @@ export interface SubscriptionSummaryRow {
   paused_at: string | null;
   bills: number;
   billed_net: string;
+  /** What the end of the open period changes. */
+  scheduled_edits: readonly ItemEdit[];
   metadata: Readonly<Record<string, string>>;
   /** Log position of its first event: the order of the list. */
   started_position: bigint;
@@ -48,6 +50,7 @@ export interface SubscriptionSummaryItemRow {
   timing: 'advance' | 'arrears';
   price_model: string;
   unit_price: string;
+  price: Item['price'];
 }
 
 export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
@@ -73,6 +76,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     paused_at: 'timestamptz?',
     bills: 'int4',
     billed_net: 'numeric',
+    scheduled_edits: 'jsonb',
     metadata: 'jsonb',
     started_position: 'int8',
     revision: 'int8',
@@ -103,6 +107,7 @@ export const subscriptionSummaryItems: Table<SubscriptionSummaryItemRow> = {
     timing: 'text',
     price_model: 'text',
     unit_price: 'numeric',
+    price: 'jsonb',
   },
   key: ['subscription_id', 'ordinal'],
   indexes: [],
@@ -135,6 +140,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       paused_at: null,
       bills: 0,
       billed_net: '0',
+      scheduled_edits: [],
       metadata: data.metadata,
       started_position: stored.position,
       ...seen,
@@ -180,27 +186,36 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.paused_at = null;
       next.cancels_at = null;
       next.canceled_at = event.data.effectiveAt;
+      next.scheduled_edits = [];
       break;
     case 'BillingCycleChanged':
       next.anchor = event.data.anchor;
       next.interval_unit = event.data.interval.unit;
       next.interval_count = event.data.interval.count;
       break;
+    case 'ItemsChanged':
+      if (event.data.cause === 'scheduled') next.scheduled_edits = [];
+      break;
+    case 'ItemsChangeScheduled':
+      next.scheduled_edits = [...row.scheduled_edits, ...event.data.edits];
+      break;
+    case 'ItemsChangeUnscheduled':
+      next.scheduled_edits = [];
+      break;
     case 'LineItemAdded':
     case 'LineItemVoided':
-    case 'ItemsChanged':
-    case 'ItemsChangeScheduled':
-    case 'ItemsChangeUnscheduled':
     case 'BillReleased':
       break;
   }
   return next;
 }
 
-function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSummaryItemRow[] {
+/** The items that are in force after the event, when it states them: the last terms of the timeline. */
+function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSummaryItemRow[] | undefined {
   const { type, data } = event as SubscriptionEvent;
-  if (type !== 'SubscriptionStarted') return [];
-  return data.items.map((item, ordinal) => ({
+  if (type !== 'SubscriptionStarted' && type !== 'ItemsChanged') return undefined;
+  const items = type === 'ItemsChanged' ? (data.terms.at(-1)?.items ?? []) : data.items;
+  return items.map((item, ordinal) => ({
     tenant: metadata.tenant,
     subscription_id: aggregateId,
     ordinal,
@@ -213,12 +228,13 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
     price_model: item.price.model,
     // A tiered price has none.
     unit_price: 'unitPrice' in item.price ? item.price.unitPrice : '0',
+    price: item.price,
   }));
 }
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 1,
+  version: 2,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {
@@ -226,14 +242,19 @@ export const subscriptionSummary: Projection = {
     await createTable(db, schema, subscriptionSummaryItems);
   },
   async apply(events, tx, schema) {
-    const items: SubscriptionSummaryItemRow[] = [];
+    const items = new Map<string, SubscriptionSummaryItemRow[]>();
     await foldRows(
       events.filter((event) => event.aggregate === 'subscription'),
       tx,
       schema,
       { table: subscriptionSummaries, column: 'subscription_id', keyOf: (stored) => stored.aggregateId, evolve },
-      (stored) => items.push(...itemRows(stored)),
+      (stored) => {
+        const rows = itemRows(stored);
+        if (rows !== undefined) items.set(stored.aggregateId, rows);
+      },
     );
-    await upsertRows(tx, schema, subscriptionSummaryItems, items);
+    const changed = [...items.keys()].map((id) => ({ subscription_id: id }));
+    await deleteRows(tx, schema, subscriptionSummaryItems, ['subscription_id'], changed);
+    await upsertRows(tx, schema, subscriptionSummaryItems, [...items.values()].flat());
   },
 };

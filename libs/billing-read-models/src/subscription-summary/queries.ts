@@ -23,10 +23,13 @@ export interface SubscriptionView {
     readonly quantity: string;
     readonly every: number;
     readonly timing: 'advance' | 'arrears';
-    readonly price: { readonly model: string; readonly unitPrice: string };
+    /** `unitPrice` is "0" where the price has none (tiers, packages). */
+    readonly price: { readonly unitPrice: string } & Omit<SubscriptionSummaryItemRow['price'], 'unitPrice'>;
   }[];
   /** The period that is open; null while none is. */
   readonly period: { readonly periodNumber: number; readonly startsAt: string; readonly endsAt: string } | null;
+  /** What the end of the open period changes, in order. */
+  readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
   readonly canceledAt: string | null;
   readonly pausedAt: string | null;
@@ -76,12 +79,13 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         quantity: item.quantity,
         every: item.every,
         timing: item.timing,
-        price: { model: item.price_model, unitPrice: item.unit_price },
+        price: { ...item.price, unitPrice: item.unit_price },
       })),
     period:
       row.period_number === null || row.period_starts_at === null || row.period_ends_at === null
         ? null
         : { periodNumber: row.period_number, startsAt: row.period_starts_at, endsAt: row.period_ends_at },
+    scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
     canceledAt: row.canceled_at,
     pausedAt: row.paused_at,
