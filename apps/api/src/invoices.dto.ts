@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsUUID } from 'class-validator';
+import { IsBoolean, IsIn, IsUUID } from 'class-validator';
 import { IsText, Optional } from './http/fields';
 import { IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
@@ -9,6 +9,16 @@ import { AsOfAnswer, ListQuery } from './http/parameters.dto';
 export class InvoicePath {
   @IsUUID()
   readonly invoiceId!: string;
+}
+
+export class VoidInvoiceBody {
+  /** true: the lines go on a new bill at once. false: nobody is charged for them again. */
+  @IsBoolean()
+  readonly rebill!: boolean;
+
+  /** As it stands in the books. */
+  @IsText(500)
+  readonly reason!: string;
 }
 
 export class InvoicesQuery extends ListQuery {
