@@ -27,7 +27,7 @@ describe('docs/billing-rules.md', () => {
   it.each(examples)('%j', ({ rules = {}, cancelAt, net, ...item }) => {
     const { preset = 'perennial', ...named } = rules;
     const began = start(
-      { status: 'none' } as Subscription,
+      { status: 'none' },
       {
         subscriptionId: '00000000-0000-5000-8000-000000000000',
         customerId: 'customer-1',
