@@ -26,10 +26,13 @@ import {
   type InvoiceEvent,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
+import { reconcile, verify } from '@perennial/billing-audit';
 import { PolicyRunner } from '@perennial/event-sourcing';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 import { logger, until } from '../support/read-side';
+
+const START = '2026-01-01T00:00:00.000Z';
 
 describe('from bills below zero to credit, and from voided invoices back', () => {
   let at: TestEventStore;
@@ -39,7 +42,7 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
 
   beforeAll(async () => {
     at = await testEventStore();
-    process = await billingProcess(at, { time: '2026-01-01T00:00:00.000Z' });
+    process = await billingProcess(at, { time: START });
     runner = run();
   });
 
@@ -231,5 +234,29 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
     await finalised(last, 1);
     expect(await streams()).toEqual(before);
     expect(runner.status().map(({ parkedStreams }) => parkedStreams)).toEqual(billingPolicies.map(() => 0));
+  });
+
+  it('holds for the auditor, and reconcile makes up for a credit note that is missing', async () => {
+    const audit = () =>
+      verify({ store: process.store, prefix: at.prefix, policyPosition: () => Promise.resolve(1n << 60n) });
+    const clean = await audit();
+    expect(clean.differences).toEqual([]);
+    const { billed, invoiced, credited } = clean.totals['USD']!;
+    expect(BigInt(invoiced) - BigInt(credited)).toBe(BigInt(billed));
+    expect(BigInt(credited)).toBeGreaterThan(6774n + 2100n);
+
+    await runner.stop();
+    const id = await start('emma', '3100');
+    process.clock.time = '2026-08-12T00:00:00.000Z';
+    await process.execute(new CancelSubscription(id, { at: 'now', credit: 'prorated' }, request()));
+    expect((await audit()).differences.map(({ check }) => check).sort()).toEqual([
+      'missing-credit-note',
+      'missing-invoice',
+    ]);
+    const fix = (command: object) => process.execute(command as Command<CommandResult>);
+    const repaired = await reconcile({ store: process.store, prefix: at.prefix, now: START, fix });
+    expect(repaired).toMatchObject({ gaps: [{ what: 'invoice' }, { what: 'credit-note' }], failures: [] });
+    expect((await audit()).differences).toEqual([]);
+    expect(await balance('emma')).toMatchObject([{ type: 'CreditGranted' }]);
   });
 });

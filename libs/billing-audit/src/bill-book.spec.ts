@@ -106,7 +106,7 @@ describe('the book of bills', () => {
   it('settles when every bill has its invoice, and gives the totals', () => {
     const { checks, missing, totals } = settle(honestBook());
     expect({ checks, missing }).toEqual({ checks: [], missing: [] });
-    expect(totals.get('USD')).toEqual({ billed: 600n, invoiced: 600n, finalised: 600n });
+    expect(totals.get('USD')).toEqual({ billed: 600n, invoiced: 600n, finalised: 600n, credited: 0n });
   });
 
   it('names what is missing', () => {

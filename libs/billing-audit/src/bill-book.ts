@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import {
+  type CreditNoteEvent,
+  type CustomerBalanceEvent,
   type InvoiceEvent,
   type InvoiceNumbersEvent,
   type Line,
   type LinesBilled,
+  type SubscriptionEvent,
+  creditNoteId,
   invoiceId,
 } from '@perennial/billing-domain';
 import type { StoredEvent } from '@perennial/event-sourcing';
@@ -39,6 +43,27 @@ interface InvoiceFacts {
   readonly lineCount: number;
   readonly paymentTermsDays: number;
   finalised?: { readonly series: string; readonly sequence: number; readonly number: string };
+  creditApplied?: bigint;
+  voided?: { readonly revision: bigint; readonly position: bigint };
+}
+
+interface CreditNoteFacts {
+  readonly stream: string;
+  readonly tenant: string;
+  readonly revision: bigint;
+  readonly position: bigint;
+  readonly digest: string;
+  readonly currency: string;
+  readonly total: bigint;
+  issued?: { readonly number: string; readonly revision: bigint; readonly position: bigint };
+}
+
+/** A customer's balance: what its events say, and what each invoice and credit note moved. */
+interface BalanceFacts {
+  balance: bigint;
+  readonly granted: Map<string, bigint>;
+  readonly applied: Map<string, bigint>;
+  readonly returned: Map<string, bigint>;
 }
 
 interface Grant {
@@ -56,6 +81,7 @@ export interface ControlTotals {
   billed: bigint;
   invoiced: bigint;
   finalised: bigint;
+  credited: bigint;
 }
 
 /** Bills, invoices and numbers as the streams tell them, joined by invoice id. About 500 bytes a bill. */
@@ -64,13 +90,19 @@ export interface BillBook {
   readonly invoices: Map<string, InvoiceFacts>;
   /** invoiceId → the number granted to it. */
   readonly grants: Map<string, Grant>;
+  readonly creditNotes: Map<string, CreditNoteFacts>;
+  /** By stream. */
+  readonly balances: Map<string, BalanceFacts>;
+  /** Ids of the invoices whose bill was released. */
+  readonly released: Set<string>;
   /** tenant and series → last sequence granted. */
   readonly series: Map<string, number>;
 }
 
 /** A fact that a policy has still to produce; an error only when the policy has passed the position. */
 export interface Missing {
-  readonly what: 'invoice' | 'finalisation';
+  readonly what: 'invoice' | 'finalisation' | 'credit-note' | 'issue' | 'credit' | 'release';
+  /** Of the invoice or the credit note. */
   readonly invoiceId: string;
   readonly tenant: string;
   readonly subscriptionId: string;
@@ -82,12 +114,21 @@ export interface Missing {
 }
 
 export function openBillBook(): BillBook {
-  return { bills: new Map(), invoices: new Map(), grants: new Map(), series: new Map() };
+  return {
+    bills: new Map(),
+    invoices: new Map(),
+    grants: new Map(),
+    creditNotes: new Map(),
+    balances: new Map(),
+    released: new Set(),
+    series: new Map(),
+  };
 }
 
 /** Takes in one event of any aggregate; those that are not of bills, invoices or numbers are ignored. Changes `book`. */
 export function enterInBook(book: BillBook, stored: StoredEvent): readonly Difference[] {
-  const event = stored.event as LinesBilled | InvoiceEvent | InvoiceNumbersEvent;
+  const event = stored.event as
+    SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | CreditNoteEvent | CustomerBalanceEvent;
   switch (event.type) {
     case 'LinesBilled':
       return enterBill(book, stored, event.data);
@@ -97,10 +138,94 @@ export function enterInBook(book: BillBook, stored: StoredEvent): readonly Diffe
       return enterFinalisation(book, stored, event.data);
     case 'InvoiceNumberGranted':
       return enterGrant(book, stored, event.data);
-    case 'InvoiceVoided':
+    case 'InvoiceVoided': {
+      const invoice = book.invoices.get(stored.aggregateId);
+      if (invoice) invoice.voided = { revision: stored.revision, position: stored.position };
+      return invoice?.finalised
+        ? []
+        : [of(stored)('invoice-void', 'voided before it was finalised', 'finalised', 'draft')];
+    }
+    case 'BillReleased':
+      book.released.add(invoiceId(stored.aggregateId, event.data.billNumber));
+      return [];
+    case 'CreditNoteDrafted':
+      return enterCreditNote(book, stored, event.data);
+    case 'CreditNoteIssued': {
+      const { number, total } = event.data;
+      const note = book.creditNotes.get(stored.aggregateId);
+      if (note && !note.issued && note.total.toString() === total) {
+        note.issued = { number, revision: stored.revision, position: stored.position };
+        return [];
+      }
+      return [of(stored)('credit-note-once', 'not issued once, with its total', note?.total ?? 'a draft', total)];
+    }
+    case 'CreditGranted':
+      return enterBalance(book, stored, 'granted', event.data.creditNoteId, event.data);
+    case 'CreditApplied':
+      return enterBalance(book, stored, 'applied', event.data.invoiceId, event.data);
+    case 'CreditReturned':
+      return enterBalance(book, stored, 'returned', event.data.invoiceId, event.data);
     default:
       return [];
   }
+}
+
+/** Makes a difference of this event. */
+function of(stored: StoredEvent) {
+  return (check: string, message: string, expected: unknown, actual: unknown) =>
+    mismatch(check, stored.stream, message, expected, actual, stored.revision);
+}
+
+function enterCreditNote(
+  book: BillBook,
+  stored: StoredEvent,
+  note: Data<CreditNoteEvent, 'CreditNoteDrafted'>,
+): readonly Difference[] {
+  const differ = of(stored);
+  const found: Difference[] = [];
+  const id = creditNoteId(note.subscriptionId, note.billNumber);
+  if (note.creditNoteId !== id || stored.aggregateId !== id)
+    found.push(differ('identity', 'the id is not that of its bill', id, note.creditNoteId));
+  if (book.creditNotes.has(id)) found.push(differ('credit-note-once', 'drafted twice', 'once', id));
+  const sum = sumOfNets(note.lines);
+  if (sum === undefined || (-sum).toString() !== note.total)
+    found.push(differ('credit-note-total', 'the total is not what the lines give back', sum, note.total));
+  book.creditNotes.set(stored.aggregateId, {
+    stream: stored.stream,
+    tenant: stored.metadata.tenant,
+    revision: stored.revision,
+    position: stored.position,
+    digest: digestOf({ ...note, paymentTermsDays: 0 }),
+    currency: note.currency,
+    total: whole(note.total) ?? 0n,
+  });
+  return found;
+}
+
+/** Each credit is granted, applied and returned once, and the balance is what that makes, never below zero. */
+function enterBalance(
+  book: BillBook,
+  stored: StoredEvent,
+  kind: 'granted' | 'applied' | 'returned',
+  id: string,
+  data: { readonly amount: string; readonly balance: string },
+): readonly Difference[] {
+  const differ = of(stored);
+  const found: Difference[] = [];
+  const facts = book.balances.get(stored.stream) ?? {
+    balance: 0n,
+    granted: new Map<string, bigint>(),
+    applied: new Map<string, bigint>(),
+    returned: new Map<string, bigint>(),
+  };
+  book.balances.set(stored.stream, facts);
+  const amount = whole(data.amount) ?? 0n;
+  if (facts[kind].has(id)) found.push(differ('balance-once', `${kind} twice`, 'once', id));
+  facts[kind].set(id, amount);
+  facts.balance += kind === 'applied' ? -amount : amount;
+  if (facts.balance.toString() !== data.balance || facts.balance < 0n || amount <= 0n)
+    found.push(differ('balance', 'granted less used is not the balance', facts.balance, data.balance));
+  return found;
 }
 
 type Data<E, Type> = E extends { type: Type; data: infer D } ? D : never;
@@ -123,7 +248,7 @@ function enterBill(book: BillBook, stored: StoredEvent, bill: LinesBilled['data'
     billNumber: bill.billNumber,
     currency: bill.currency,
     net: whole(bill.net) ?? 0n,
-    digest: digestOf(bill),
+    digest: digestOf((whole(bill.net) ?? 0n) < 0n ? { ...bill, paymentTermsDays: 0 } : bill),
   });
   return found;
 }
@@ -179,6 +304,7 @@ function enterFinalisation(
   if (invoice.finalised) differ('invoice-once', 'finalised twice', invoice.finalised.number, final.number);
   if (daysBetween(final.issuedOn, final.dueOn) !== invoice.paymentTermsDays)
     differ('invoice-due', 'dueOn is not issuedOn and the terms', `${invoice.paymentTermsDays} days`, final.dueOn);
+  if (final.creditApplied !== undefined) invoice.creditApplied = whole(final.creditApplied) ?? 0n;
   invoice.finalised = { series: final.series, sequence: final.sequence, number: final.number };
   return found;
 }
@@ -220,7 +346,7 @@ export function settleBook(book: BillBook): {
   const missing: Missing[] = [];
   const totals = new Map<string, ControlTotals>();
   const of = (currency: string) => {
-    const existing = totals.get(currency) ?? { billed: 0n, invoiced: 0n, finalised: 0n };
+    const existing = totals.get(currency) ?? { billed: 0n, invoiced: 0n, finalised: 0n, credited: 0n };
     totals.set(currency, existing);
     return existing;
   };
@@ -234,11 +360,11 @@ export function settleBook(book: BillBook): {
       subscriptionId: bill.subscriptionId,
       billNumber: bill.billNumber,
     };
+    if (bill.net < 0n) {
+      settleCreditNote(book, bill, differences, missing);
+      continue;
+    }
     if (!invoice) {
-      if (bill.net < 0n)
-        differences.push(
-          mismatch('bill-below-zero', bill.stream, 'a bill below zero', '>= 0', bill.net, bill.revision),
-        );
       missing.push({
         ...about,
         what: 'invoice',
@@ -268,6 +394,8 @@ export function settleBook(book: BillBook): {
         position: book.grants.get(id)?.position ?? invoice.position,
         revision: invoice.revision,
       });
+    if (invoice.voided && !book.released.has(id))
+      missing.push({ ...about, what: 'release', stream: invoice.stream, ...invoice.voided });
   }
 
   const seen = new Map<string, string>();
@@ -297,8 +425,10 @@ export function settleBook(book: BillBook): {
       differences.push(mismatch('invoice-number', invoice.stream, 'two invoices have one number', other, number));
     seen.set(name, invoice.stream);
   }
+  settleBalances(book, differences);
+  for (const note of book.creditNotes.values()) of(note.currency).credited += note.total;
   for (const [id, grant] of book.grants)
-    if (!book.invoices.has(id))
+    if (!book.invoices.has(id) && !book.creditNotes.has(id))
       differences.push(
         mismatch(
           'invoice-number',
@@ -310,6 +440,84 @@ export function settleBook(book: BillBook): {
         ),
       );
   return { differences, missing, totals };
+}
+
+/** A bill below zero is a credit note that repeats it, has its number and is granted to the balance. */
+function settleCreditNote(book: BillBook, bill: Bill, differences: Difference[], missing: Missing[]): void {
+  const { tenant, subscriptionId, billNumber } = bill;
+  const id = creditNoteId(subscriptionId, billNumber);
+  const about = { invoiceId: id, tenant, subscriptionId, billNumber };
+  const note = book.creditNotes.get(id);
+  if (!note) {
+    missing.push({
+      ...about,
+      what: 'credit-note',
+      stream: bill.stream,
+      position: bill.position,
+      revision: bill.revision,
+    });
+    return;
+  }
+  const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
+    differences.push(mismatch(check, note.stream, message, expected, actual, note.revision));
+  if (note.digest !== bill.digest || note.tenant !== tenant)
+    differ('credit-note-equals-bill', `it does not repeat bill ${billNumber} of ${bill.stream}`, bill.net, note.total);
+  const { issued } = note;
+  const grant = book.grants.get(id);
+  if (!issued) {
+    const position = grant?.position ?? note.position;
+    missing.push({ ...about, what: 'issue', stream: note.stream, position, revision: note.revision });
+    return;
+  }
+  if (grant?.number !== issued.number)
+    differ('credit-note-number', 'the number is not the one granted', grant?.number ?? 'none', issued.number);
+  const granted = [...book.balances.values()].flatMap((balance) => balance.granted.get(id) ?? []);
+  if (granted.length === 0)
+    missing.push({
+      ...about,
+      what: 'credit',
+      stream: note.stream,
+      position: issued.position,
+      revision: issued.revision,
+    });
+  else if (granted.length > 1 || granted[0] !== note.total)
+    differ('balance', 'the credit granted is not that of the credit note', note.total, granted);
+}
+
+/** What balances moved for an invoice or credit note is what these say. */
+function settleBalances(book: BillBook, differences: Difference[]): void {
+  const used = new Map<string, bigint>();
+  for (const [stream, { granted, applied, returned }] of book.balances) {
+    for (const id of granted.keys())
+      if (!book.creditNotes.has(id))
+        differences.push(mismatch('balance', stream, 'credit of no credit note', 'a credit note', id));
+    for (const [id, amount] of applied) {
+      used.set(id, amount);
+      const invoice = book.invoices.get(id);
+      const back = returned.get(id) ?? 0n;
+      // Applied before it is finalised; given back when it is voided, or was finalised without it.
+      if (!invoice?.finalised) continue;
+      const kept = invoice.voided || invoice.creditApplied === undefined ? amount - back : back;
+      if (kept !== 0n && !(invoice.voided && !book.released.has(id)))
+        differences.push(mismatch('balance', stream, `invoice ${id} does not say what was used`, amount, back));
+    }
+    for (const [id, amount] of returned)
+      if (applied.get(id) !== amount)
+        differences.push(
+          mismatch('balance', stream, `more came back than invoice ${id} had used`, applied.get(id), amount),
+        );
+  }
+  for (const [id, invoice] of book.invoices)
+    if (invoice.creditApplied !== undefined && used.get(id) !== invoice.creditApplied)
+      differences.push(
+        mismatch(
+          'balance',
+          invoice.stream,
+          'the credit is not what a balance gave',
+          used.get(id) ?? 'none',
+          invoice.creditApplied,
+        ),
+      );
 }
 
 function digestOf(bill: {

@@ -1,21 +1,60 @@
 import type { Line } from '@perennial/billing-domain';
 
 /**
- * The net (minor units) that a line's own words ask for: quantity × unitPrice × fraction, rounded once, half away from
- * zero. Deliberately naive and not shared with the domain. undefined when a number of the line cannot be read.
+ * The net (minor units) that a line's own words ask for: quantity × unitPrice × fraction, or the sum of the parts × fraction,
+ * rounded once (or once for each tier), half away from zero; of a correction, what that leaves of the line's net so far.
+ * `corrected`: the net of the line that it corrects, which a credit by the share billed starts from. Deliberately naive and not shared with the domain. undefined when a number of the line cannot be read.
  */
-export function recomputedNet(line: Line): bigint | undefined {
-  const quantity = decimal(line.quantity);
-  const unitPrice = decimal(line.unitPrice);
-  const numerator = whole(line.rule.fraction.numerator);
-  const denominator = whole(line.rule.fraction.denominator);
-  if (!quantity || !unitPrice || numerator === undefined || denominator === undefined || denominator <= 0n)
-    return undefined;
-  const above = quantity.digits * unitPrice.digits * numerator;
-  const below = 10n ** BigInt(quantity.scale + unitPrice.scale) * denominator;
+export function recomputedNet(line: Line, corrected?: bigint): bigint | undefined {
+  const { credit, fractionDigits, roundedPer } = line.rule;
+  if (credit?.waived) return 0n;
+  let numerator = whole(line.rule.fraction.numerator);
+  let denominator = whole(line.rule.fraction.denominator);
+  if (numerator === undefined || denominator === undefined || denominator <= 0n) return undefined;
+  if (fractionDigits !== undefined) {
+    const scale = 10n ** BigInt(fractionDigits);
+    numerator = rounded(numerator * scale, denominator);
+    denominator = scale;
+  }
+  if (credit?.basis === 'billed') {
+    const netSoFar = whole(credit.netSoFar);
+    if (corrected === undefined || netSoFar === undefined) return undefined;
+    return capped(rounded(corrected * numerator, denominator), netSoFar);
+  }
+  const tiers = new Map<number, Fraction>();
+  for (const part of line.parts ?? [{ tier: 0, quantity: line.quantity, unitPrice: line.unitPrice }]) {
+    const [quantity, unitPrice] = [decimal(part.quantity), decimal(part.unitPrice)];
+    if (!quantity || !unitPrice) return undefined;
+    const tier = roundedPer === 'tier' ? part.tier : 0;
+    const sum = tiers.get(tier) ?? { above: 0n, below: 1n };
+    const below = 10n ** BigInt(quantity.scale + unitPrice.scale);
+    const above = sum.above * below + quantity.digits * unitPrice.digits * sum.below;
+    tiers.set(tier, { above, below: sum.below * below });
+  }
+  let amount = 0n;
+  for (const { above, below } of tiers.values()) amount += rounded(above * numerator, below * denominator);
+  if (credit === undefined) return amount;
+  const netSoFar = whole(credit.netSoFar);
+  if (netSoFar === undefined) return undefined;
+  if (credit.basis === 're-rate') return amount - netSoFar;
+  return capped(amount, netSoFar);
+}
+
+/** What is given back: at most what is left. */
+function capped(amount: bigint, netSoFar: bigint): bigint {
+  return -(amount > netSoFar ? netSoFar : amount);
+}
+
+interface Fraction {
+  readonly above: bigint;
+  readonly below: bigint;
+}
+
+/** To the nearest whole number, halves away from zero. */
+function rounded(above: bigint, below: bigint): bigint {
   const magnitude = above < 0n ? -above : above;
-  const rounded = (2n * magnitude + below) / (2n * below);
-  return above < 0n ? -rounded : rounded;
+  const nearest = (2n * magnitude + below) / (2n * below);
+  return above < 0n ? -nearest : nearest;
 }
 
 /** Sum of the nets (minor units); undefined when one is not a whole number. */

@@ -201,7 +201,8 @@ export async function compareInvoiceRows(
       }
       // Finalised after the position of this audit: the row is ahead of the book, rightly.
       const final = row.position <= o.position ? facts.finalised : { number: row.number };
-      const status = row.position <= o.position ? (facts.finalised ? 'finalised' : 'draft') : row.status;
+      const status =
+        row.position <= o.position ? (facts.voided ? 'voided' : facts.finalised ? 'finalised' : 'draft') : row.status;
       const expected: readonly Column[] = [
         ['tenant', facts.tenant, row.tenant],
         ['status', status, row.status],

@@ -3,12 +3,12 @@ import type { CommandResult } from '@perennial/billing-application';
 import type { SubscriptionEvent } from '@perennial/billing-domain';
 import { type EventStore, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
-import { settleBook } from './bill-book';
+import { settleBook, type Missing } from './bill-book';
 import { passOverLog, readToHead } from './log-pass';
 
 /** A fact that a policy should have produced and that is not there. */
 export interface Gap {
-  readonly what: 'invoice' | 'finalisation' | 'roll-over';
+  readonly what: Missing['what'] | 'roll-over';
   readonly subject: string;
   readonly message: string;
 }
@@ -45,10 +45,7 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     gap: {
       what: each.what,
       subject: each.stream,
-      message:
-        each.what === 'invoice'
-          ? `bill ${each.billNumber} of ${each.subscriptionId} has no invoice`
-          : `invoice ${each.invoiceId} is not finalised`,
+      message: messageOf(each),
     } as const,
     repair: async (count: () => void) => {
       const stored = await eventAt(o, each.stream, each.revision);
@@ -80,6 +77,23 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     if (done % 100 === 0) o.progress?.(`${done} of ${all.length} gaps repaired`);
   }
   return { position: log.position.toString(), gaps: all.map(({ gap }) => gap), commands, failures };
+}
+
+function messageOf({ what, invoiceId, billNumber, subscriptionId }: Missing): string {
+  switch (what) {
+    case 'invoice':
+      return `bill ${billNumber} of ${subscriptionId} has no invoice`;
+    case 'finalisation':
+      return `invoice ${invoiceId} is not finalised`;
+    case 'credit-note':
+      return `bill ${billNumber} of ${subscriptionId} has no credit note`;
+    case 'issue':
+      return `credit note ${invoiceId} is not issued`;
+    case 'credit':
+      return `credit note ${invoiceId} is not granted to the balance`;
+    case 'release':
+      return `bill ${billNumber} of ${subscriptionId} is not released, though its invoice is void`;
+  }
 }
 
 /** The report as a person reads it. */

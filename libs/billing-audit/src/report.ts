@@ -10,6 +10,8 @@ export interface Totals {
   readonly invoiced: string;
   /** Totals of the finalised invoices. */
   readonly finalised: string;
+  /** Totals of all credit notes: invoiced − credited = billed, when nothing waits. */
+  readonly credited: string;
   /** Nets of the line items in open periods, not billed yet. */
   readonly open: string;
 }
@@ -67,7 +69,7 @@ export function printableReport(report: VerifyReport): string {
   lines.push('control totals (minor units)');
   for (const [currency, totals] of Object.entries(report.totals))
     lines.push(
-      `  ${currency}  billed ${totals.billed}  invoiced ${totals.invoiced}  finalised ${totals.finalised}  open ${totals.open}`,
+      `  ${currency}  billed ${totals.billed}  invoiced ${totals.invoiced}  finalised ${totals.finalised}  credited ${totals.credited}  open ${totals.open}`,
     );
   for (const each of report.differences) lines.push(printableDifference(each));
   if (report.differenceCount > report.differences.length)

@@ -28,8 +28,12 @@ export interface Ledger {
   /** lineId → the bill that carries it. */
   readonly billed: Map<string, number>;
   readonly lineItems: Set<string>;
-  /** itemId → local date up to which its recurring lines are billed. */
-  readonly servedTo: Map<string, string>;
+  /** Lines of bills that were released: for a new bill, where they stand again, or waived. */
+  readonly released: Map<string, 'rebill' | 'waived'>;
+  /** itemId and local date → how often the day is charged, less how often it was taken back. */
+  readonly served: Map<string, number>;
+  /** lineId of a recurring line → its net, which a correction by the share billed starts from. */
+  readonly nets: Map<string, bigint>;
   key?: string;
 }
 
@@ -46,7 +50,9 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     due: new Map(),
     billed: new Map(),
     lineItems: new Set(),
-    servedTo: new Map(),
+    released: new Map(),
+    served: new Map(),
+    nets: new Map(),
   };
 }
 
@@ -70,7 +76,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const first = event.type === 'SubscriptionStarted';
   if (first !== (ledger.started === undefined))
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
-  if (ledger.canceled && newAppend) differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
+  const rebilled = event.type === 'BillReleased' || (event.type === 'LinesBilled' && event.data.cause === 'rebill');
+  if (ledger.canceled && newAppend && !rebilled)
+    differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
     case 'SubscriptionStarted':
@@ -156,7 +164,14 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
+      break;
     case 'BillReleased':
+      for (const lineId of event.data.lineIds) {
+        const bill = ledger.billed.get(lineId);
+        if (bill !== event.data.billNumber)
+          differ('bill-released', `line ${lineId} is not on the bill that is released`, event.data.billNumber, bill);
+        ledger.released.set(lineId, event.data.rebill ? 'rebill' : 'waived');
+      }
       break;
   }
   return found;
@@ -215,8 +230,8 @@ export function checkAtRest(ledger: Ledger, revision: bigint): readonly Differen
 }
 
 /** Checks what a line says of itself: its net is its quantity, price and fraction, rounded once. */
-export function checkLine(subject: string, line: Line, revision: bigint): readonly Difference[] {
-  const net = recomputedNet(line);
+export function checkLine(subject: string, line: Line, revision: bigint, corrected?: bigint): readonly Difference[] {
+  const net = recomputedNet(line, corrected);
   if (net !== undefined && net.toString() === line.net) return [];
   return [
     mismatch('line-net', subject, `line ${line.lineId} is not what it was computed from`, net, line.net, revision),
@@ -255,35 +270,58 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
   if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
   for (const line of bill.lines) {
     const earlier = ledger.billed.get(line.lineId);
-    if (earlier !== undefined) differ('line-once', `line ${line.lineId} is on two bills`, earlier, bill.billNumber);
+    const again = bill.cause === 'rebill' && ledger.released.get(line.lineId) === 'rebill';
+    if (earlier !== undefined && !again)
+      differ('line-once', `line ${line.lineId} is on two bills`, earlier, bill.billNumber);
     ledger.billed.set(line.lineId, bill.billNumber);
+    if (bill.cause === 'rebill') {
+      if (!again) differ('line-once', 'a new bill carries a line that was not released', 'released', line.lineId);
+      ledger.released.delete(line.lineId);
+      continue;
+    }
     const pending = ledger.due.get(line.lineId) ?? ledger.pending.get(line.lineId);
     if (line.lineItemId !== undefined && !pending)
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    if (line.kind === 'recurring') checkService(ledger, line, differ);
+    if (line.kind === 'recurring' || line.kind === 'correction') checkService(ledger, line, differ);
+    if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
+    if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))
+      differ('correction', `line ${line.lineId} corrects a line that was never billed`, 'a billed line', line.corrects);
     ledger.due.delete(line.lineId);
     ledger.pending.delete(line.lineId);
-    found.push(...checkLine(ledger.stream, line, revision));
+    found.push(...checkLine(ledger.stream, line, revision, ledger.nets.get(line.corrects ?? '')));
   }
   return found;
 }
 
-/** No day of an item is charged twice, and a line charges the days that it says. */
+/** No day of an item is charged twice unless it was taken back, and a line charges the days that it says. */
 function checkService(
   ledger: Ledger,
   line: Line,
   differ: (check: string, message: string, expected: unknown, found: unknown) => void,
 ): void {
+  const rules = ledger.started?.rules;
+  // Where seconds are counted, two lines may touch one date; where every month has 30 days, dates are not days.
+  if (rules?.prorationUnit === 'second' || rules?.fixedMonths === true) return;
   const item = line.itemId ?? '';
   const { from, to } = line.service;
-  const served = ledger.servedTo.get(item);
-  if (served !== undefined && from < served)
-    differ('service-once', `item ${item} is charged twice for the same days`, `from ${served}`, `from ${from}`);
-  ledger.servedTo.set(item, served !== undefined && served > to ? served : to);
-  const days = (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000;
-  if (line.rule.fraction.numerator !== days.toString())
+  const [first, end] = [Date.parse(`${from}T00:00:00Z`), Date.parse(`${to}T00:00:00Z`)];
+  for (let day = first; day < end; day += 86_400_000) {
+    const key = `${item} ${day}`;
+    const times = (ledger.served.get(key) ?? 0) + (line.kind === 'recurring' ? 1 : -1);
+    if (times < 0 || times > 1) {
+      const date = new Date(day).toISOString().slice(0, 10);
+      const message =
+        times > 1 ? 'is charged twice for the same days' : 'is taken back for days that it was not charged';
+      differ('service-once', `item ${item} ${message}`, 'once', date);
+      break;
+    }
+    if (times === 0) ledger.served.delete(key);
+    else ledger.served.set(key, times);
+  }
+  const days = (end - first) / 86_400_000;
+  if (line.kind === 'recurring' && line.rule.fraction.numerator !== days.toString())
     differ('line-days', `line ${line.lineId} charges other days than it serves`, days, line.rule.fraction.numerator);
 }
 

@@ -1,4 +1,9 @@
-import { draftInvoiceOnLinesBilled, finaliseInvoice } from '@perennial/billing-application';
+import {
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+} from '@perennial/billing-application';
 import { type EventStore, streamNames } from '@perennial/event-sourcing';
 import { type Missing, settleBook } from './bill-book';
 import { type Difference, mismatch } from './difference';
@@ -45,9 +50,14 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
   const progress = o.progress ?? (() => undefined);
 
   // Before the log is read: what a policy had done by then must be in it.
+  const creditsSeen = await o.policyPosition(issueCreditNote.name);
   const reached = {
     invoice: await o.policyPosition(draftInvoiceOnLinesBilled.name),
     finalisation: await o.policyPosition(finaliseInvoice.name),
+    'credit-note': creditsSeen,
+    issue: creditsSeen,
+    credit: creditsSeen,
+    release: await o.policyPosition(releaseVoidedInvoice.name),
   };
   const log = await passOverLog(readToHead(o.store, [`${o.prefix}.`, `${o.prefix}_snapshot.`]), o.prefix, {
     tenant: o.tenant,
@@ -82,11 +92,17 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
 
   const totals: Record<string, Totals> = {};
   for (const currency of [...new Set([...settled.totals.keys(), ...open.keys()])].sort()) {
-    const { billed, invoiced, finalised } = settled.totals.get(currency) ?? { billed: 0n, invoiced: 0n, finalised: 0n };
+    const { billed, invoiced, finalised, credited } = settled.totals.get(currency) ?? {
+      billed: 0n,
+      invoiced: 0n,
+      finalised: 0n,
+      credited: 0n,
+    };
     totals[currency] = {
       billed: billed.toString(),
       invoiced: invoiced.toString(),
       finalised: finalised.toString(),
+      credited: credited.toString(),
       open: (open.get(currency) ?? 0n).toString(),
     };
   }
@@ -99,6 +115,7 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
       subscriptions: [...log.heads.keys()].filter((name) => name.startsWith(`${o.prefix}.subscription-`)).length,
       bills: log.book.bills.size,
       invoices: log.book.invoices.size,
+      'credit notes': log.book.creditNotes.size,
       'numbers granted': log.book.grants.size,
       'snapshots compared': snapshots,
       'rows compared': rows + invoiceRowCount,
@@ -184,6 +201,15 @@ async function replayAll(
   return { open, snapshots, rows };
 }
 
+const messages: Readonly<Record<Missing['what'], string>> = {
+  invoice: 'the bill became no invoice',
+  finalisation: 'the invoice was not finalised',
+  'credit-note': 'the bill became no credit note',
+  issue: 'the credit note was not issued',
+  credit: 'the credit was not granted to the balance',
+  release: 'the bill of the voided invoice was not released',
+};
+
 /** What a policy has passed without producing is a difference; what it has not reached is only pending. */
 function reportOverdue(
   missing: readonly Missing[],
@@ -193,8 +219,7 @@ function reportOverdue(
   return missing.filter((each) => {
     const position = reached[each.what];
     if (position === undefined || position < each.position) return true;
-    const message = each.what === 'invoice' ? 'the bill became no invoice' : 'the invoice was not finalised';
-    report(mismatch(`missing-${each.what}`, each.stream, message, each.invoiceId, 'none', each.revision));
+    report(mismatch(`missing-${each.what}`, each.stream, messages[each.what], each.invoiceId, 'none', each.revision));
     return false;
   });
 }
