@@ -20,13 +20,17 @@ async function listening(server: NetServer): Promise<NetServer> {
 }
 
 /** A TCP proxy that can stop copying, as a stopped process or a lost route does, while it goes on accepting. */
-export async function proxyTo(target: string): Promise<{ url: string; freeze(): void; thaw(): void; close(): void }> {
+export async function proxyTo(
+  target: string,
+): Promise<{ url: string; connections(): number; freeze(): void; thaw(): void; close(): void }> {
   const port = Number(new URL(target.replace('esdb:', 'http:')).port);
   const sockets = new Set<Socket>();
   let frozen = false;
+  let connections = 0;
   const server = await listening(
-    createServer((near) => {
-      const far = connect(port, '127.0.0.1');
+    createServer({ noDelay: true }, (near) => {
+      connections += 1;
+      const far = connect({ port, host: '127.0.0.1', noDelay: true });
       for (const [from, to] of [
         [near, far],
         [far, near],
@@ -41,6 +45,8 @@ export async function proxyTo(target: string): Promise<{ url: string; freeze(): 
   );
   return {
     url: url(server),
+    /** Accepted so far. */
+    connections: () => connections,
     /** Holds for connections that are open and for new ones. */
     freeze: () => {
       frozen = true;

@@ -10,6 +10,7 @@ import {
 } from '@perennial/event-sourcing';
 import { type TestEventStore, testEventStore } from '../support/eventstore';
 import { collect, until } from './write-side-account';
+import { proxyTo } from './write-side-network';
 
 const event = (n = 0, id: string = randomUUID()): NewEvent => ({
   id,
@@ -219,5 +220,62 @@ describe.each(['batch-append', 'append'] as const)('event store, appending with 
       expect(checkpoints.at(-1)!.at).toBeGreaterThan(last.position);
       for (const { at, taken: before } of checkpoints) if (at > last.position) expect(before).toBe(last.position);
     });
+  });
+});
+
+/** HTTP/2 servers end the connection, and every call on it, of a client that resets many calls (about 1,000 at once, then 33 a second here). */
+describe('reads at a high rate', () => {
+  let server: TestEventStore;
+  let proxy: Awaited<ReturnType<typeof proxyTo>>;
+  let store: EventStore;
+  let stream: string;
+
+  beforeAll(async () => {
+    server = await testEventStore();
+    proxy = await proxyTo(server.url);
+    store = EventStore.connect({ url: proxy.url, appendDeadlineMs: 20_000 });
+    stream = `${server.prefix}.thing-${randomUUID()}`;
+    await store.append(stream, some(20), 'no_stream');
+  });
+  afterAll(async () => {
+    await store.close();
+    proxy.close();
+    await server.close();
+  });
+
+  /** `read` so often that resetting each call would use up what a server allows; the answers that were failures. */
+  const failuresOf = async (read: () => Promise<unknown>): Promise<unknown[]> => {
+    const failures: unknown[] = [];
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        for (let n = 0; n < 120; n++) await read().catch((failure: unknown) => failures.push(failure));
+      }),
+    );
+    return failures;
+  };
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['of the last event', () => store.last(stream)],
+    ['of a missing stream', () => store.last(`${stream}x`)],
+    [
+      'of a page that is left at its last event',
+      async () => {
+        let left = 3;
+        for await (const _ of store.read(stream, { maxCount: 3 })) if (--left === 0) return;
+      },
+    ],
+    ['past the head', () => store.readAt(999_999_999_999_999n)],
+  ])('%s do not make the server close the connection under other reads', async (_, read) => {
+    const before = proxy.connections();
+    expect(await failuresOf(read)).toEqual([]);
+    expect(proxy.connections()).toBe(before);
+  });
+
+  it('that are broken off cost other reads nothing when the server closes the connection', async () => {
+    const failures = await failuresOf(async () => {
+      for await (const _ of store.read(stream)) break;
+    });
+    expect(failures).toEqual([]);
+    if (server.embedded) expect(proxy.connections()).toBeGreaterThan(1);
   });
 });

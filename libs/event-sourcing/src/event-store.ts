@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import {
   type AllStreamSubscription,
   type EventData,
-  StreamNotFoundError,
   binaryEvent,
   jsonEvent,
   streamNameFilter,
@@ -12,8 +11,8 @@ import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from '.
 import type { JsonValue, RecordedEvent } from './event';
 import { BatchCallEnded } from './batch-append';
 import { assertJson } from './event-codec';
-import { type Call, type Connection, connectTo } from './store-client';
-import { GRPC, appendFailure, codeOf, readFailure, reconnectsByItself } from './store-failures';
+import { type Call, type Connected, type Connection, connectTo } from './store-client';
+import { GRPC, appendFailure, codeOf, connectionLost, readFailure, reconnectsByItself } from './store-failures';
 
 /** An event to append: JSON data, or bytes. */
 export interface NewEvent {
@@ -131,23 +130,18 @@ export class EventStore {
    */
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
     const direction = options.direction ?? 'forwards';
+    const { maxCount } = options;
     const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
-    const call = await this.#open(silenceMs);
     try {
-      const reading = call.client.client.readStream(stream, {
-        direction,
-        fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
-        ...(options.maxCount === undefined ? {} : { maxCount: options.maxCount }),
-      });
-      for await (const resolved of guarded(reading, silenceMs)) {
-        if (resolved.event) yield toRecorded(resolved.event);
-      }
+      yield* this.#reading({ silenceMs, maxCount }, (client) =>
+        client.readStream(stream, {
+          direction,
+          fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
+          ...(maxCount === undefined ? {} : { maxCount }),
+        }),
+      );
     } catch (error) {
-      if (error instanceof StreamNotFoundError) return;
-      if (error instanceof StoreUnavailable) call.replace();
       throw readFailure(error, stream);
-    } finally {
-      call.release();
     }
   }
 
@@ -291,23 +285,48 @@ export class EventStore {
   }
 
   async #readAll(direction: 'forwards' | 'backwards', from: bigint | 'end'): Promise<RecordedEvent | undefined> {
-    const call = await this.#open(this.#readDeadlineMs);
-    try {
-      const reading = call.client.client.readAll({
+    const reading = this.#reading({ silenceMs: this.#readDeadlineMs, maxCount: 1 }, (client) =>
+      client.readAll({
         direction,
         fromPosition: from === 'end' ? 'end' : { commit: from, prepare: from },
         maxCount: 1,
-      });
-      for await (const resolved of guarded(reading, this.#readDeadlineMs)) {
-        if (resolved.event) return toRecorded({ ...resolved.event, position: resolved.event.position });
-      }
+      }),
+    );
+    try {
+      for await (const event of reading) return event;
       return undefined;
     } catch (error) {
       if (codeOf(error) === GRPC.invalidArgument) return undefined;
-      if (error instanceof StoreUnavailable) call.replace();
       throw readFailure(error, '$all');
-    } finally {
-      call.release();
+    }
+  }
+
+  /**
+   * What a read of the client yields. A connection may end under a read for reasons that are none of its own (a server
+   * sends it away, another call made the client close its channel, 5.3#2): before its first event it is asked once more.
+   */
+  async *#reading(
+    { silenceMs, maxCount = Infinity }: { silenceMs: number; maxCount: number | undefined },
+    ask: (client: Connected['client']) => ClientRead<{ event?: ClientEvent }>,
+  ): AsyncGenerator<RecordedEvent, void, undefined> {
+    const deadline = performance.now() + silenceMs;
+    for (let leftMs = silenceMs, again = false; ; again = true) {
+      const call = await this.#open(leftMs);
+      let progress = false;
+      try {
+        for await (const { event } of guarded(ask(call.client.client), leftMs, maxCount)) {
+          progress = true;
+          if (event) yield toRecorded(event);
+        }
+        return;
+      } catch (error) {
+        if (error instanceof StoreUnavailable) call.replace();
+        leftMs = deadline - performance.now();
+        if (again || progress || leftMs < 1 || !connectionLost(error)) throw error;
+      } finally {
+        call.release();
+      }
+      await setImmediate(); // The client drops a broken channel in a later turn than the one that reports it.
     }
   }
 
@@ -369,26 +388,58 @@ interface ClientRead<T> extends AsyncIterable<T> {
   cancel(): Promise<void>;
 }
 
-/** Yields from a read of the client, cancels it in every case (5.2#4) and gives up when the server falls silent. */
-async function* guarded<T>(reading: ClientRead<T>, silenceMs: number): AsyncGenerator<T> {
+/**
+ * Yields from a read of the client, cancels it when it is left before its end (5.2#4) and gives up when the server falls
+ * silent. The last of `maxCount` events is handed on only after the server ended the call, so that a caller who then
+ * leaves cancels nothing: a server that sees many calls reset (HTTP/2 rapid reset) closes the whole connection.
+ */
+async function* guarded<T>(reading: ClientRead<T>, silenceMs: number, maxCount: number): AsyncGenerator<T> {
   let waiting = true;
+  let ended = false;
+  let count = 0;
+  let final: T | undefined;
   reading.on('error', ignore);
+  endWhenMissing(reading);
   const silence = setTimeout(() => {
     if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
     else silence.refresh();
   }, silenceMs).unref();
   try {
     for await (const item of reading) {
+      count += 1;
+      if (count >= maxCount) {
+        final = item;
+        continue;
+      }
       waiting = false;
       yield item;
       waiting = true;
       silence.refresh();
     }
+    ended = true;
+    clearTimeout(silence);
+    if (final !== undefined) yield final;
   } finally {
     clearTimeout(silence);
-    reading.cancel().catch(ignore);
-    reading.destroy();
+    if (!ended) {
+      reading.cancel().catch(ignore);
+      reading.destroy();
+    }
   }
+}
+
+/** A missing stream is no error here. The client would break the call off, which the server is about to end by itself. */
+function endWhenMissing(reading: object): void {
+  const client = reading as {
+    _transform: (this: object, answer: ClientAnswer, encoding: string, next: () => void) => void;
+  };
+  const transform = client._transform;
+  client._transform = (answer, encoding, next) =>
+    answer.hasStreamNotFound() ? next() : transform.call(client, answer, encoding, next);
+}
+
+interface ClientAnswer {
+  hasStreamNotFound(): boolean;
 }
 
 /** A checkpoint or the caught-up signal, pushed between the events so that it arrives in order with them. */

@@ -14,7 +14,9 @@ export const GRPC = {
   cancelled: 1,
   invalidArgument: 3,
   notFound: 5,
+  resourceExhausted: 8,
   unimplemented: 12,
+  internal: 13,
   unavailable: 14,
   dataLoss: 15,
 } as const;
@@ -65,6 +67,16 @@ export function codeOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === 'number' ? code : undefined;
 }
+
+/** Whether a call ended because its connection did, and not because of what it asked. */
+export function connectionLost(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code === GRPC.cancelled || code === GRPC.unavailable) return true;
+  return (code === GRPC.internal || code === GRPC.resourceExhausted) && RESET.test((error as Error).message);
+}
+
+/** What gRPC says when the HTTP/2 stream or session was closed under a call. */
+const RESET = /RST_STREAM|Session closed|write after end/;
 
 /** What a failed read means to a caller. */
 export function readFailure(error: unknown, stream: string): Error {
