@@ -128,7 +128,11 @@ export function openBillBook(): BillBook {
 /** Takes in one event of any aggregate; those that are not of bills, invoices or numbers are ignored. Changes `book`. */
 export function enterInBook(book: BillBook, stored: StoredEvent): readonly Difference[] {
   const event = stored.event as
-    SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | CreditNoteEvent | CustomerBalanceEvent;
+    | Extract<SubscriptionEvent, { type: 'LinesBilled' | 'BillReleased' }>
+    | InvoiceEvent
+    | InvoiceNumbersEvent
+    | CreditNoteEvent
+    | CustomerBalanceEvent;
   switch (event.type) {
     case 'LinesBilled':
       return enterBill(book, stored, event.data);
