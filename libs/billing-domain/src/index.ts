@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
  *   voidInvoice(state, { rebill, reason }, now)            releaseBill(state, ReleaseBill, now)
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
@@ -50,6 +51,8 @@ export {
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
 export type { NewLineItem, StartSubscription } from './subscription/subscription';
+export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
+export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
 export type { StartedSubscription, Subscription } from './subscription/state';
 export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
