@@ -74,8 +74,11 @@ const edgeCodes = new Set([
   'not-found',
 ]);
 
-/** What no caller can aim at: a draft becomes final within milliseconds. */
-const elsewhere = new Set(['POST /v1/invoices/{invoiceId}/void 409']);
+/** What no caller can aim at: a draft becomes final within milliseconds, and the scheduler is never 500 periods behind. */
+const elsewhere = new Set([
+  'POST /v1/invoices/{invoiceId}/void 409',
+  'GET /v1/subscriptions/{subscriptionId}/upcoming-invoice 409',
+]);
 
 const day = 86_400_000;
 

@@ -21,6 +21,7 @@ import { InvoicesController } from './invoices.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
+import { UpcomingInvoiceController } from './upcoming-invoice.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -42,6 +43,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        UpcomingInvoiceController,
         InvoicesController,
         DueBillingPeriodsController,
         StreamsController,

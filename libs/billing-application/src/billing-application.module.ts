@@ -25,6 +25,7 @@ import { UndoCancellationHandler } from './commands/undo-cancellation';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
+import { GetUpcomingInvoiceHandler } from './queries/upcoming-invoice';
 import { BillingRepositories } from './repositories';
 
 export interface BillingApplicationOptions {
@@ -67,6 +68,7 @@ export class BillingApplicationModule {
         ReturnCreditHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
+        GetUpcomingInvoiceHandler,
       ],
       exports: [BillingRepositories, ApiKeys],
     };

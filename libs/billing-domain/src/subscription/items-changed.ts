@@ -39,10 +39,11 @@ export function itemsChanged(
   const same = before.every((each, i) => sameJson(each.items, after[i]?.items ?? []));
   if (same && !restarts && cause === 'requested') return undefined;
   const first = (terms.at(-1)?.change ?? 0) + 1;
-  const numbered = after.map(({ from: begins, items }, i) => ({
+  const numbered = after.map(({ from: begins, items, conditions }, i) => ({
     change: first + i,
     from: begins,
     items,
+    ...(conditions && { conditions }),
     ...(restarts && { restarts }),
   }));
   return { type: 'ItemsChanged', data: { effectiveAt: at, cause, from, terms: numbered } };
@@ -56,7 +57,7 @@ export function edited(items: readonly Item[], edits: readonly ItemEdit[], from:
         case 'quantity':
           return list.map((item) => {
             if (item.itemId !== edit.itemId) return item;
-            withinLimits(item.price, edit.quantity);
+            withinLimits(item, edit.quantity);
             return { ...item, quantity: edit.quantity };
           });
         case 'remove':

@@ -149,7 +149,7 @@ function piecesOf(stretches: readonly Stretch[]): Piece[] {
   for (const { terms, period, from, to } of stretches) {
     if (typeof terms === 'string' || !period || !to) continue;
     for (const item of terms.items) {
-      if (period.open && item.timing === 'arrears') continue;
+      if (item.kind === 'usage' || (period.open && item.timing === 'arrears')) continue;
       const before = pieces.findLast((piece) => piece.item.itemId === item.itemId);
       const goesOn = before?.period === period && before.to.at === from.at && before.to.date === from.date;
       if (goesOn && terms.restarts !== true && sameCharge(before.item, item)) {
