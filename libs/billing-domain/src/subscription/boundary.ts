@@ -56,7 +56,7 @@ export function bill(
   lines: readonly Line[],
 ): LinesBilled[] {
   if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
+  const { subscriptionId, customerId, timeZone, paymentTermsDays, autoFinalise } = subscription;
   const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
   const data = {
     effectiveAt,
@@ -67,6 +67,7 @@ export function bill(
     customerId,
     timeZone,
     paymentTermsDays,
+    ...(autoFinalise === false && { autoFinalise }),
     currency: subscription.currency,
     lines,
     net,
