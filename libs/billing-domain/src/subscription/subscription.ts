@@ -11,15 +11,16 @@ import {
   toLocalDate,
   type Interval,
 } from '../calendar';
+import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
 import { addLine, close, openAt, voidLine, type BillingPeriod } from './billing-period';
+import { bill } from './bill';
 import {
   atBoundary,
-  bill,
   cycleChanged,
   living,
   openPeriod,
@@ -52,6 +53,8 @@ export interface StartSubscription {
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
+  /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
+  readonly commitment?: CommitmentEdit | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -92,6 +95,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     throw new DomainError('invalid-payment-terms');
   }
   const grid = startGrid(input.anchor, input.interval, local);
+  const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
   const data = {
     effectiveAt: at,
     subscriptionId: input.subscriptionId,
@@ -107,6 +111,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
     metadata: metadata(input.metadata),
+    ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   const opened = openAt(grid, zone, 1, at);
@@ -204,7 +209,7 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   const after = evolve(evolve(subscription, closed), paused);
   const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
   const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines)];
+  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
 }
 
 /**
@@ -270,7 +275,7 @@ export function cancelNow(state: Subscription, input: { readonly credit: Credit 
   const date = toLocalDate(effectiveAt, subscription.timeZone);
   const stop = { at: { date, at: effectiveAt }, credit, cause: 'cancellation' } as const;
   const after = evolve(subscription, canceled);
-  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop))];
+  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop), stop)];
 }
 
 function end(
@@ -288,7 +293,7 @@ function end(
   const after = evolve(evolve(subscription, closed), canceled);
   const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'cancellation' };
   const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
+  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines, stop)];
 }
 
 /** Up to which date each item in advance is billed: the end of the period that is cut short. */
