@@ -36,21 +36,14 @@ export type { Commitment } from './commitment/true-up';
 export { amountOf, rate, trueUp } from './price/rate';
 export type { PricePart, Rated, Rating } from './price/rate';
 
-export {
-  addLineItem,
-  cancelNow,
-  pause,
-  resume,
-  rollOver,
-  scheduleCancellation,
-  start,
-  undoCancellation,
-  voidLineItem,
-  MAX_SERVICE_DISTANCE_DAYS,
-} from './subscription/subscription';
+export { start } from './subscription/start';
+export type { StartSubscription } from './subscription/start';
+export { addLineItem, rollOver, voidLineItem, MAX_SERVICE_DISTANCE_DAYS } from './subscription/subscription';
+export type { NewLineItem } from './subscription/subscription';
+export { pause, resume } from './subscription/pause';
+export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
-export type { NewLineItem, StartSubscription } from './subscription/subscription';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
 export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';

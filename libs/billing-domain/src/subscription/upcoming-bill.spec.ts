@@ -3,7 +3,9 @@ import { changeItems, changeQuantity } from './change-items';
 import { catchUp, given, refusal, startOn, type Decision } from './decisions.fixture';
 import type { LinesBilled, SubscriptionEvent } from './events';
 import { evolve, notStarted, type Subscription } from './state';
-import { addLineItem, cancelNow, pause, resume, scheduleCancellation, undoCancellation } from './subscription';
+import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
+import { pause, resume } from './pause';
+import { addLineItem } from './subscription';
 import { upcomingBill } from './upcoming-bill';
 
 const DAY = 86_400_000;
