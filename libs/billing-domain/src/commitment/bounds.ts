@@ -2,7 +2,7 @@ import { DomainError } from '../domain-error';
 import { price } from '../price/price';
 import { amountOf } from '../price/rate';
 import { ONE } from '../ratio';
-import type { Conditions } from '../subscription/events';
+import type { Conditions, ItemEdit } from '../subscription/events';
 import { MAX_LINE_NET } from '../subscription/terms';
 
 /** What a caller asks for: decimals of the minor unit for a whole period; null takes a bound away, what is absent stays. */
@@ -13,8 +13,10 @@ export interface CommitmentEdit {
   readonly discountableTrueUps?: boolean | undefined;
 }
 
+type CheckedCommitment = Omit<Extract<ItemEdit, { kind: 'commitment' }>, 'kind'>;
+
 /** An edit in canonical form. Raises `invalid-decimal`, `negative-amount`, `invalid-price`, `amount-out-of-range`. */
-export function commitmentEdit({ minimum, maximum, discountableTrueUps }: CommitmentEdit): CommitmentEdit {
+export function commitmentEdit({ minimum, maximum, discountableTrueUps }: CommitmentEdit): CheckedCommitment {
   return {
     ...(minimum !== undefined && { minimum: canonical(minimum) }),
     ...(maximum !== undefined && { maximum: canonical(maximum) }),
@@ -23,7 +25,7 @@ export function commitmentEdit({ minimum, maximum, discountableTrueUps }: Commit
 }
 
 /** Conditions with other bounds. Raises `invalid-price` when the minimum is above the maximum. */
-export function committed(conditions: Conditions | undefined, edit: CommitmentEdit): Conditions {
+export function committed(conditions: Conditions | undefined, edit: CheckedCommitment): Conditions {
   const { minimum = null, maximum = null, discountableTrueUps = false, ...others } = { ...conditions, ...edit };
   if (minimum !== null && maximum !== null) price({ model: 'flat', unitPrice: '0', minimum, maximum });
   return {

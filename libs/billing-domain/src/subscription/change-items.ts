@@ -142,11 +142,11 @@ function schedule(
   if (all.length > MAX_EDITS) throw new DomainError('billing-period-full', undefined, { periodNumber });
   const { items, conditions } = termsInForce(subscription);
   named(items, all);
-  const [before, after] = [subscription.scheduledEdits, all].map((each) => ({
-    items: distinct(edited(items, each, to)),
-    conditions: conditionsAfter(conditions, each) ?? {},
-  }));
-  if (sameJson(before, after)) return [];
+  const termsAfter = (list: readonly ItemEdit[]) => ({
+    items: distinct(edited(items, list, to)),
+    conditions: conditionsAfter(conditions, list) ?? {},
+  });
+  if (sameJson(termsAfter(subscription.scheduledEdits), termsAfter(all))) return [];
   return [{ type: 'ItemsChangeScheduled', data: { effectiveAt: at, periodNumber, takesEffectAt: endsAt, edits } }];
 }
 
