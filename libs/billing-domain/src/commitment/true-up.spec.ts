@@ -90,8 +90,10 @@ describe('a minimum', () => {
 
   it('follows fees that change afterwards', () => {
     const state = given(committed({ minimum: '10000' }), catchUp('2026-02-01'));
-    const backdated = (quantity: string): Decision => (s) =>
-      changeQuantity(s, { itemId: 'base', quantity, when: { effectiveOn: '2026-01-01' } }, at('2026-02-03'));
+    const backdated =
+      (quantity: string): Decision =>
+      (s) =>
+        changeQuantity(s, { itemId: 'base', quantity, when: { effectiveOn: '2026-01-01' } }, at('2026-02-03'));
     const more = backdated('3')(state);
     const lines = linesOf(more);
     expect(lines.filter(({ service }) => service.to === '2026-02-01').map(({ kind, net }) => [kind, net])).toEqual([
@@ -144,12 +146,12 @@ describe('a minimum', () => {
     const state = given(committed({ minimum: '31000' }, { unitPrice: '3100' }), paused);
     // 10 days: 100.00 of which 10.00 are paid; 11 days: 110.00 of which 11.00 are.
     expect(state).toMatchObject({ billed: [{}, { line: { kind: 'minimum', net: '9000' } }] });
-    expect(after(given(() => resumed(state).length ? allOf(state, resumed) : []), '2026-02-01').at(-1)).toEqual([
-      'minimum',
-      '2026-01-21',
-      '2026-02-01',
-      '9900',
-    ]);
+    expect(
+      after(
+        given(() => (resumed(state).length ? allOf(state, resumed) : [])),
+        '2026-02-01',
+      ).at(-1),
+    ).toEqual(['minimum', '2026-01-21', '2026-02-01', '9900']);
     function allOf(_: Subscription, last: Decision) {
       const begun = committed({ minimum: '31000' }, { unitPrice: '3100' })(notStarted);
       const stopped = [...begun, ...paused(given(() => begun))];

@@ -77,7 +77,8 @@ function trueUps(subscription: StartedSubscription, charged: readonly Line[], st
   const items = pieces.flatMap(({ terms }) => terms.items);
   for (const itemId of new Set([...items, ...trued, {}].map((each: { itemId?: string }) => each.itemId))) {
     const bounds = pieces.flatMap(({ from, to, terms }): Bounds[] => {
-      const of = itemId === undefined ? (terms.conditions ?? {}) : terms.items.find((each) => each.itemId === itemId)?.price;
+      const of =
+        itemId === undefined ? (terms.conditions ?? {}) : terms.items.find((each) => each.itemId === itemId)?.price;
       return of ? [{ from, to, minimum: of.minimum, maximum: of.maximum }] : [];
     });
     const asked = bounds.some(({ minimum, maximum }) => minimum !== undefined || maximum !== undefined);
