@@ -79,7 +79,7 @@ export function outstandingLines(subscription: StartedSubscription, stop?: Stop)
 }
 
 /** The time from the correction horizon on, in order: periods under their terms, pauses, and what follows. */
-function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
+export function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
   const { lastClosed, openPeriod, terms, grid } = subscription;
   const periods: Period[] = [];
   if (lastClosed)
@@ -309,7 +309,7 @@ function namedRules({ rules }: StartedSubscription, span: Span): Partial<Line['r
 }
 
 /** Local dates, half-open; a span that is counted in seconds covers each date that it touches. */
-function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
+export function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
   const touches = rules.prorationUnit === 'second' && to.date === from.date;
   return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
 }
