@@ -25,6 +25,7 @@ import {
   AnchorBody,
   AreEdits,
   AreItems,
+  CommitmentBody,
   type EditBody,
   IntervalBody,
   IsAnchor,
@@ -75,6 +76,13 @@ export class StartSubscriptionBody {
   @Optional()
   @IsBoolean()
   readonly autoFinalise?: boolean;
+
+  /** No bounds when left out. */
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => CommitmentBody)
+  readonly commitment?: CommitmentBody;
 
   /** Kept for the subscription's life. */
   @Optional()
