@@ -111,6 +111,35 @@ describe('finding things', () => {
     expect(whole.lines[0]).toMatchObject({ taxCode: null, taxBehaviour: 'unspecified' });
   });
 
+  it('adds a batch of line items with an answer for each, the same again for its key', async () => {
+    const id = await started('batched', { customerId: 'batched' });
+    const path = `/v1/subscriptions/${id}/line-items/batch`;
+    const lineItems = [lineItem('a'), lineItem('a'), lineItem('a', { unitPrice: '1' }), lineItem('b')];
+    const records = [
+      { lineItemId: 'a', outcome: 'added' },
+      { lineItemId: 'a', outcome: 'exists' },
+      { lineItemId: 'a', outcome: 'refused', code: 'line-item-exists' },
+      { lineItemId: 'b', outcome: 'added' },
+    ];
+    const shown = await service.client.post(`${path}?dryRun=true`, { lineItems }, 'batch');
+    expect([shown.status, shown.body.records]).toEqual([200, records]);
+    const first = await service.client.post(path, { lineItems }, 'batch');
+    expect([first.status, first.body.records]).toEqual([200, records]);
+    const again = await service.client.post(path, { lineItems }, 'batch');
+    expect([again.body, again.headers['idempotent-replayed']]).toEqual([first.body, 'true']);
+    const other = await service.client.post(path, { lineItems: [lineItem('c')] }, 'batch');
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused']);
+    const minPosition = first.headers['perennial-position'];
+    const { body } = await service.client.get(
+      `/v1/subscriptions/${id}/current-billing-period?minPosition=${minPosition}`,
+    );
+    expect(body.period.pendingNet).toEqual({ amount: '2500', currency: 'USD' });
+    for (const wrong of [[], [{}], Array.from({ length: 501 }, (_, n) => lineItem(`${n}`))]) {
+      const refused = await service.client.post(path, { lineItems: wrong }, 'wrong');
+      expect([refused.status, refused.body.code]).toEqual([400, 'invalid-request']);
+    }
+  });
+
   it('previews the next bill, which is then billed', async () => {
     await service.setClock('2026-01-05T00:00:00.000Z');
     const id = await started('previewed', { customerId: 'previewed' });

@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   addLineItems(state, NewLineItem[], which are remembered, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
@@ -45,6 +46,8 @@ export { pause, resume } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
+export { addLineItems, lineItemOutcomes, MAX_BATCH } from './subscription/add-line-items';
+export type { LineItemOutcome } from './subscription/add-line-items';
 export { changeMetadata } from './subscription/change-metadata';
 export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
