@@ -1,3 +1,4 @@
+import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -10,10 +11,14 @@ export { AddLineItem } from './commands/add-line-item';
 export { ApplyCredit } from './commands/apply-credit';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
+export { ChangeCustomer } from './commands/change-customer';
 export { ChangeItems } from './commands/change-items';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
+export { CreateCustomer } from './commands/create-customer';
+export { DestroyCustomerKey } from './commands/destroy-customer-key';
 export { DraftCreditNote } from './commands/draft-credit-note';
 export { DraftInvoice } from './commands/draft-invoice';
+export { EraseCustomer } from './commands/erase-customer';
 export { FinaliseInvoice } from './commands/finalise-invoice';
 export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
@@ -33,7 +38,7 @@ export { fingerprintOf } from './fingerprint';
 export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
+export { destroyKeyOfErasedCustomer, draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [
@@ -41,4 +46,5 @@ export const billingPolicies = [
   finaliseInvoice,
   issueCreditNote,
   releaseVoidedInvoice,
+  destroyKeyOfErasedCustomer,
 ] as const;

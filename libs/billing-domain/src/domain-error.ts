@@ -40,6 +40,13 @@ export const domainErrors = {
     category: 'invalid',
     meaning: 'The terms of a plan cannot be published: components, currencies, prices or meters are missing.',
   },
+  'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
+  'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
+  'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'invalid-external-id': {
+    category: 'invalid',
+    meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
+  },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
   'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },
