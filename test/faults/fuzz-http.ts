@@ -74,8 +74,11 @@ const edgeCodes = new Set([
   'not-found',
 ]);
 
-/** What no caller can aim at: a draft becomes final within milliseconds. */
-const elsewhere = new Set(['POST /v1/invoices/{invoiceId}/void 409']);
+/** What no caller can aim at: a draft becomes final within milliseconds, and the scheduler is never 500 periods behind. */
+const elsewhere = new Set([
+  'POST /v1/invoices/{invoiceId}/void 409',
+  'GET /v1/subscriptions/{subscriptionId}/upcoming-invoice 409',
+]);
 
 const day = 86_400_000;
 
@@ -99,6 +102,7 @@ class Fuzz {
     cursor: [],
     externalId: [],
     customerId: ['customer-1', 'customer-2', 'customer-3'],
+    customer: [],
     number: [],
   };
   private readonly sent: Asked[] = [];
@@ -156,6 +160,10 @@ class Fuzz {
       case 'lineItemId':
         if (random.chance(0.2) && pool?.length) return random.pick(pool);
         return `item-${random.word(8)}`;
+      case 'email':
+        return `${random.word(6)}@example.com`;
+      case 'country':
+        return random.pick(['DE', 'US', 'JP']);
       case 'currency':
         return random.pick(['USD', 'EUR', 'JPY', 'XQQ']);
       case 'timeZone':
@@ -199,11 +207,11 @@ class Fuzz {
           [{ upTo: '10', unitPrice: '500' }],
         ]);
       case 'edits':
+        // Else what the schema says of each.
+        if (random.chance(1 / 3)) return undefined;
         return random.pick([
           [{ kind: 'quantity', itemId: 'base', quantity: String(random.between(0, 9)) }],
           [{ kind: 'remove', itemId: 'seats' }],
-          // What the schema says of each.
-          undefined,
         ]);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
@@ -246,7 +254,10 @@ class Fuzz {
     for (const parameter of operation.parameters) {
       const { name, schema, required } = parameter;
       const value = String(intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name));
-      if (parameter.in === 'path')
+      const customers = this.pools['customer'] ?? [];
+      if (parameter.in === 'path' && name === 'customerId' && intent !== '400')
+        path = path.replace('{customerId}', customers.length > 0 ? random.pick(customers) : values.uuid());
+      else if (parameter.in === 'path')
         path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
       else if (parameter.in === 'query') {
         if (required || random.chance(name === 'dryRun' ? 0.15 : 0.25)) query.set(name, value);
@@ -287,7 +298,7 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|invoiceId|apiKeyId)\})/.exec(operation.path)?.[0];
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|apiKeyId)\})/.exec(operation.path)?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
       const [of, keys] = known.length > 0 ? random.pick(known) : ['', []];
       const earlier = again.find((each) => each.body !== undefined);
@@ -393,6 +404,11 @@ class Fuzz {
       note('stream', body.stream);
       note('externalId', request?.['externalId']);
     }
+    if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
+      note('customer', body.id);
+      note('customerId', request?.['externalId'] ?? body.id);
+      note('externalId', request?.['externalId']);
+    }
     if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);
     if (path.endsWith('/line-items') && body.dryRun === false) {
       note('lineItemId', request?.['lineItemId']);
@@ -428,9 +444,10 @@ class Fuzz {
       if (!operation) continue;
       const intent = intents.find((one) => one === status) ?? 'use';
       const asked = this.compose(operation, this.random.chance(0.8) ? intent : 'use');
-      const recent = this.random.pick((this.pools['subscriptionId'] ?? []).slice(-3));
+      const recents = (this.pools['subscriptionId'] ?? []).slice(-3);
+      const recent = recents.length > 0 ? this.random.pick(recents) : undefined;
       const url =
-        this.random.chance(0.5) && intent !== '404'
+        recent !== undefined && this.random.chance(0.5) && intent !== '404'
           ? asked.url.replace(/(subscriptions)\/[^/?]+/, `$1/${recent}`)
           : asked.url;
       // Of what creates something, 200 is the answer to a dry run.

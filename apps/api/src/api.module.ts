@@ -22,6 +22,7 @@ import { InvoicesController } from './invoices.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
+import { UpcomingInvoiceController } from './upcoming-invoice.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -44,6 +45,7 @@ export class ApiModule {
       controllers: [
         SubscriptionsController,
         CustomersController,
+        UpcomingInvoiceController,
         InvoicesController,
         DueBillingPeriodsController,
         StreamsController,

@@ -36,9 +36,16 @@ export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
 export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
+export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { destroyKeyOfErasedCustomer, draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
+export {
+  destroyKeyOfErasedCustomer,
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+};
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [

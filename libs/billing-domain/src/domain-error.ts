@@ -97,7 +97,7 @@ export const domainErrors = {
     meaning: 'Payment terms are not a whole number of days from 0 to 365.',
   },
   'item-not-found': { category: 'not-found', meaning: 'The subscription has no item with this id.' },
-  'duplicate-component': { category: 'conflict', meaning: 'Two active items have the same component key.' },
+  'duplicate-component': { category: 'conflict', meaning: 'Two active items have the same component key or meter.' },
   'too-many-items': { category: 'conflict', meaning: 'The subscription would have more items than one can have.' },
   'before-correction-horizon': {
     category: 'conflict',

@@ -6,11 +6,16 @@ import type { Price } from '../price/price';
 export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';
 
-/** A recurring item of the accepted terms. (billing-model.md §4) */
+/** An item of the accepted terms. (billing-model.md §4) */
 export interface Item {
   readonly itemId: string;
   readonly componentKey: string;
+  /** one-time: charged once, when it comes into the terms. usage: what `meter` measured, in arrears. Absent: recurring. */
+  readonly kind?: 'one-time' | 'usage';
+  /** Of usage alone. */
+  readonly meter?: string;
   readonly description: string;
+  /** Of usage "1", which counts for nothing. */
   readonly quantity: string;
   /** Bills every k-th period of the subscription, for k periods. */
   readonly every: number;
@@ -22,6 +27,22 @@ export interface Item {
   /** Local date-times in the subscription's zone, half-open: since when, and up to when, it is part of the terms. */
   readonly from: string;
   readonly to?: string;
+}
+
+/** What terms say besides their items; a plan sets it. What is absent is not asked for. */
+export interface Conditions {
+  /** The version of a plan that these terms are a copy of. */
+  readonly plan?: { readonly planId: string; readonly version: number };
+  /** Of a whole period, over all its fees: decimals of the minor unit. */
+  readonly minimum?: string;
+  readonly maximum?: string;
+  /** Coupons take something off what a minimum adds, too. */
+  readonly discountableTrueUps?: true;
+  /** Periods before the end of which nobody cancels. */
+  readonly minimumTermPeriods?: number;
+  readonly noticeDays?: number;
+  /** How long usage may arrive after the end of its period. */
+  readonly usageGraceHours?: number;
 }
 
 export interface SubscriptionStarted {
@@ -44,6 +65,9 @@ export interface SubscriptionStarted {
     readonly items: readonly Item[];
     readonly rules: BillingRules;
     readonly metadata: Readonly<Record<string, string>>;
+    /** Of the plan that it starts on. */
+    readonly conditions?: Conditions;
+    readonly trialDays?: number;
   };
 }
 
@@ -170,6 +194,7 @@ export interface ItemsChanged {
       readonly change: number;
       readonly from: string;
       readonly items: readonly Item[];
+      readonly conditions?: Conditions;
       /** Charged anew even where the price is the same, as it now holds for another interval. */
       readonly restarts?: true;
     }[];
@@ -180,7 +205,14 @@ export interface ItemsChanged {
 export type ItemEdit =
   | { readonly kind: 'quantity'; readonly itemId: string; readonly quantity: string }
   | { readonly kind: 'put'; readonly item: Omit<Item, 'from' | 'to'> }
-  | { readonly kind: 'remove'; readonly itemId: string };
+  | { readonly kind: 'remove'; readonly itemId: string }
+  /** Other bounds of what a whole period comes to: null takes one away, what is absent stays. */
+  | {
+      readonly kind: 'commitment';
+      readonly minimum?: string | null;
+      readonly maximum?: string | null;
+      readonly discountableTrueUps?: boolean;
+    };
 
 /** Edits that the end of the open period applies, after those scheduled before. */
 export interface ItemsChangeScheduled {

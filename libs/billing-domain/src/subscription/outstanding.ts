@@ -79,7 +79,7 @@ export function outstandingLines(subscription: StartedSubscription, stop?: Stop)
 }
 
 /** The time from the correction horizon on, in order: periods under their terms, pauses, and what follows. */
-function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
+export function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
   const { lastClosed, openPeriod, terms, grid } = subscription;
   const periods: Period[] = [];
   if (lastClosed)
@@ -149,7 +149,7 @@ function piecesOf(stretches: readonly Stretch[]): Piece[] {
   for (const { terms, period, from, to } of stretches) {
     if (typeof terms === 'string' || !period || !to) continue;
     for (const item of terms.items) {
-      if (period.open && item.timing === 'arrears') continue;
+      if (item.kind === 'usage' || (period.open && item.timing === 'arrears')) continue;
       const before = pieces.findLast((piece) => piece.item.itemId === item.itemId);
       const goesOn = before?.period === period && before.to.at === from.at && before.to.date === from.date;
       if (goesOn && terms.restarts !== true && sameCharge(before.item, item)) {
@@ -308,7 +308,7 @@ function namedRules({ rules }: StartedSubscription, span: Span): Partial<Line['r
 }
 
 /** Local dates, half-open; a span that is counted in seconds covers each date that it touches. */
-function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
+export function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
   const touches = rules.prorationUnit === 'second' && to.date === from.date;
   return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
 }

@@ -26,6 +26,8 @@ export interface StartedSubscription {
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** Of the plan that it started on. */
+  readonly trialDays?: number;
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
   /** Number of the last bill. */
@@ -57,12 +59,12 @@ export const notStarted: NotStarted = { status: 'none' };
 /** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
 export function evolve(state: Subscription, event: SubscriptionEvent): StartedSubscription {
   if (event.type === 'SubscriptionStarted') {
-    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, ...data } = event.data;
+    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, conditions, ...data } = event.data;
     return {
       ...data,
       status: 'active',
       grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
-      terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items }],
+      terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items, ...(conditions && { conditions }) }],
       scheduledEdits: [],
       periodNumber: 0,
       billNumber: 0,

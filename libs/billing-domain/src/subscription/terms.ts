@@ -18,12 +18,16 @@ export interface NewItem {
   /** Default "base". */
   readonly componentKey?: string | undefined;
   readonly description: string;
-  /** Default "1". */
+  /** Default: recurring. */
+  readonly kind?: Item['kind'];
+  /** Of usage, which must have one. */
+  readonly meter?: string | undefined;
+  /** Default "1"; usage has none. */
   readonly quantity?: string | undefined;
   readonly timing: 'advance' | 'arrears';
   /** Decimal of the minor unit, for one whole period; of a flat price. */
   readonly unitPrice?: string | undefined;
-  /** In place of `unitPrice`: of any model but those of usage. */
+  /** In place of `unitPrice`; percentages are prices of usage alone, and a one-time fee is flat. */
   readonly price?: Price | undefined;
   readonly taxCode?: string | null | undefined;
   readonly taxBehaviour?: Item['taxBehaviour'] | undefined;
@@ -41,26 +45,39 @@ export function startGrid(anchor: Anchor | undefined, asked: Interval, local: st
   return { anchor: localDateTime(anchor.localDateTime), interval: every };
 }
 
-/** An item of the terms in force from a local date-time on. */
+/** An item of the terms in force from a local date-time on. Raises the codes of category `invalid`. */
 export function newItem(input: NewItem, from: string): Item {
   const componentKey = text('componentKey', input.componentKey ?? 'base', 100);
-  const quantity = itemQuantity(input.quantity);
   const asked = checkedPrice(input.price ?? { model: 'flat', unitPrice: input.unitPrice ?? '0' });
-  if (asked.model === 'percentage' || asked.model === 'graduated-percentage') {
-    throw new DomainError('invalid-price', 'a percentage is a price of usage');
-  }
-  withinLimits(asked, quantity);
+  const { kind, meter } = itemKind(input, asked);
+  const timing = oneOf('timing', input.timing, ['advance', 'arrears']);
+  const quantity = itemQuantity(input.quantity);
+  withinLimits({ kind, price: asked }, quantity);
   return {
     itemId: text('itemId', input.itemId ?? componentKey, 100),
     componentKey,
+    ...(kind !== undefined && { kind }),
+    ...(meter !== undefined && { meter }),
     description: text('description', input.description, 500),
     quantity,
     every: 1,
-    timing: oneOf('timing', input.timing, ['advance', 'arrears']),
+    timing,
     price: asked,
     ...taxFields(input),
     from,
   };
+}
+
+/** Usage has a meter and is billed in arrears; percentages are of usage, and a one-time fee is flat. */
+function itemKind({ kind, meter, timing, quantity }: NewItem, of: Price): Pick<NewItem, 'kind' | 'meter'> {
+  if (kind !== undefined) oneOf('kind', kind, ['one-time', 'usage']);
+  if ((kind === 'usage') !== (meter !== undefined)) throw invalid('usage, and only that, has a meter');
+  if (kind === 'usage' && timing !== 'arrears') throw invalid('usage is billed in arrears');
+  if (kind === 'usage' && quantity !== undefined) throw invalid('the quantity of usage is what its meter measures');
+  const percentage = of.model === 'percentage' || of.model === 'graduated-percentage';
+  if (percentage && kind !== 'usage') throw new DomainError('invalid-price', 'a percentage is a price of usage');
+  if (kind === 'one-time' && of.model !== 'flat') throw new DomainError('invalid-price', 'a one-time fee is flat');
+  return { kind, meter: meter === undefined ? undefined : text('meter', meter, 100) };
 }
 
 /** The items of the terms in force from a local date-time on. Raises `too-many-items`, `duplicate-component`, `invalid-option`. */
@@ -68,11 +85,14 @@ export function newItems(inputs: readonly NewItem[], from: string): Item[] {
   return distinct(inputs.map((input) => newItem(input, from)));
 }
 
-/** The items, if no two have one id or component key and they are not too many. Raises `too-many-items`, `duplicate-component`. */
-export function distinct<T extends Pick<Item, 'itemId' | 'componentKey'>>(items: T[]): T[] {
+/** The items, if no two have one id, component key or meter and they are not too many. Raises `too-many-items`, `duplicate-component`. */
+export function distinct<T extends Pick<Item, 'itemId' | 'componentKey' | 'meter'>>(items: T[]): T[] {
   if (items.length > MAX_ITEMS) throw new DomainError('too-many-items', `at most ${MAX_ITEMS} items`);
+  const meters = items.flatMap(({ meter }) => (meter === undefined ? [] : [meter]));
   const [ids, keys] = [items.map(({ itemId }) => itemId), items.map(({ componentKey }) => componentKey)];
-  if (new Set(ids).size < ids.length || new Set(keys).size < keys.length) throw new DomainError('duplicate-component');
+  if ([ids, keys, meters].some((names) => new Set(names).size < names.length)) {
+    throw new DomainError('duplicate-component');
+  }
   return items;
 }
 
@@ -83,8 +103,18 @@ export function itemQuantity(text = '1'): string {
   return formatDecimal(quantity);
 }
 
-/** Raises `amount-out-of-range` when a whole period of the price and quantity comes to more than a line can. */
-export function withinLimits(of: Price, quantity: string): void {
+/**
+ * Raises `amount-out-of-range` when a whole period of the price and quantity comes to more than a line can, and `invalid-option`
+ * for the quantity of usage.
+ */
+export function withinLimits({ kind, price: of }: Pick<NewItem, 'kind'> & { price: Price }, quantity: string): void {
+  if (amountOf({ quantity: '1', unitPrice: of.minimum ?? '0' }, ONE) > MAX_LINE_NET) {
+    throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
+  }
+  if (kind === 'usage') {
+    if (quantity !== '1') throw invalid('the quantity of usage is what its meter measures');
+    return;
+  }
   if (amountOf(rate(of, { quantity }), ONE) > MAX_LINE_NET) {
     throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
   }
@@ -108,3 +138,5 @@ export function taxFields(input: Pick<NewItem, 'taxCode' | 'taxBehaviour' | 'dis
     discountable,
   };
 }
+
+const invalid = (message: string) => new DomainError('invalid-option', message);
