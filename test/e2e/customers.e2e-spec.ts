@@ -67,9 +67,10 @@ describe('a customer', () => {
       revision: '0',
       position: created.body.position,
     });
-    const listed = await service.client.get('/v1/customers?externalId=crm-4711&status=active');
+    const listed = await service.client.get('/v1/customers?externalId=crm-4711&status=active&metadata[segment]=smb');
     expect(listed.body.items).toEqual([expect.objectContaining({ customerId: id, personal })]);
-    expect((await service.client.get('/v1/customers?externalId=other')).body.items).toEqual([]);
+    for (const none of ['externalId=other', 'status=erased', 'metadata[segment]=big'])
+      expect((await service.client.get(`/v1/customers?${none}`)).body.items).toEqual([]);
     expect((await service.client.post('/v1/customers', acme, 'create-2')).body.code).toBe('customer-exists');
   });
 

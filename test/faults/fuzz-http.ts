@@ -164,6 +164,8 @@ class Fuzz {
         return `${random.word(6)}@example.com`;
       case 'country':
         return random.pick(['DE', 'US', 'JP']);
+      case 'metadata':
+        return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
       case 'currency':
         return random.pick(['USD', 'EUR', 'JPY', 'XQQ']);
       case 'timeZone':
@@ -253,14 +255,17 @@ class Fuzz {
     let path = operation.path;
     for (const parameter of operation.parameters) {
       const { name, schema, required } = parameter;
-      const value = String(intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name));
+      const given = intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name);
+      const value = String(given);
       const customers = this.pools['customer'] ?? [];
       if (parameter.in === 'path' && name === 'customerId' && intent !== '400')
         path = path.replace('{customerId}', customers.length > 0 ? random.pick(customers) : values.uuid());
       else if (parameter.in === 'path')
         path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
       else if (parameter.in === 'query') {
-        if (required || random.chance(name === 'dryRun' ? 0.15 : 0.25)) query.set(name, value);
+        if (!required && !random.chance(name === 'dryRun' ? 0.15 : 0.25)) continue;
+        if (typeof given !== 'object' || given === null) query.set(name, value);
+        else for (const [key, each] of Object.entries(given)) query.set(`${name}[${key}]`, String(each));
       } else if (name === 'If-Match') {
         if (intent === '412') headers['if-match'] = `"${random.between(900, 9_999)}"`;
         else if (intent === '400' && random.chance(0.3)) headers['if-match'] = 'W/"1"';

@@ -1,7 +1,7 @@
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsObject, IsUUID, Matches, MaxLength, ValidateNested } from 'class-validator';
-import { IsMetadata, IsText, IsWhole, Optional } from './http/fields';
+import { IsMetadata, IsMetadataFilter, IsMetadataPatch, IsText, IsWhole, Optional } from './http/fields';
 import { AsOfAnswer, ListQuery } from './http/parameters.dto';
 
 export class AddressBody {
@@ -123,7 +123,7 @@ export class CreateCustomerBody {
   readonly metadata?: Record<string, string>;
 }
 
-/** What is left out stays; `metadata` and `personal` replace what was there as a whole. */
+/** What is left out stays; `personal` replaces what was there as a whole. */
 export class ChangeCustomerBody {
   @Optional()
   @Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' })
@@ -142,8 +142,8 @@ export class ChangeCustomerBody {
   @Type(() => PersonalDataBody)
   readonly personal?: PersonalDataBody;
 
-  @IsMetadata()
-  readonly metadata?: Record<string, string>;
+  @IsMetadataPatch({ optional: true })
+  readonly metadata?: Record<string, string | null>;
 }
 
 export class CustomerPath {
@@ -158,6 +158,9 @@ export class CustomersQuery extends ListQuery {
   @Optional()
   @IsIn(['active', 'erased'])
   readonly status?: 'active' | 'erased';
+
+  @IsMetadataFilter()
+  readonly metadata?: Record<string, string>;
 }
 
 export class AddressAnswer {

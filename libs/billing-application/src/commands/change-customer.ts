@@ -1,5 +1,5 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { changeCustomer, type CustomerTerms } from '@perennial/billing-domain';
+import { changeCustomer, type CustomerChange } from '@perennial/billing-domain';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { refuseOtherPersonalData } from '../refuse-other-personal-data';
@@ -9,7 +9,7 @@ import { BillingRepositories } from '../repositories';
 export class ChangeCustomer extends Command<CommandResult> {
   constructor(
     readonly customerId: string,
-    readonly change: Partial<CustomerTerms>,
+    readonly change: CustomerChange,
     readonly context: RequestContext,
   ) {
     super();

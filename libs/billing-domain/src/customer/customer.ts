@@ -1,7 +1,8 @@
 import { instant, laterInstant, timeZone } from '../calendar';
 import { DomainError } from '../domain-error';
 import { isCustomerId } from '../ids';
-import { sameJson, type JsonValue } from '../json';
+import type { JsonValue } from '../json';
+import { patched, type MetadataPatch } from '../metadata';
 import { currency } from '../money';
 import type { Personal } from '../personal';
 import { metadata, paymentTermsDays, text } from '../text';
@@ -34,6 +35,10 @@ export interface CustomerTerms {
   readonly personal?: PersonalData | undefined;
 }
 
+export interface CustomerChange extends Partial<Omit<CustomerTerms, 'metadata'>> {
+  readonly metadata?: MetadataPatch | undefined;
+}
+
 /**
  * Creates a customer. Raises `customer-exists`, `customer-erased`, `invalid-external-id` (it looks like an id given here)
  * and the codes of category `invalid`.
@@ -64,11 +69,10 @@ export function createCustomer(
 }
 
 /**
- * Changes what is given: metadata and personal data as a whole, for what comes after (subscriptions keep what they began
- * with). Nothing when it is so already; personal data is always recorded, for the state holds it sealed and cannot tell
+ * Changes what is given, personal data as a whole, for what comes after (subscriptions keep what they began with). Nothing when it is so already; personal data is always recorded, for the state holds it sealed and cannot tell
  * whether it is the same. Raises `customer-not-found`, `customer-erased` and the codes of category `invalid`.
  */
-export function changeCustomer(state: Customer, change: Partial<CustomerTerms>, now: string): CustomerEvent[] {
+export function changeCustomer(state: Customer, change: CustomerChange, now: string): CustomerEvent[] {
   const customer = existing(state);
   if (customer.status === 'erased') throw new DomainError('customer-erased');
   const { personal } = change;
@@ -76,15 +80,14 @@ export function changeCustomer(state: Customer, change: Partial<CustomerTerms>, 
     ...(change.currency !== undefined && { currency: currency(change.currency) }),
     ...(change.timeZone !== undefined && { timeZone: timeZone(change.timeZone) }),
     ...(change.paymentTermsDays !== undefined && { paymentTermsDays: paymentTermsDays(change.paymentTermsDays) }),
-    ...(change.metadata !== undefined && { metadata: metadata(change.metadata) }),
   };
-  const changed = Object.entries(wanted).filter(
-    ([name, value]) => !sameJson({ value }, { value: customer[name as keyof typeof wanted] }),
-  );
-  if (changed.length === 0 && personal === undefined) return [];
+  const changed = Object.entries(wanted).filter(([name, value]) => value !== customer[name as keyof typeof wanted]);
+  const noted = change.metadata && patched(customer.metadata, change.metadata);
+  if (changed.length === 0 && noted === undefined && personal === undefined) return [];
   const data: CustomerChanged['data'] = {
     effectiveAt: laterInstant(now, customer.changedAt),
     ...Object.fromEntries(changed),
+    ...(noted !== undefined && { metadata: noted }),
     ...(personal !== undefined && { personal: { subject: customer.customerId, clear: personalData(personal) } }),
   };
   return [{ type: 'CustomerChanged', data }];

@@ -48,6 +48,7 @@ export const customerRows: Table<CustomerRow> = {
     { on: ['tenant', 'created_position'] },
     { on: ['tenant', 'external_id'], notNull: 'external_id' },
     { on: ['tenant', 'status', 'created_position'] },
+    { on: ['metadata'], using: 'gin' },
   ],
 };
 

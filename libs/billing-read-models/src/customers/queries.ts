@@ -2,6 +2,7 @@ import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type { PersonalData } from '@perennial/billing-domain';
 import { asOf } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
+import { metadataHas } from '../metadata-filter';
 import { pageOf, pageSize, positionOf, type PageRequest } from '../page';
 import { isUuid, openedBy, ReadModels, type ErasedView, type Found, type Page } from '../read-models';
 import { customers, type CustomerRow } from './projection';
@@ -27,6 +28,7 @@ export interface CustomerFilter extends PageRequest {
   readonly tenant: string;
   readonly externalId?: string | undefined;
   readonly status?: CustomerRow['status'] | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 const LIST = customers.name;
@@ -87,6 +89,7 @@ export async function findCustomers(models: ReadModels, filter: CustomerFilter):
     .limit(size + 1);
   if (filter.externalId !== undefined) query = query.where('external_id', '=', filter.externalId);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.metadata !== undefined) query = query.where(metadataHas(filter.metadata));
   const { items, ...page } = pageOf(
     LIST,
     await query.execute(),
