@@ -334,6 +334,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   5160a02310734464 subscription/state.v2.json"
+   adb387429c4f2e5a subscription/state.v2.json"
   `);
 });

@@ -14,6 +14,7 @@ export interface SubscriptionView {
   readonly timeZone: string;
   readonly paymentTermsDays: number;
   readonly startsAt: string;
+  readonly trialEndsAt: string | null;
   readonly anchor: string;
   readonly interval: { readonly unit: string; readonly count: number };
   readonly items: readonly {
@@ -27,11 +28,18 @@ export interface SubscriptionView {
     readonly price: { readonly unitPrice: string } & Omit<SubscriptionSummaryItemRow['price'], 'unitPrice'>;
   }[];
   /** The period that is open; null while none is. */
-  readonly period: { readonly periodNumber: number; readonly startsAt: string; readonly endsAt: string } | null;
+  readonly period: {
+    readonly periodNumber: number;
+    readonly kind: 'regular' | 'trial';
+    readonly startsAt: string;
+    readonly endsAt: string;
+  } | null;
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
   readonly canceledAt: string | null;
+  /** Why it has ended. */
+  readonly canceledCause: SubscriptionSummaryRow['canceled_cause'];
   readonly pausedAt: string | null;
   readonly bills: number;
   readonly billedNet: MoneyView;
@@ -68,6 +76,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     timeZone: row.time_zone,
     paymentTermsDays: row.payment_terms_days,
     startsAt: row.starts_at,
+    trialEndsAt: row.trial_ends_at,
     anchor: row.anchor,
     interval: { unit: row.interval_unit, count: row.interval_count },
     items: items
