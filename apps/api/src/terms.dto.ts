@@ -287,7 +287,8 @@ export function AreEdits(least: 0 | 1) {
     ValidateNested({ each: true }),
     // Not a discriminator of @Type, which fails on elements that are no objects.
     Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(editOf) : value)),
-    ApiExtraModels(...Object.values(edits)),
+    // The document takes models in from a class alone, not from its fields.
+    (of: object) => void ApiExtraModels(...Object.values(edits))(of.constructor),
     ApiProperty({
       required: least > 0,
       type: 'array',
