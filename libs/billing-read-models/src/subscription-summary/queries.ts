@@ -91,12 +91,21 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         price: { ...item.price, unitPrice: item.unit_price },
       })),
     period:
-      row.period_number === null || row.period_starts_at === null || row.period_ends_at === null
+      row.period_number === null ||
+      row.period_kind === null ||
+      row.period_starts_at === null ||
+      row.period_ends_at === null
         ? null
-        : { periodNumber: row.period_number, startsAt: row.period_starts_at, endsAt: row.period_ends_at },
+        : {
+            periodNumber: row.period_number,
+            kind: row.period_kind,
+            startsAt: row.period_starts_at,
+            endsAt: row.period_ends_at,
+          },
     scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
     canceledAt: row.canceled_at,
+    canceledCause: row.canceled_cause,
     pausedAt: row.paused_at,
     bills: row.bills,
     billedNet: { amount: row.billed_net, currency: row.currency },
