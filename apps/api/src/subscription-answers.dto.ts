@@ -69,6 +69,7 @@ export class SubscriptionAnswer {
   readonly cancelsAt!: string | null;
   readonly canceledAt!: string | null;
   /** Why it has ended; null while it has not. */
+  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', null], nullable: true })
   readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | null;
   readonly pausedAt!: string | null;
   /** How many bills there have been. */

@@ -11,11 +11,13 @@ import {
   toLocalDate,
   type Interval,
 } from '../calendar';
+import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
-import { bill, openFrom } from './boundary';
-import type { Conditions, SubscriptionEvent } from './events';
+import { bill } from './bill';
+import { openFrom } from './boundary';
+import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { newItems, startGrid, type Anchor, type NewItem } from './terms';
@@ -38,10 +40,11 @@ export interface StartSubscription {
   readonly trialDays?: number | undefined;
   /** cancel: it ends with the trial. Default: the first paid period follows. */
   readonly trialEnd?: 'activate' | 'cancel' | undefined;
-  readonly conditions?: Conditions | undefined;
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
+  /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
+  readonly commitment?: CommitmentEdit | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -63,7 +66,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
   const startsAt = instant(input.startsAt ?? at);
   const zone = timeZone(input.timeZone);
   const local = toLocal(startsAt, zone);
-  const { externalId, paymentTermsDays = 0, trialDays = 0, conditions } = input;
+  const { externalId, paymentTermsDays = 0, trialDays = 0 } = input;
   if (!Number.isInteger(paymentTermsDays) || paymentTermsDays < 0 || paymentTermsDays > 365) {
     throw new DomainError('invalid-payment-terms');
   }
@@ -75,6 +78,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
   }
   const trialEndsAt =
     trialDays === 0 ? undefined : toInstant(`${addDays(dateOf(local), trialDays)}${local.slice(10)}`, zone);
+  const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
   const trialEnd = oneOf('trialEnd', input.trialEnd ?? 'activate', ['activate', 'cancel']);
   const paidFrom = trialEndsAt ?? startsAt;
   const grid = startGrid(input.anchor, input.interval, toLocal(paidFrom, zone));
@@ -97,9 +101,9 @@ export function start(state: Subscription, input: StartSubscription, now: string
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
     metadata: metadata(input.metadata),
-    ...(conditions && { conditions }),
     ...(trialEndsAt !== undefined && { trialEndsAt }),
     ...(trialEndsAt !== undefined && trialEnd === 'cancel' && { trialEnd }),
+    ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   return startsAt > at ? [started] : [started, ...begin(evolve(state, started))];
