@@ -55,6 +55,8 @@ export class SubscriptionAnswer {
   readonly timeZone!: string;
   @ApiProperty({ type: 'integer' })
   readonly paymentTermsDays!: number;
+  /** false: its invoices stay drafts for a review. */
+  readonly autoFinalise!: boolean;
   readonly startsAt!: string;
   /** Up to then nothing recurring is charged; null where there is no trial. */
   readonly trialEndsAt!: string | null;

@@ -13,6 +13,8 @@ export interface SubscriptionSummaryRow {
   currency: string;
   time_zone: string;
   payment_terms_days: number;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  auto_finalise: boolean;
   /** `scheduled`: not begun. `canceling`: with a cancellation to come. */
   status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   starts_at: string;
@@ -66,6 +68,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     currency: 'char(3)',
     time_zone: 'text',
     payment_terms_days: 'int4',
+    auto_finalise: 'bool',
     status: 'text',
     starts_at: 'timestamptz',
     trial_ends_at: 'timestamptz?',
@@ -96,6 +99,10 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'external_id'], notNull: 'external_id' },
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
+    { on: ['tenant', 'starts_at'] },
+    { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
+    { on: ['tenant', 'currency', 'billed_net'] },
+    { on: ['metadata'], using: 'gin' },
   ],
 };
 
@@ -133,6 +140,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       currency: data.currency,
       time_zone: data.timeZone,
       payment_terms_days: data.paymentTermsDays,
+      auto_finalise: data.autoFinalise ?? true,
       status: data.startsAt > data.effectiveAt ? 'scheduled' : 'active',
       starts_at: data.startsAt,
       trial_ends_at: data.trialEndsAt ?? null,
@@ -213,6 +221,9 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'ItemsChangeUnscheduled':
       next.scheduled_edits = [];
+      break;
+    case 'MetadataChanged':
+      next.metadata = event.data.metadata;
       break;
     case 'LineItemAdded':
     case 'LineItemVoided':
