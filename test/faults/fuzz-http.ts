@@ -215,12 +215,16 @@ class Fuzz {
           [{ kind: 'quantity', itemId: 'base', quantity: String(random.between(0, 9)) }],
           [{ kind: 'remove', itemId: 'seats' }],
         ]);
+      case 'startsAt':
+        return new Date(this.clock + random.between(-90, 20) * day).toISOString();
+      case 'trialDays':
+        return random.between(0, 30);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
       case 'packageSize':
         return random.pick(['0', '5', '2.5']);
       case 'periodNumber':
-        return random.between(1, 6);
+        return random.between(0, 6);
       case 'now':
         return new Date((this.clock += random.between(0, 4) * day)).toISOString();
       case 'from':
