@@ -104,6 +104,7 @@ class Fuzz {
     cursor: [],
     externalId: [],
     customerId: ['customer-1', 'customer-2', 'customer-3'],
+    customer: [],
     number: [],
   };
   private readonly sent: Asked[] = [];
@@ -162,6 +163,12 @@ class Fuzz {
       case 'lineItemId':
         if (random.chance(0.2) && pool?.length) return random.pick(pool);
         return `item-${random.word(8)}`;
+      case 'email':
+        return `${random.word(6)}@example.com`;
+      case 'country':
+        return random.pick(['DE', 'US', 'JP']);
+      case 'metadata':
+        return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
       case 'currency':
         return this.mostly(['USD', 'EUR', 'JPY'], ['XQQ']);
       case 'timeZone':
@@ -220,10 +227,14 @@ class Fuzz {
           [{ kind: 'quantity', itemId: 'base', quantity: String(random.between(0, 9)) }],
           [{ kind: 'remove', itemId: 'seats' }],
         ]);
+      case 'startsAt':
+        return new Date(this.clock + random.between(-90, 20) * day).toISOString();
+      case 'trialDays':
+        return random.between(0, 30);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
       case 'periodNumber':
-        return random.between(1, 6);
+        return random.between(0, 6);
       case 'now':
         if (random.chance(0.05)) return new Date(this.clock - 40 * day).toISOString();
         return new Date((this.clock += random.between(0, 4) * day)).toISOString();
@@ -265,11 +276,17 @@ class Fuzz {
     let path = operation.path;
     for (const parameter of operation.parameters) {
       const { name, schema, required } = parameter;
-      const value = String(intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name));
-      if (parameter.in === 'path')
+      const given = intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name);
+      const value = String(given);
+      const customers = this.pools['customer'] ?? [];
+      if (parameter.in === 'path' && name === 'customerId' && intent !== '400')
+        path = path.replace('{customerId}', customers.length > 0 ? random.pick(customers) : values.uuid());
+      else if (parameter.in === 'path')
         path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
       else if (parameter.in === 'query') {
-        if (required || random.chance(name === 'dryRun' ? 0.15 : 0.25)) query.set(name, value);
+        if (!required && !random.chance(name === 'dryRun' ? 0.15 : 0.25)) continue;
+        if (typeof given !== 'object' || given === null) query.set(name, value);
+        else for (const [key, each] of Object.entries(given)) query.set(`${name}[${key}]`, String(each));
       } else if (name === 'If-Match') {
         if (intent === '412') headers['if-match'] = `"${random.between(900, 9_999)}"`;
         else if (intent === '400' && random.chance(0.3)) headers['if-match'] = 'W/"1"';
@@ -307,7 +324,7 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|invoiceId|apiKeyId)\})/.exec(operation.path)?.[0];
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|apiKeyId)\})/.exec(operation.path)?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
       const [of, keys] = known.length > 0 ? random.pick(known) : ['', []];
       const earlier = again.find((each) => each.body !== undefined);
@@ -362,7 +379,9 @@ class Fuzz {
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     if (status < 500 && !edgeCodes.has(code)) this.reached += 1;
     if (status >= 500 || status === 429)
-      this.violations.push(`${told}: ${status} ${JSON.stringify(answer.body)}\n${this.service.program.log.slice(-4_000)}`);
+      this.violations.push(
+        `${told}: ${status} ${JSON.stringify(answer.body)}\n${this.service.program.log.slice(-4_000)}`,
+      );
     else this.check(operation, answer, told);
     if (status < 300) this.learn(asked, answer);
     else if (code === 'subscription-canceled' && this.random.chance(0.5)) this.forget(url);
@@ -418,6 +437,11 @@ class Fuzz {
     if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false) {
       note('subscriptionId', body.id);
       note('stream', body.stream);
+      note('externalId', request?.['externalId']);
+    }
+    if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
+      note('customer', body.id);
+      note('customerId', request?.['externalId'] ?? body.id);
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);

@@ -79,8 +79,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const first = event.type === 'SubscriptionStarted';
   if (first !== (ledger.started === undefined))
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
+  const noted = event.type === 'MetadataChanged';
   const rebilled = event.type === 'BillReleased' || (event.type === 'LinesBilled' && event.data.cause === 'rebill');
-  if (ledger.canceled && newAppend && !rebilled)
+  if (ledger.canceled && newAppend && !rebilled && !noted)
     differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
@@ -167,6 +168,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
+    case 'MetadataChanged':
       break;
     case 'BillReleased':
       for (const lineId of event.data.lineIds) {
@@ -184,7 +186,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
 /** What a ledger says of a subscription at one revision, to compare read models with. */
 export interface SubscriptionFacts {
   readonly currency: string;
-  readonly status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   /** The last period that was opened; 0 before the first. */
   readonly periodNumber: number;
   readonly open: Of<'BillingPeriodOpened'> | undefined;
@@ -194,7 +196,7 @@ export interface SubscriptionFacts {
 }
 
 export function factsOf(ledger: Ledger): SubscriptionFacts {
-  const active = ledger.canceling ? 'canceling' : 'active';
+  const active = ledger.canceling ? 'canceling' : ledger.open?.kind === 'trial' ? 'trialing' : 'active';
   const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
   return {
     currency: ledger.started?.currency ?? '',
@@ -301,7 +303,8 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    if (line.kind === 'recurring' || line.kind === 'correction') checkService(ledger, line, differ);
+    const serves = line.kind === 'recurring' || (line.kind === 'correction' && line.rule.fees === undefined);
+    if (serves) checkService(ledger, line, differ);
     if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
     if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))
       differ('correction', `line ${line.lineId} corrects a line that was never billed`, 'a billed line', line.corrects);

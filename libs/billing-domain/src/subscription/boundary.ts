@@ -1,8 +1,17 @@
 import { instant, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
-import { close, openNext, RECURRING_LINE_BYTES, sumOfBytes, type BillingPeriod } from './billing-period';
-import type { BillingCycleChanged, LinesBilled, SubscriptionEvent } from './events';
+import { trueUpsAtMost } from './bill';
+import {
+  close,
+  openAt,
+  openNext,
+  openTrial,
+  RECURRING_LINE_BYTES,
+  sumOfBytes,
+  type BillingPeriod,
+} from './billing-period';
+import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -15,15 +24,28 @@ export function startedState(state: Subscription): StartedSubscription {
   return state;
 }
 
-/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`. */
+/** What ends next by itself: the open period, or the time before the start, which is period 0. */
+export function nextBoundary({
+  status,
+  startsAt,
+  openPeriod: period,
+}: StartedSubscription): { readonly periodNumber: number; readonly endsAt: string } | undefined {
+  if (status === 'scheduled') return { periodNumber: 0, endsAt: startsAt };
+  return period ?? undefined;
+}
+
+/**
+ * A subscription that can still change, at a time before its start or within its open period. Raises `subscription-canceled`,
+ * `boundary-due`.
+ */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
-  const { openPeriod: period } = subscription;
-  if (period && at >= period.endsAt) {
-    const { periodNumber } = period;
-    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
+  const boundary = nextBoundary(subscription);
+  if (boundary && at >= boundary.endsAt) {
+    const { periodNumber, endsAt } = boundary;
+    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${endsAt}`, { periodNumber });
   }
   return subscription;
 }
@@ -47,31 +69,11 @@ export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt:
   return { type: 'BillingCycleChanged', data };
 }
 
-/** The one event by which lines leave the subscription; none for no lines. */
-export function bill(
-  subscription: StartedSubscription,
-  cause: LinesBilled['data']['cause'],
-  periodNumber: number,
-  effectiveAt: string,
-  lines: readonly Line[],
-): LinesBilled[] {
-  if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
-  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
-  const data = {
-    effectiveAt,
-    subscriptionId,
-    billNumber: subscription.billNumber + 1,
-    periodNumber,
-    cause,
-    customerId,
-    timeZone,
-    paymentTermsDays,
-    currency: subscription.currency,
-    lines,
-    net,
-  };
-  return [{ type: 'LinesBilled', data }];
+/** Opens the next period from a moment on: what is left of the trial, else up to the first boundary strictly after it. */
+export function openFrom(subscription: StartedSubscription, at: string): BillingPeriodOpened {
+  const { timeZone: zone, grid, paidFrom } = subscription;
+  const periodNumber = subscription.periodNumber + 1;
+  return at < paidFrom ? openTrial(zone, periodNumber, at, paidFrom) : openAt(grid, zone, periodNumber, at);
 }
 
 /** What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed. */
@@ -83,7 +85,7 @@ export function atBoundary(
   const events: SubscriptionEvent[] = [close(period, zone, period.endsAt, 'boundary')];
   const changed = scheduledChange(subscription, period);
   if (changed) events.push(changed);
-  events.push(openNext(grid, zone, period));
+  events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after)] };
 }
@@ -92,12 +94,12 @@ export function atBoundary(
 export function reservedBytes(subscription: StartedSubscription): number {
   const { openPeriod: period } = subscription;
   const { items } = termsInForce(subscription);
-  // One line in arrears or in advance of each item, and another one of a pause before it.
-  const usual = items.length * 2 * RECURRING_LINE_BYTES;
+  // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
+  const usual = (items.length * 2 + trueUpsAtMost(subscription)) * RECURRING_LINE_BYTES;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
   if (!period || plain) return usual;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
-  return Math.max(usual, 2 * sumOfBytes(lines));
+  return Math.max(usual, 2 * sumOfBytes(lines) + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES);
 }
 
 function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {

@@ -36,6 +36,8 @@ export interface Conditions {
   /** Of a whole period, over all its fees: decimals of the minor unit. */
   readonly minimum?: string;
   readonly maximum?: string;
+  /** Coupons take something off what a minimum adds, too. */
+  readonly discountableTrueUps?: true;
   /** Periods before the end of which nobody cancels. */
   readonly minimumTermPeriods?: number;
   readonly noticeDays?: number;
@@ -54,6 +56,7 @@ export interface SubscriptionStarted {
     /** IANA name. */
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** After `effectiveAt`: no period is open before then. */
     readonly startsAt: string;
     /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
     readonly anchor: string;
@@ -62,10 +65,15 @@ export interface SubscriptionStarted {
     readonly interval: Interval;
     readonly items: readonly Item[];
     readonly rules: BillingRules;
+    /** Its invoices stay drafts until someone asks for their finalising. */
+    readonly autoFinalise?: false;
     readonly metadata: Readonly<Record<string, string>>;
     /** Of the plan that it starts on. */
     readonly conditions?: Conditions;
-    readonly trialDays?: number;
+    /** Up to then nothing recurring is charged. */
+    readonly trialEndsAt?: string;
+    /** cancel: it ends with the trial. Absent: the first paid period follows. */
+    readonly trialEnd?: 'cancel';
   };
 }
 
@@ -75,7 +83,7 @@ export interface BillingPeriodOpened {
     readonly effectiveAt: string;
     /** Counts up for ever from 1 and names things; never reset. */
     readonly periodNumber: number;
-    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. */
+    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. 0 of a trial. */
     readonly gridIndex: number;
     readonly kind: 'regular' | 'trial';
     /** Local date-times in the subscription's zone, half-open. */
@@ -133,6 +141,8 @@ export interface LinesBilled {
     readonly customerId: string;
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** Its invoice stays a draft until someone asks for its finalising. */
+    readonly autoFinalise?: false;
     readonly currency: string;
     readonly lines: readonly Line[];
     /** Sum of the lines' nets, minor units. */
@@ -174,7 +184,7 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
     readonly credit: 'none' | 'prorated';
   };
 }
@@ -203,7 +213,14 @@ export interface ItemsChanged {
 export type ItemEdit =
   | { readonly kind: 'quantity'; readonly itemId: string; readonly quantity: string }
   | { readonly kind: 'put'; readonly item: Omit<Item, 'from' | 'to'> }
-  | { readonly kind: 'remove'; readonly itemId: string };
+  | { readonly kind: 'remove'; readonly itemId: string }
+  /** Other bounds of what a whole period comes to: null takes one away, what is absent stays. */
+  | {
+      readonly kind: 'commitment';
+      readonly minimum?: string | null;
+      readonly maximum?: string | null;
+      readonly discountableTrueUps?: boolean;
+    };
 
 /** Edits that the end of the open period applies, after those scheduled before. */
 export interface ItemsChangeScheduled {
@@ -231,6 +248,12 @@ export interface BillingCycleChanged {
     readonly anchorDay?: number;
     readonly interval: Interval;
   };
+}
+
+/** The caller's own notes, as they are from now on. */
+export interface MetadataChanged {
+  readonly type: 'MetadataChanged';
+  readonly data: { readonly effectiveAt: string; readonly metadata: Readonly<Record<string, string>> };
 }
 
 /** The lines of a voided invoice left their bill: for a new one, which follows in the same append, or for good. (billing-model.md §3) */
@@ -263,4 +286,5 @@ export type SubscriptionEvent =
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
   | BillingCycleChanged
+  | MetadataChanged
   | BillReleased;
