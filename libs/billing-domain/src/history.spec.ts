@@ -20,7 +20,8 @@ import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
-import type { SubscriptionEvent } from './subscription/events';
+import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
+import type { CouponTerms, SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
@@ -49,6 +50,15 @@ interface AggregateType {
 }
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n, 9, 30)).toISOString();
+
+const tenOff: CouponTerms = {
+  couponId: 'coupon-1',
+  code: 'TEN',
+  description: '10.00 off',
+  discount: { kind: 'amount', amount: '1000', currency: 'EUR' },
+  periods: 3,
+  componentKeys: ['seats'],
+};
 
 const decisions: Decision[] = [
   startOn(
@@ -131,6 +141,9 @@ const decisions: Decision[] = [
   (s) => pause(s, { credit: 'prorated' }, day(61)),
   (s) => resume(s, { anchor: 'restart' }, day(61)),
   (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
+  (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
 ];

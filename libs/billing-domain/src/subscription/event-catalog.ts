@@ -19,4 +19,6 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
     BillReleased: [],
+    CouponApplied: [],
+    CouponRemoved: [],
   };

@@ -4,11 +4,12 @@ import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bo
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { metadata, text } from '../text';
+import { applying, type ApplyCoupon } from './apply-coupon';
 import { openAt } from './billing-period';
 import { bill } from './bill';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
-import { evolve, type Subscription } from './state';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 import { newItems, startGrid, type Anchor, type NewItem } from './terms';
 
 export interface StartSubscription {
@@ -30,6 +31,8 @@ export interface StartSubscription {
   readonly items?: readonly NewItem[] | undefined;
   /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
   readonly commitment?: CommitmentEdit | undefined;
+  /** Coupons that act on it from its first bill on, in this order. */
+  readonly coupons?: readonly ApplyCoupon[] | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -72,6 +75,11 @@ export function start(state: Subscription, input: StartSubscription, now: string
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   const opened = openAt(grid, zone, 1, at);
-  const after = evolve(evolve(state, started), opened);
-  return [started, opened, ...bill(after, 'start', 1, at, outstandingLines(after))];
+  const applied: SubscriptionEvent[] = [];
+  for (const coupon of input.coupons ?? []) {
+    applied.push(...applying(applied.reduce(evolve, evolve(state, started)), coupon, at));
+  }
+  const events = [started, ...applied, opened];
+  const after = events.slice(1).reduce<StartedSubscription>(evolve, evolve(state, started));
+  return [...events, ...bill(after, 'start', 1, at, outstandingLines(after))];
 }
