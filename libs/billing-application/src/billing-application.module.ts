@@ -6,7 +6,9 @@ import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
@@ -16,6 +18,7 @@ import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
 import { ReleaseBillHandler } from './commands/release-bill';
+import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
 import { ReturnCreditHandler } from './commands/return-credit';
 import { RevokeApiKeyHandler } from './commands/revoke-api-key';
@@ -56,11 +59,14 @@ export class BillingApplicationModule {
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
+        ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
         DraftInvoiceHandler,
+        RequestFinalisationHandler,
         GrantInvoiceNumberHandler,
         FinaliseInvoiceHandler,
         VoidInvoiceHandler,
+        ChangeInvoiceMetadataHandler,
         DraftCreditNoteHandler,
         IssueCreditNoteHandler,
         GrantCreditHandler,

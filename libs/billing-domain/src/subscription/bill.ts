@@ -46,7 +46,7 @@ export function linesBilled(
   coupons: readonly CouponUse[] = [],
 ): LinesBilled[] {
   if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
+  const { subscriptionId, customerId, timeZone, paymentTermsDays, autoFinalise } = subscription;
   const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
   const data = {
     effectiveAt,
@@ -57,6 +57,7 @@ export function linesBilled(
     customerId,
     timeZone,
     paymentTermsDays,
+    ...(autoFinalise === false && { autoFinalise }),
     currency: subscription.currency,
     lines,
     net,

@@ -18,6 +18,7 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
+    MetadataChanged: [],
     BillReleased: [],
     CouponApplied: [],
     CouponRemoved: [],

@@ -35,6 +35,8 @@ export interface StartSubscription {
   readonly coupons?: readonly ApplyCoupon[] | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  readonly autoFinalise?: boolean | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -70,6 +72,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     interval: grid.interval,
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
+    ...(input.autoFinalise === false && { autoFinalise: false as const }),
     metadata: metadata(input.metadata),
     ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
