@@ -6,12 +6,16 @@ import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CreateApiKeyHandler } from './commands/create-api-key';
+import { CreateCustomerHandler } from './commands/create-customer';
+import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { EraseCustomerHandler } from './commands/erase-customer';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
@@ -72,6 +76,10 @@ export class BillingApplicationModule {
         GrantCreditHandler,
         ApplyCreditHandler,
         ReturnCreditHandler,
+        CreateCustomerHandler,
+        ChangeCustomerHandler,
+        EraseCustomerHandler,
+        DestroyCustomerKeyHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,

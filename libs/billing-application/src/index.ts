@@ -1,3 +1,4 @@
+import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -10,12 +11,16 @@ export { AddLineItem } from './commands/add-line-item';
 export { ApplyCredit } from './commands/apply-credit';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
+export { ChangeCustomer } from './commands/change-customer';
 export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
 export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
+export { CreateCustomer } from './commands/create-customer';
+export { DestroyCustomerKey } from './commands/destroy-customer-key';
 export { DraftCreditNote } from './commands/draft-credit-note';
 export { DraftInvoice } from './commands/draft-invoice';
+export { EraseCustomer } from './commands/erase-customer';
 export { FinaliseInvoice } from './commands/finalise-invoice';
 export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
@@ -37,7 +42,13 @@ export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
+export {
+  destroyKeyOfErasedCustomer,
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+};
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [
@@ -45,4 +56,5 @@ export const billingPolicies = [
   finaliseInvoice,
   issueCreditNote,
   releaseVoidedInvoice,
+  destroyKeyOfErasedCustomer,
 ] as const;

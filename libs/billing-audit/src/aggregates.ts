@@ -2,6 +2,7 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
@@ -10,7 +11,7 @@ import type { AggregateType, DomainEvent } from '@perennial/event-sourcing';
 
 /** Every aggregate that has streams, by the first part of its stream names; the audit knows of a state only its JSON. */
 export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>> = new Map(
-  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map((type) => [
+  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, customerType, apiKeyType].map((type) => [
     type.name,
     type as unknown as AggregateType<unknown, DomainEvent>,
   ]),

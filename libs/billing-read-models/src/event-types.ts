@@ -2,6 +2,7 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
@@ -21,11 +22,13 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
   invoiceType,
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  customerType,
   apiKeyType,
 );

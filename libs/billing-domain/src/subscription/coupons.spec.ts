@@ -322,7 +322,11 @@ describe('coupons, whatever happens', () => {
                 addLineItem(s, { lineItemId: `${i}`, description: 'x', unitPrice: `${quantity * 333}` }, now()),
               pause: (s) => pause(s, { credit: quantity > 2 ? 'none' : 'prorated' }, now()),
               resume: (s) => resume(s, { anchor: 'keep' }, now()),
-              apply: (s) => later.flatMap((each) => applyCoupon(s, reserved(each), now())).slice(0, 1),
+              apply: (s) => {
+                // Never twice: the repository remembers it for the subscription's life.
+                const next = later.shift();
+                return next ? applyCoupon(s, reserved(next), now()) : [];
+              },
               remove: (s) => removeCoupon(s, '0', now()),
               cancel: (s) => cancelNow(s, { credit: 'prorated' }, now()),
             };
