@@ -408,7 +408,7 @@ it('has golden files that nobody edited', () => {
    ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
    acc301d79b34562c plan/PlanVersionPublished.v1.json
    adb5fdf51420b213 plan/state.v1.json
-   9cd7eabf3beace8d subscription/BillReleased.v1.json
+   5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
@@ -428,6 +428,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   6614153321685701 subscription/state.v2.json"
+   595686bdbafd4514 subscription/state.v2.json"
   `);
 });
