@@ -28,6 +28,8 @@ const bodies: Readonly<Record<string, object>> = {
   '/v1/subscriptions/{subscriptionId}/line-items': lineItem('x'),
   '/v1/subscriptions/{subscriptionId}/roll-over': { periodNumber: 1 },
   '/v1/subscriptions/{subscriptionId}/cancel': { at: 'now' },
+  '/v1/plans': { name: 'x' },
+  '/v1/plans/{planId}/versions/{version}': { interval: { unit: 'month', count: 1 }, currencies: [], components: [] },
   '/v1/api-keys': { name: 'x', scopes: ['finance:read'] },
   '/v1/test-clock': { now: '2030-01-01T00:00:00Z' },
 };
@@ -54,7 +56,10 @@ describe('who may do what', () => {
     let invoices: Answer;
     do invoices = await service.client.get(`/v1/invoices?minPosition=${position}`);
     while (invoices.body.items.length === 0);
+    const plan = await service.client.post('/v1/plans', { name: 'Pro' }, 'plan');
     ids = {
+      planId: plan.body.id,
+      version: '1',
       subscriptionId: body.id,
       lineItemId: 'one',
       invoiceId: invoices.body.items[0].invoiceId,
@@ -122,7 +127,7 @@ describe('who may do what', () => {
       expect([operation, status]).toEqual([operation, 404]);
       expect(body.code).toMatch(/not-found$/);
     }
-    for (const list of ['/v1/subscriptions', '/v1/invoices', '/v1/due-billing-periods']) {
+    for (const list of ['/v1/subscriptions', '/v1/invoices', '/v1/plans', '/v1/due-billing-periods']) {
       expect([list, (await stranger.get(list)).body.items]).toEqual([list, []]);
     }
     const streams = (await stranger.get('/v1/streams')).body.items as { aggregate: string }[];

@@ -18,6 +18,7 @@ import { CommandDispatch } from './http/command-dispatch';
 import { Reading } from './http/reading';
 import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
+import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
@@ -43,6 +44,7 @@ export class ApiModule {
       controllers: [
         SubscriptionsController,
         InvoicesController,
+        PlansController,
         DueBillingPeriodsController,
         StreamsController,
         AuditController,

@@ -6,6 +6,7 @@ import {
   customerBalanceType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
@@ -98,5 +99,6 @@ export const billingCatalogs = {
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
   [creditNoteType.name]: creditNoteType.catalog,
   [customerBalanceType.name]: customerBalanceType.catalog,
+  [planType.name]: planType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
 };

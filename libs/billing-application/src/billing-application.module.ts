@@ -4,17 +4,21 @@ import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeItemsHandler } from './commands/change-items';
 import { CreateApiKeyHandler } from './commands/create-api-key';
+import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { DraftPlanVersionHandler } from './commands/draft-plan-version';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
 import { ReturnCreditHandler } from './commands/return-credit';
@@ -65,6 +69,10 @@ export class BillingApplicationModule {
         GrantCreditHandler,
         ApplyCreditHandler,
         ReturnCreditHandler,
+        CreatePlanHandler,
+        DraftPlanVersionHandler,
+        PublishPlanVersionHandler,
+        ArchivePlanVersionHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
       ],

@@ -4,6 +4,7 @@ import {
   customerBalanceType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   type ApiKey,
   type ApiKeyEvent,
@@ -15,6 +16,8 @@ import {
   type InvoiceEvent,
   type InvoiceNumbers,
   type InvoiceNumbersEvent,
+  type Plan,
+  type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
@@ -27,6 +30,7 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
@@ -39,6 +43,7 @@ export class BillingRepositories {
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    this.plans = new AggregateRepository(planType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -50,6 +55,7 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.plans.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

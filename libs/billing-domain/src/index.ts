@@ -89,8 +89,8 @@ export {
   publishedTerms,
   publishVersion,
 } from './plan/plan';
-export type { ExistingPlan, Plan, PlanVersion } from './plan/plan';
-export { publishable, recurringItems } from './plan/plan-terms';
+export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
+export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
 export { draft, finalise, invoiceType, voidInvoice } from './invoice/invoice';

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { FindPlansHandler, GetPlanHandler } from './plans/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
 import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
@@ -20,6 +21,8 @@ export class BillingReadModelsModule {
         GetCurrentBillingPeriodHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
+        GetPlanHandler,
+        FindPlansHandler,
         GetStreamHandler,
         FindStreamsHandler,
       ],

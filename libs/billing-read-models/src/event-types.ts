@@ -4,6 +4,7 @@ import {
   customerBalanceType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
@@ -21,11 +22,13 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const planEventTypes = typesOf(planType);
 export const allEventTypes = typesOf(
   subscriptionType,
   invoiceType,
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  planType,
   apiKeyType,
 );

@@ -4,6 +4,7 @@ import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
+import { plans } from './plans/projection';
 import { streams } from './streams/projection';
 import { subscriptionSummary } from './subscription-summary/projection';
 
@@ -24,6 +25,15 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export {
+  FindPlans,
+  findPlans,
+  GetPlan,
+  getPlan,
+  type PlanFilter,
+  type PlanSummaryView,
+  type PlanView,
+} from './plans/queries';
 export { ReadModels, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
@@ -40,6 +50,7 @@ export {
   customerBalances,
   dueBillingPeriods,
   invoices,
+  plans,
   streams,
   subscriptionSummary,
 };
@@ -52,5 +63,6 @@ export const billingProjections: readonly Projection[] = [
   creditNotes,
   customerBalances,
   dueBillingPeriods,
+  plans,
   streams,
 ];
