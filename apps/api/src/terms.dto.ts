@@ -155,6 +155,11 @@ export class RulesBody {
   @IsIn([true])
   @ApiProperty({ required: false, type: 'boolean', enum: [true] })
   readonly fixedMonths?: true;
+
+  /** The terms on which usage of the day of a change is rated; cut at the moment of the change when left out. */
+  @Optional()
+  @IsIn(['old-terms', 'new-terms'])
+  readonly usageOnChangeDay?: 'old-terms' | 'new-terms';
 }
 
 /** Another quantity of an item. */
