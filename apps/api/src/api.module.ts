@@ -22,6 +22,7 @@ import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
+import { UpcomingInvoiceController } from './upcoming-invoice.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -43,6 +44,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        UpcomingInvoiceController,
         InvoicesController,
         PlansController,
         DueBillingPeriodsController,

@@ -15,17 +15,17 @@ import {
 import { MAX_TIERS } from '@perennial/billing-domain';
 import { IsDecimal, IsWhole } from './http/fields';
 
-/** What a price comes to at least and at most in a whole period; lines of their own make up the difference. */
-class BoundedPriceBody {
+/** What the item comes to at least and at most in a whole period. */
+class BoundsBody {
   @IsDecimal({ optional: true, example: '1000' })
   readonly minimum?: string;
 
-  @IsDecimal({ optional: true, example: '999999' })
+  @IsDecimal({ optional: true, example: '5000' })
   readonly maximum?: string;
 }
 
 /** quantity × unitPrice. */
-export class FlatPriceBody extends BoundedPriceBody {
+export class FlatPriceBody extends BoundsBody {
   /** `flat` and `per-unit` (per seat) count alike. */
   @IsIn(['flat', 'per-unit'])
   readonly model!: 'flat' | 'per-unit';
@@ -50,7 +50,7 @@ export class TierBody {
 }
 
 /** graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in. */
-export class TieredPriceBody extends BoundedPriceBody {
+export class TieredPriceBody extends BoundsBody {
   @IsIn(['graduated', 'volume'])
   readonly model!: 'graduated' | 'volume';
 
@@ -65,7 +65,7 @@ export class TieredPriceBody extends BoundedPriceBody {
 }
 
 /** ⌈(quantity − freeUnits) ÷ packageSize⌉ × packagePrice. */
-export class PackagePriceBody extends BoundedPriceBody {
+export class PackagePriceBody extends BoundsBody {
   @IsIn(['package'])
   readonly model!: 'package';
 
@@ -87,7 +87,7 @@ const IsRate = () =>
   );
 
 /** Of the values of usage records, each an amount in minor units. */
-export class PercentagePriceBody extends BoundedPriceBody {
+export class PercentagePriceBody extends BoundsBody {
   @IsIn(['percentage'])
   readonly model!: 'percentage';
 
@@ -121,7 +121,7 @@ export class PercentageTierBody {
 }
 
 /** Each part of the sum of amounts at the rate of its own tier. */
-export class GraduatedPercentagePriceBody extends BoundedPriceBody {
+export class GraduatedPercentagePriceBody extends BoundsBody {
   @IsIn(['graduated-percentage'])
   readonly model!: 'graduated-percentage';
 

@@ -11,6 +11,7 @@ import {
   IsObject,
   Matches,
   ValidateBy,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
@@ -187,16 +188,55 @@ export class PutItemEditBody {
 }
 
 export class RemoveItemEditBody {
-  @IsIn(['remove'], { message: '$property must be one of quantity, put, remove' })
+  @IsIn(['remove'], { message: '$property must be one of quantity, put, remove, commitment' })
   readonly kind!: 'remove';
 
   @IsText(100)
   readonly itemId!: string;
 }
 
-export type EditBody = QuantityEditBody | PutItemEditBody | RemoveItemEditBody;
+/** What a whole period comes to at least and at most, over all its fees and before coupons. */
+export class CommitmentBody {
+  /** A decimal of the minor unit: what is missing is billed when the period closes. */
+  @IsDecimal({ optional: true, example: '10000' })
+  readonly minimum?: string;
 
-const edits = { quantity: QuantityEditBody, put: PutItemEditBody, remove: RemoveItemEditBody } as const;
+  /** A decimal of the minor unit: what is above is given back when the period closes. */
+  @IsDecimal({ optional: true, example: '50000' })
+  readonly maximum?: string;
+
+  /** Whether coupons take something off what a minimum adds; false when left out. */
+  @Optional()
+  @IsBoolean()
+  readonly discountableTrueUps?: boolean;
+}
+
+/** Another minimum or maximum; null takes it away, what is left out stays. */
+export class CommitmentEditBody {
+  @IsIn(['commitment'])
+  readonly kind!: 'commitment';
+
+  @ValidateIf((edit: CommitmentEditBody) => edit.minimum !== null)
+  @IsDecimal({ optional: true, nullable: true, example: '10000' })
+  readonly minimum?: string | null;
+
+  @ValidateIf((edit: CommitmentEditBody) => edit.maximum !== null)
+  @IsDecimal({ optional: true, nullable: true, example: '50000' })
+  readonly maximum?: string | null;
+
+  @Optional()
+  @IsBoolean()
+  readonly discountableTrueUps?: boolean;
+}
+
+export type EditBody = QuantityEditBody | PutItemEditBody | RemoveItemEditBody | CommitmentEditBody;
+
+const edits = {
+  quantity: QuantityEditBody,
+  put: PutItemEditBody,
+  remove: RemoveItemEditBody,
+  commitment: CommitmentEditBody,
+} as const;
 
 /** Edits of items, done in their order. */
 export function AreEdits(least: 0 | 1) {
@@ -209,7 +249,8 @@ export function AreEdits(least: 0 | 1) {
     ValidateNested({ each: true }),
     // Not a discriminator of @Type, which fails on elements that are no objects.
     Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(editOf) : value)),
-    ApiExtraModels(...Object.values(edits)),
+    // The document takes models in from a class alone, not from its fields.
+    (of: object) => void ApiExtraModels(...Object.values(edits))(of.constructor),
     ApiProperty({
       required: least > 0,
       type: 'array',

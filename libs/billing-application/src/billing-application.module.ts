@@ -29,6 +29,7 @@ import { UndoCancellationHandler } from './commands/undo-cancellation';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
+import { GetUpcomingInvoiceHandler } from './queries/upcoming-invoice';
 import { BillingRepositories } from './repositories';
 
 export interface BillingApplicationOptions {
@@ -75,6 +76,7 @@ export class BillingApplicationModule {
         ArchivePlanVersionHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
+        GetUpcomingInvoiceHandler,
       ],
       exports: [BillingRepositories, ApiKeys],
     };

@@ -35,6 +35,7 @@ export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
 export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
+export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
 export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };

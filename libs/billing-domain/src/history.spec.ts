@@ -23,16 +23,9 @@ import { releaseBill } from './subscription/release-bill';
 import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
-import {
-  addLineItem,
-  cancelNow,
-  pause,
-  resume,
-  rollOver,
-  scheduleCancellation,
-  undoCancellation,
-  voidLineItem,
-} from './subscription/subscription';
+import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
+import { pause, resume } from './subscription/pause';
+import { addLineItem, rollOver, voidLineItem } from './subscription/subscription';
 import { type Subscription } from './subscription/state';
 
 /*

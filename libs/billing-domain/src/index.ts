@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
  *   voidInvoice(state, { rebill, reason }, now)            releaseBill(state, ReleaseBill, now)
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
@@ -35,21 +36,16 @@ export type { Commitment } from './commitment/true-up';
 export { amountOf, rate, trueUp } from './price/rate';
 export type { PricePart, Rated, Rating } from './price/rate';
 
-export {
-  addLineItem,
-  cancelNow,
-  pause,
-  resume,
-  rollOver,
-  scheduleCancellation,
-  start,
-  undoCancellation,
-  voidLineItem,
-  MAX_SERVICE_DISTANCE_DAYS,
-} from './subscription/subscription';
+export { start } from './subscription/start';
+export type { StartSubscription } from './subscription/start';
+export { addLineItem, rollOver, voidLineItem, MAX_SERVICE_DISTANCE_DAYS } from './subscription/subscription';
+export type { NewLineItem } from './subscription/subscription';
+export { pause, resume } from './subscription/pause';
+export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
-export type { NewLineItem, StartSubscription } from './subscription/subscription';
+export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
+export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
 export type { StartedSubscription, Subscription } from './subscription/state';
 export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';

@@ -9,7 +9,7 @@ import {
 import type { CustomerBalanceEvent } from '../customer-balance/events';
 import { at, given, refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
-import { cancelNow } from '../subscription/subscription';
+import { cancelNow } from '../subscription/cancel';
 import { creditNoteType, draftCreditNote, evolveCreditNote, issueCreditNote, type CreditNote } from './credit-note';
 
 const none: CreditNote = creditNoteType.initial;

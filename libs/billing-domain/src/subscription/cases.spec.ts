@@ -2,7 +2,8 @@ import { formatDecimal, parseDecimal } from '../decimal';
 import { extend, ONE } from '../ratio';
 import { at, billed, catchUp, given, linesOf, startOn, type Decision } from './decisions.fixture';
 import { notStarted } from './state';
-import { cancelNow, type StartSubscription } from './subscription';
+import { cancelNow } from './cancel';
+import { type StartSubscription } from './start';
 
 /*
  * What public sources expect, run as commands whose bill is compared. Each is a fact of its source: inputs and amounts.

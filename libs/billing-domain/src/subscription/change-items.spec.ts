@@ -3,7 +3,9 @@ import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange, t
 import { at, billed, catchUp, given, linesOf, refusal, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { evolve, type StartedSubscription } from './state';
-import { addLineItem, cancelNow, pause, resume, scheduleCancellation } from './subscription';
+import { cancelNow, scheduleCancellation } from './cancel';
+import { pause, resume } from './pause';
+import { addLineItem } from './subscription';
 
 const month = { unit: 'month', count: 1 } as const;
 const seats =

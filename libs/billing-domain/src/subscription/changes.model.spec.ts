@@ -8,7 +8,9 @@ import { linesOf, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, notStarted, type StartedSubscription, type Subscription } from './state';
-import { cancelNow, pause, resume, rollOver } from './subscription';
+import { cancelNow } from './cancel';
+import { pause, resume } from './pause';
+import { rollOver } from './subscription';
 
 /*
  * Any changes at any times, now, at the period end or backdated, billed at once or later, with pauses and cancellations that give

@@ -2,7 +2,8 @@ import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import type { SubscriptionEvent } from './events';
 import { evolve, notStarted, type Subscription } from './state';
-import { rollOver, start, type StartSubscription } from './subscription';
+import { start, type StartSubscription } from './start';
+import { rollOver } from './subscription';
 
 export type Decision = (state: Subscription) => SubscriptionEvent[];
 

@@ -3,7 +3,7 @@ import { at, given, linesOf, refusal, startOn, type Decision } from './decisions
 import { outstandingLines } from './outstanding';
 import { releaseBill } from './release-bill';
 import type { StartedSubscription } from './state';
-import { cancelNow } from './subscription';
+import { cancelNow } from './cancel';
 
 describe('a released bill', () => {
   const start = startOn('2026-01-01');

@@ -4,17 +4,10 @@ import { linesOf, startOn, type Decision } from './decisions.fixture';
 import type { BillingPeriodOpened, SubscriptionEvent } from './events';
 import { stateFromJson, stateToJson } from './snapshot';
 import { evolve, notStarted, type StartedSubscription, type Subscription } from './state';
-import {
-  addLineItem,
-  cancelNow,
-  pause,
-  resume,
-  rollOver,
-  scheduleCancellation,
-  undoCancellation,
-  voidLineItem,
-  type StartSubscription,
-} from './subscription';
+import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
+import { pause, resume } from './pause';
+import { type StartSubscription } from './start';
+import { addLineItem, rollOver, voidLineItem } from './subscription';
 
 /* Any subscription, any commands at any times: what must be true of every history. */
 

@@ -4,18 +4,10 @@ import { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './billing-
 import { at, billed, catchUp, given, linesOf, refusal, startOn, thirtyDays, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { evolve, notStarted, type StartedSubscription, type Subscription } from './state';
-import {
-  addLineItem,
-  cancelNow,
-  pause,
-  resume,
-  rollOver,
-  scheduleCancellation,
-  start,
-  undoCancellation,
-  voidLineItem,
-  type NewLineItem,
-} from './subscription';
+import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
+import { pause, resume } from './pause';
+import { start } from './start';
+import { addLineItem, rollOver, voidLineItem, type NewLineItem } from './subscription';
 
 const none = { credit: 'none' } as const;
 const keep = { anchor: 'keep' } as const;

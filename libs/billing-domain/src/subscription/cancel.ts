@@ -1,0 +1,72 @@
+import { dateOf, laterInstant, toLocalDate } from '../calendar';
+import { DomainError } from '../domain-error';
+import { oneOf } from '../text';
+import { close, type BillingPeriod } from './billing-period';
+import { bill } from './bill';
+import { living, openPeriod, startedState } from './boundary';
+import type { SubscriptionCanceled, SubscriptionEvent } from './events';
+import { outstandingLines, type Stop } from './outstanding';
+import { evolve, type StartedSubscription, type Subscription } from './state';
+
+type Credit = SubscriptionCanceled['data']['credit'];
+
+/**
+ * Makes the open period the last. Nothing when it is so already. Raises `subscription-paused`, `subscription-canceled`,
+ * `boundary-due`.
+ */
+export function scheduleCancellation(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.status === 'paused') throw new DomainError('subscription-paused');
+  if (subscription.cancelsAt !== null) return [];
+  const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
+  const effectiveAt = laterInstant(now, startsAt);
+  return [{ type: 'CancellationScheduled', data: { effectiveAt, periodNumber, cancelsAt: endsAt } }];
+}
+
+/** Takes a scheduled cancellation back. Nothing when there is none. Raises `subscription-canceled`, `boundary-due`. */
+export function undoCancellation(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.cancelsAt === null) return [];
+  const { periodNumber, startsAt } = openPeriod(subscription);
+  return [{ type: 'CancellationUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+}
+
+/**
+ * Ends the subscription now, also while it is paused, with a final bill of the pending lines and the arrears to the day; what is
+ * paid in advance is given back (`prorated`) or not. Nothing when it has ended. Raises `boundary-due`.
+ */
+export function cancelNow(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
+  const credit = oneOf('credit', input.credit, ['none', 'prorated']);
+  if (startedState(state).status === 'canceled') return [];
+  const subscription = living(state, now);
+  const { openPeriod: period, lastClosed } = subscription;
+  if (period) return end(subscription, period, laterInstant(now, period.startsAt), 'requested', credit);
+  const effectiveAt = laterInstant(now, lastClosed?.endsAt ?? now);
+  const canceled: SubscriptionEvent = {
+    type: 'SubscriptionCanceled',
+    data: { effectiveAt, cause: 'requested', credit },
+  };
+  const date = toLocalDate(effectiveAt, subscription.timeZone);
+  const stop = { at: { date, at: effectiveAt }, credit, cause: 'cancellation' } as const;
+  const after = evolve(subscription, canceled);
+  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop), stop)];
+}
+
+/** Closes the open period for good and makes the final bill. */
+export function end(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  at: string,
+  cause: SubscriptionCanceled['data']['cause'],
+  credit: Credit,
+): SubscriptionEvent[] {
+  const closed = close(period, subscription.timeZone, at, 'cancellation');
+  const canceled: SubscriptionEvent = {
+    type: 'SubscriptionCanceled',
+    data: { effectiveAt: at, cause, credit },
+  };
+  const after = evolve(evolve(subscription, closed), canceled);
+  const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'cancellation' };
+  const lines = [...after.accrued, ...outstandingLines(after, stop)];
+  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines, stop)];
+}

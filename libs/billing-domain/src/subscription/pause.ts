@@ -1,0 +1,65 @@
+import { dateOf, laterInstant, toLocal } from '../calendar';
+import { DomainError } from '../domain-error';
+import { oneOf } from '../text';
+import { close, openAt, type BillingPeriod } from './billing-period';
+import { bill } from './bill';
+import { cycleChanged, living, openPeriod, termsInForce } from './boundary';
+import type { SubscriptionEvent, SubscriptionPaused } from './events';
+import { outstandingLines } from './outstanding';
+import { evolve, type StartedSubscription, type Subscription } from './state';
+import { startGrid } from './terms';
+
+type Credit = SubscriptionPaused['data']['credit'];
+
+/**
+ * Pauses now: closes the period and bills its pending lines and its arrears so far. What is paid in advance beyond now is given
+ * back (`prorated`), or not charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`,
+ * `boundary-due`, `subscription-canceled`.
+ */
+export function pause(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
+  const credit = oneOf('credit', input.credit, ['none', 'prorated']);
+  const subscription = living(state, now);
+  if (subscription.status === 'paused') return [];
+  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  const period = openPeriod(subscription);
+  const at = laterInstant(now, period.startsAt);
+  const closed = close(period, subscription.timeZone, at, 'pause');
+  const paused: SubscriptionEvent = {
+    type: 'SubscriptionPaused',
+    data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
+  };
+  const after = evolve(evolve(subscription, closed), paused);
+  const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
+  const lines = [...after.accrued, ...outstandingLines(after, stop)];
+  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
+}
+
+/**
+ * Resumes now, on the grid as it was (`keep`) or on one that begins with today (`restart`): opens a period up to the next
+ * boundary and bills in advance what is not paid already. Nothing when it is active. Raises `subscription-canceled`,
+ * `boundary-due`.
+ */
+export function resume(
+  state: Subscription,
+  input: { readonly anchor: 'keep' | 'restart' },
+  now: string,
+): SubscriptionEvent[] {
+  const anchor = oneOf('anchor', input.anchor, ['keep', 'restart']);
+  const subscription = living(state, now);
+  if (subscription.status !== 'paused') return [];
+  const at = laterInstant(now, subscription.lastClosed?.endsAt ?? now);
+  const { timeZone: zone, grid: before } = subscription;
+  const events: SubscriptionEvent[] = [{ type: 'SubscriptionResumed', data: { effectiveAt: at, anchor } }];
+  const grid = anchor === 'keep' ? before : startGrid(undefined, before.interval, toLocal(at, zone));
+  if (anchor === 'restart') events.push(cycleChanged(grid, at));
+  const periodNumber = subscription.periodNumber + 1;
+  events.push(openAt(grid, zone, periodNumber, at));
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  return [...events, ...bill(after, 'resume', periodNumber, at, outstandingLines(after))];
+}
+
+/** Up to which date each item in advance is billed: the end of the period that is cut short. */
+function paidThrough(subscription: StartedSubscription, { to }: BillingPeriod): Record<string, string> {
+  const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance');
+  return Object.fromEntries(advance.map(({ itemId }) => [itemId, dateOf(to)]));
+}

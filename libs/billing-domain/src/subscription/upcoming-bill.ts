@@ -1,0 +1,43 @@
+import { instant, laterInstant } from '../calendar';
+import { DomainError } from '../domain-error';
+import { startedState } from './boundary';
+import type { LinesBilled } from './events';
+import { evolve, type Subscription } from './state';
+import { rollOver } from './subscription';
+
+/** Boundaries that a preview crosses in all: those that have elapsed, and those until one bills something. */
+export const MAX_BOUNDARIES_AHEAD = 500;
+
+/** The next bill as things stand; without one, why there is none. */
+export type UpcomingBill = {
+  /** Bills of periods that have elapsed and are not rolled over yet, which come before it. */
+  readonly before: readonly LinesBilled['data'][];
+} & (
+  | { readonly bill: LinesBilled['data'] }
+  | { readonly bill: null; readonly reason: 'subscription-canceled' | 'subscription-paused' | 'nothing-to-bill' }
+);
+
+/**
+ * The bill of the next boundary that bills something, if nothing else happens until then: the boundary's own decision, taken in
+ * memory after those of the periods that have elapsed. Raises `subscription-not-found`, `boundary-due` (too many have elapsed).
+ */
+export function upcomingBill(state: Subscription, now: string): UpcomingBill {
+  const at = instant(now);
+  const before: LinesBilled['data'][] = [];
+  let subscription = startedState(state);
+  for (let boundaries = 0; boundaries < MAX_BOUNDARIES_AHEAD; boundaries += 1) {
+    const { openPeriod: period, status } = subscription;
+    if (!period)
+      return { before, bill: null, reason: status === 'canceled' ? 'subscription-canceled' : 'subscription-paused' };
+    const events = rollOver(subscription, period.periodNumber, laterInstant(at, period.endsAt));
+    const bills = events.flatMap((event) => (event.type === 'LinesBilled' ? [event.data] : []));
+    const [bill] = bills;
+    if (bill && period.endsAt > at) return { before, bill };
+    before.push(...bills);
+    subscription = events.reduce(evolve, subscription);
+  }
+  const { openPeriod: period } = subscription;
+  if (period && period.endsAt <= at)
+    throw new DomainError('boundary-due', undefined, { periodNumber: period.periodNumber });
+  return { before, bill: null, reason: 'nothing-to-bill' };
+}
