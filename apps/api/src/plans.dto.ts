@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
@@ -15,7 +16,7 @@ import {
 import { MAX_COMPONENTS, type PlanComponent, type PlanTerms, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { AsOfAnswer, ListQuery } from './http/parameters.dto';
-import { allModels, IsPrice, type PriceBody } from './price.dto';
+import { allModels, HasPrice, IsPrice, type PriceBody } from './price.dto';
 import { IntervalBody, RulesBody } from './terms.dto';
 
 export class PlanPath {
@@ -42,13 +43,16 @@ export class CreatePlanBody {
   readonly metadata?: Record<string, string>;
 }
 
-const IsCurrency = () => Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' });
+const IsCurrencyCode = () =>
+  applyDecorators(
+    Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' }),
+    ApiProperty({ type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.', example: 'USD' }),
+  );
 const currencyOf = (value: unknown) => (value as { currency?: unknown } | null | undefined)?.currency;
 
 /** An amount of a whole period in one currency. */
 export class PlanAmountBody {
-  /** @example "USD" */
-  @IsCurrency()
+  @IsCurrencyCode()
   readonly currency!: string;
 
   /** Decimal of the minor unit. */
@@ -57,9 +61,9 @@ export class PlanAmountBody {
 }
 
 /** A component's price in one currency. */
+@HasPrice(allModels)
 export class PlanPriceBody {
-  /** @example "USD" */
-  @IsCurrency()
+  @IsCurrencyCode()
   readonly currency!: string;
 
   @IsPrice(allModels)

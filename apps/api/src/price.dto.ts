@@ -153,9 +153,16 @@ export const allModels = {
   'graduated-percentage': GraduatedPercentagePriceBody,
 } as const;
 
+type Models = typeof recurringModels | typeof allModels;
+
+const bodiesOf = (models: Models) => [...new Set(Object.values<new () => object>(models))];
+
+/** On the class of a body that has a price of one of these models. */
+export const HasPrice = (models: Models) => ApiExtraModels(...bodiesOf(models));
+
 /** A price of one of these models. */
-export function IsPrice(models: typeof recurringModels | typeof allModels) {
-  const bodies = [...new Set(Object.values<new () => object>(models))];
+export function IsPrice(models: Models) {
+  const bodies = bodiesOf(models);
   return applyDecorators(
     IsDefined(),
     IsObject(),
@@ -167,7 +174,6 @@ export function IsPrice(models: typeof recurringModels | typeof allModels) {
       },
       keepDiscriminatorProperty: true,
     }),
-    ApiExtraModels(...bodies),
     ApiProperty({
       description: 'Of a whole period.',
       oneOf: bodies.map((each) => ({ $ref: getSchemaPath(each) })),

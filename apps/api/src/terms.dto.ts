@@ -16,7 +16,7 @@ import {
 } from 'class-validator';
 import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
-import { IsPrice, type PriceBody, recurringModels } from './price.dto';
+import { HasPrice, IsPrice, type PriceBody, recurringModels } from './price.dto';
 
 export class IntervalBody {
   @IsIn(['day', 'week', 'month', 'year'])
@@ -64,6 +64,7 @@ export function IsAnchor() {
 }
 
 /** What is charged in every period. */
+@HasPrice(recurringModels)
 export class ItemBody {
   /** Of the caller's; the component key when left out. */
   @IsText(100, { optional: true })
