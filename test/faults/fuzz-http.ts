@@ -179,6 +179,8 @@ class Fuzz {
       case 'lineItemId':
         if (random.chance(0.2) && pool?.length) return random.pick(pool);
         return `item-${random.word(8)}`;
+      case 'metadata':
+        return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
       case 'currency':
         return random.pick(['USD', 'EUR', 'JPY', 'XQQ']);
       case 'timeZone':
@@ -275,11 +277,14 @@ class Fuzz {
     let path = operation.path;
     for (const parameter of operation.parameters) {
       const { name, schema, required } = parameter;
-      const value = String(intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name));
+      const given = intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name);
+      const value = String(given);
       if (parameter.in === 'path')
         path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
       else if (parameter.in === 'query') {
-        if (required || random.chance(name === 'dryRun' ? 0.15 : 0.25)) query.set(name, value);
+        if (!required && !random.chance(name === 'dryRun' ? 0.15 : 0.25)) continue;
+        if (typeof given !== 'object' || given === null) query.set(name, value);
+        else for (const [key, each] of Object.entries(given)) query.set(`${name}[${key}]`, String(each));
       } else if (name === 'If-Match') {
         if (intent === '412') headers['if-match'] = `"${random.between(900, 9_999)}"`;
         else if (intent === '400' && random.chance(0.3)) headers['if-match'] = 'W/"1"';

@@ -3,7 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 
 const about = `Event-sourced subscription billing.
 
-**Commands** are POST (and DELETE) requests with an \`Idempotency-Key\`. Repeating one with its key gives the first answer,
+**Commands** are POST (and PATCH and DELETE) requests with an \`Idempotency-Key\`. Repeating one with its key gives the first answer,
 for as long as the resource exists. \`If-Match: "<revision>"\` makes a command apply to one revision only. \`?dryRun=true\`
 answers with the events that would be recorded, and records nothing. Each answer has the new revision in \`ETag\` and the
 position in the log in \`Perennial-Position\`.
@@ -29,7 +29,18 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
-  for (const operation of Object.values(document.paths).flatMap((path) => [path.post, path.put, path.delete])) {
+  for (const operation of Object.values(document.paths).flatMap((path) => [
+    path.get,
+    path.post,
+    path.put,
+    path.patch,
+    path.delete,
+  ])) {
+    for (const parameter of operation?.parameters ?? []) {
+      if (!('in' in parameter) || parameter.in !== 'query' || !parameter.schema || !('type' in parameter.schema))
+        continue;
+      if (parameter.schema.type === 'object') Object.assign(parameter, { style: 'deepObject', explode: true });
+    }
     // The compiler's plugin adds a bare 201 to every POST, since it does not see the HttpCode inside `Commands`.
     for (const [status, response] of Object.entries(operation?.responses ?? {}))
       if (response && 'description' in response && response.description === '') delete operation?.responses[status];

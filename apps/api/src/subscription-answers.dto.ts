@@ -54,6 +54,8 @@ export class SubscriptionAnswer {
   readonly timeZone!: string;
   @ApiProperty({ type: 'integer' })
   readonly paymentTermsDays!: number;
+  /** false: its invoices stay drafts for a review. */
+  readonly autoFinalise!: boolean;
   readonly startsAt!: string;
   /** Local date-time from which periods are counted. */
   readonly anchor!: string;

@@ -9,9 +9,18 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
-import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
+import {
+  IsCurrencyFilter,
+  IsDecimal,
+  IsMetadata,
+  IsMetadataFilter,
+  IsMinorUnits,
+  IsText,
+  IsWhole,
+  Optional,
+} from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
-import { ListQuery, SubscriptionPath } from './http/parameters.dto';
+import { OrderedListQuery, SubscriptionPath } from './http/parameters.dto';
 import {
   AnchorBody,
   AreEdits,
@@ -62,6 +71,11 @@ export class StartSubscriptionBody {
   /** What is charged in every period, each for a component of its own. */
   @AreItems()
   readonly items!: ItemBody[];
+
+  /** false: its invoices stay drafts for a review, until `POST /v1/invoices/:id/finalise`. */
+  @Optional()
+  @IsBoolean()
+  readonly autoFinalise?: boolean;
 
   /** No bounds when left out. */
   @Optional()
@@ -220,7 +234,7 @@ export class LineItemPath extends SubscriptionPath {
   readonly lineItemId!: string;
 }
 
-export class SubscriptionsQuery extends ListQuery {
+export class SubscriptionsQuery extends OrderedListQuery {
   @IsText(200, { optional: true })
   readonly customerId?: string;
 
@@ -230,6 +244,36 @@ export class SubscriptionsQuery extends ListQuery {
   @Optional()
   @IsIn(['active', 'canceling', 'paused', 'canceled'])
   readonly status?: 'active' | 'canceling' | 'paused' | 'canceled';
+
+  @IsCurrencyFilter()
+  readonly currency?: string;
+
+  @IsMetadataFilter()
+  readonly metadata?: Record<string, string>;
+
+  /** Started at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly startsFrom?: string;
+
+  /** Started before this instant. */
+  @IsInstant({ optional: true })
+  readonly startsBefore?: string;
+
+  /** Canceled at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly canceledFrom?: string;
+
+  /** Canceled before this instant. */
+  @IsInstant({ optional: true })
+  readonly canceledBefore?: string;
+
+  /** Billed so far: this many minor units or more. */
+  @IsMinorUnits()
+  readonly billedNetFrom?: string;
+
+  /** Billed so far: this many minor units or fewer. */
+  @IsMinorUnits()
+  readonly billedNetTo?: string;
 
   /** Open periods that end at this instant or after it. */
   @IsInstant({ optional: true })

@@ -7,7 +7,9 @@ import { ApplyCreditHandler } from './commands/apply-credit';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
@@ -20,6 +22,7 @@ import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
 import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
+import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
 import { ReturnCreditHandler } from './commands/return-credit';
 import { RevokeApiKeyHandler } from './commands/revoke-api-key';
@@ -60,11 +63,14 @@ export class BillingApplicationModule {
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
+        ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
         DraftInvoiceHandler,
+        RequestFinalisationHandler,
         GrantInvoiceNumberHandler,
         FinaliseInvoiceHandler,
         VoidInvoiceHandler,
+        ChangeInvoiceMetadataHandler,
         DraftCreditNoteHandler,
         IssueCreditNoteHandler,
         GrantCreditHandler,

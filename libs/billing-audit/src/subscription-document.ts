@@ -21,6 +21,7 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     anchor: state.grid.anchor,
     interval: state.grid.interval,
     rules: state.rules,
+    autoFinalise: state.autoFinalise ?? true,
     terms: state.terms,
     metadata: state.metadata,
     cancelsAt: state.cancelsAt ?? null,

@@ -76,8 +76,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const first = event.type === 'SubscriptionStarted';
   if (first !== (ledger.started === undefined))
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
+  const noted = event.type === 'MetadataChanged';
   const rebilled = event.type === 'BillReleased' || (event.type === 'LinesBilled' && event.data.cause === 'rebill');
-  if (ledger.canceled && newAppend && !rebilled)
+  if (ledger.canceled && newAppend && !rebilled && !noted)
     differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
@@ -164,6 +165,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
+    case 'MetadataChanged':
       break;
     case 'BillReleased':
       for (const lineId of event.data.lineIds) {

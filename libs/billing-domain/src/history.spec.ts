@@ -14,7 +14,15 @@ import {
   type CustomerBalance,
 } from './customer-balance/customer-balance';
 import type { CustomerBalanceEvent } from './customer-balance/events';
-import { draft, finalise, invoiceType, voidInvoice, type Invoice } from './invoice/invoice';
+import {
+  changeInvoiceMetadata,
+  draft,
+  finalise,
+  invoiceType,
+  requestFinalisation,
+  voidInvoice,
+  type Invoice,
+} from './invoice/invoice';
 import { presets } from './billing-rules';
 import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
@@ -22,6 +30,7 @@ import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
 import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
+import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 import { pause, resume } from './subscription/pause';
@@ -92,6 +101,7 @@ const decisions: Decision[] = [
   (s) => voidLineItem(s, 'li-2', day(8)),
   (s) => scheduleCancellation(s, day(9)),
   (s) => undoCancellation(s, day(10)),
+  (s) => changeMetadata(s, { tier: null, owner: 'finance' }, day(10)),
   (s) => rollOver(s, 1, day(40)),
   (s) => pause(s, { credit: 'none' }, day(41)),
   (s) => resume(s, { anchor: 'keep' }, day(43)),
@@ -149,10 +159,22 @@ const bill = subscriptionEvents.find((event) => event.type === 'LinesBilled');
 if (!bill) throw new Error('no bill in the scenario');
 const granted = grant(invoiceNumbersType.initial, { series: 'INV', invoiceId: 'i-1' }, day(41));
 const drafted = draft(invoiceType.initial, bill.data);
+const requested = requestFinalisation(
+  draft(invoiceType.initial, { ...bill.data, autoFinalise: false }).reduce<Invoice>(
+    invoiceType.evolve,
+    invoiceType.initial,
+  ),
+  day(41),
+);
 const finalised = finalise(drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial), granted[0]!.data, day(41));
 const voided = voidInvoice(
   [...drafted, ...finalised].reduce<Invoice>(invoiceType.evolve, invoiceType.initial),
   { rebill: true, reason: 'Wrong customer' },
+  day(42),
+);
+const noted = changeInvoiceMetadata(
+  drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial),
+  { po: '7' },
   day(42),
 );
 const below = subscriptionEvents.find((event) => event.type === 'LinesBilled' && event.data.net.startsWith('-'));
@@ -222,7 +244,7 @@ keyEvents.push(...revokeApiKey(apiKeyType.evolve(apiKeyType.initial, keyEvents[0
 
 const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [subscriptionType, subscriptionEvents],
-  [invoiceType, [...drafted, ...finalised, ...voided]],
+  [invoiceType, [...drafted, ...requested, ...finalised, ...voided, ...noted]],
   [creditNoteType, creditEvents],
   [customerBalanceType, balanceEvents],
   [invoiceNumbersType, granted],
@@ -307,11 +329,13 @@ it('has golden files that nobody edited', () => {
    0a7d632d54a4d735 customer-balance/state.v1.json
    9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
    ff1039fc69daa395 invoice-numbers/state.v1.json
+   9683575f35eed94b invoice/FinalisationRequested.v1.json
    f9fe36dd37eeceb6 invoice/InvoiceDrafted.v1.json
    34ee6554ab6c12c5 invoice/InvoiceFinalised.v1.json
+   f750dfb5b49cda34 invoice/InvoiceMetadataChanged.v1.json
    55563fee884bf251 invoice/InvoiceVoided.v1.json
    5e03e96f67774cb5 invoice/state.v1.json
-   90e818e9c7f5c963 invoice/state.v2.json
+   98196743daf80039 invoice/state.v2.json
    9c4cb74f8cc5bd4e plan/PlanCreated.v1.json
    85345c2f0ca7b220 plan/PlanVersionArchived.v1.json
    ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
@@ -329,11 +353,12 @@ it('has golden files that nobody edited', () => {
    f32726471d0c8771 subscription/LineItemAdded.v1.json
    4befcd551b895b2a subscription/LineItemVoided.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
+   059b405715bbab0e subscription/MetadataChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   5160a02310734464 subscription/state.v2.json"
+   915948e98e8ea20d subscription/state.v2.json"
   `);
 });

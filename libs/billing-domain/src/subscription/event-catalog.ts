@@ -18,5 +18,6 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
+    MetadataChanged: [],
     BillReleased: [],
   };

@@ -64,6 +64,8 @@ export interface SubscriptionStarted {
     readonly interval: Interval;
     readonly items: readonly Item[];
     readonly rules: BillingRules;
+    /** Its invoices stay drafts until someone asks for their finalising. */
+    readonly autoFinalise?: false;
     readonly metadata: Readonly<Record<string, string>>;
     /** Of the plan that it starts on. */
     readonly conditions?: Conditions;
@@ -135,6 +137,8 @@ export interface LinesBilled {
     readonly customerId: string;
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** Its invoice stays a draft until someone asks for its finalising. */
+    readonly autoFinalise?: false;
     readonly currency: string;
     readonly lines: readonly Line[];
     /** Sum of the lines' nets, minor units. */
@@ -242,6 +246,12 @@ export interface BillingCycleChanged {
   };
 }
 
+/** The caller's own notes, as they are from now on. */
+export interface MetadataChanged {
+  readonly type: 'MetadataChanged';
+  readonly data: { readonly effectiveAt: string; readonly metadata: Readonly<Record<string, string>> };
+}
+
 /** The lines of a voided invoice left their bill: for a new one, which follows in the same append, or for good. (billing-model.md §3) */
 export interface BillReleased {
   readonly type: 'BillReleased';
@@ -270,4 +280,5 @@ export type SubscriptionEvent =
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
   | BillingCycleChanged
+  | MetadataChanged
   | BillReleased;

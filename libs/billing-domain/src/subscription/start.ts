@@ -32,6 +32,8 @@ export interface StartSubscription {
   readonly commitment?: CommitmentEdit | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  readonly autoFinalise?: boolean | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -67,6 +69,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     interval: grid.interval,
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
+    ...(input.autoFinalise === false && { autoFinalise: false as const }),
     metadata: metadata(input.metadata),
     ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;

@@ -25,6 +25,8 @@ export interface StartedSubscription {
   readonly terms: ItemsChanged['data']['terms'];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
+  /** Absent: its invoices are finalised by themselves. */
+  readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
   /** Of the plan that it started on. */
   readonly trialDays?: number;
@@ -147,6 +149,8 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'MetadataChanged':
+      return { ...subscription, metadata: event.data.metadata };
     case 'BillReleased': {
       const { rebill, lineIds } = event.data;
       const ids = new Set(lineIds);

@@ -13,6 +13,8 @@ export interface SubscriptionSummaryRow {
   currency: string;
   time_zone: string;
   payment_terms_days: number;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  auto_finalise: boolean;
   /** `canceling`: active, with a cancellation at the end of the open period. */
   status: 'active' | 'canceling' | 'paused' | 'canceled';
   starts_at: string;
@@ -63,6 +65,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     currency: 'char(3)',
     time_zone: 'text',
     payment_terms_days: 'int4',
+    auto_finalise: 'bool',
     status: 'text',
     starts_at: 'timestamptz',
     anchor: 'text',
@@ -90,6 +93,10 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'external_id'], notNull: 'external_id' },
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
+    { on: ['tenant', 'starts_at'] },
+    { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
+    { on: ['tenant', 'currency', 'billed_net'] },
+    { on: ['metadata'], using: 'gin' },
   ],
 };
 
@@ -127,6 +134,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       currency: data.currency,
       time_zone: data.timeZone,
       payment_terms_days: data.paymentTermsDays,
+      auto_finalise: data.autoFinalise ?? true,
       status: 'active',
       starts_at: data.startsAt,
       anchor: data.anchor,
@@ -201,6 +209,9 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'ItemsChangeUnscheduled':
       next.scheduled_edits = [];
+      break;
+    case 'MetadataChanged':
+      next.metadata = event.data.metadata;
       break;
     case 'LineItemAdded':
     case 'LineItemVoided':
