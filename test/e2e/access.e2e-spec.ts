@@ -18,12 +18,15 @@ interface Described {
   readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } };
 }
 
+/** A draft of a plan may be without components; the prices of one name each currency once, which no schema says. */
+const leastOf = (name: string) => (name === 'components' ? [] : undefined);
+
 /** Every documented operation, with the scope that its description states and the least body that its schema allows. */
 function operations(): Operation[] {
   const document = JSON.parse(readFileSync(join(__dirname, '../../docs/openapi.json'), 'utf8'));
   return Object.entries<Record<string, Described>>(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { description, requestBody }]) => {
-      const values = new Values(document.components.schemas, new Random(1), () => undefined, 0);
+      const values = new Values(document.components.schemas, new Random(1), leastOf, 0);
       return {
         method: method.toUpperCase(),
         path,
