@@ -122,6 +122,7 @@ class Fuzz {
     cursor: [],
     externalId: [],
     customerId: ['customer-1', 'customer-2', 'customer-3'],
+    customer: [],
     number: [],
   };
   private readonly sent: Asked[] = [];
@@ -179,6 +180,10 @@ class Fuzz {
       case 'lineItemId':
         if (random.chance(0.2) && pool?.length) return random.pick(pool);
         return `item-${random.word(8)}`;
+      case 'email':
+        return `${random.word(6)}@example.com`;
+      case 'country':
+        return random.pick(['DE', 'US', 'JP']);
       case 'metadata':
         return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
       case 'currency':
@@ -237,12 +242,16 @@ class Fuzz {
           [{ kind: 'quantity', itemId: 'base', quantity: String(random.between(0, 9)) }],
           [{ kind: 'remove', itemId: 'seats' }],
         ]);
+      case 'startsAt':
+        return new Date(this.clock + random.between(-90, 20) * day).toISOString();
+      case 'trialDays':
+        return random.between(0, 30);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
       case 'packageSize':
         return random.pick(['0', '5', '2.5']);
       case 'periodNumber':
-        return random.between(1, 6);
+        return random.between(0, 6);
       case 'now':
         return new Date((this.clock += random.between(0, 4) * day)).toISOString();
       case 'from':
@@ -279,7 +288,10 @@ class Fuzz {
       const { name, schema, required } = parameter;
       const given = intent === '400' && random.chance(0.5) ? values.broken(schema) : values.valid(schema, name);
       const value = String(given);
-      if (parameter.in === 'path')
+      const customers = this.pools['customer'] ?? [];
+      if (parameter.in === 'path' && name === 'customerId' && intent !== '400')
+        path = path.replace('{customerId}', customers.length > 0 ? random.pick(customers) : values.uuid());
+      else if (parameter.in === 'path')
         path = path.replace(`{${name}}`, encodeURIComponent(value === '' ? 'x' : value.slice(0, 300)));
       else if (parameter.in === 'query') {
         if (!required && !random.chance(name === 'dryRun' ? 0.15 : 0.25)) continue;
@@ -322,7 +334,9 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|invoiceId|planId|apiKeyId)\})/.exec(operation.path)?.[0];
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|apiKeyId)\})/.exec(
+        operation.path,
+      )?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
       const [of, keys] = known.length > 0 ? random.pick(known) : ['', []];
       const earlier = again.find((each) => each.body !== undefined);
@@ -429,6 +443,11 @@ class Fuzz {
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
+    if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
+      note('customer', body.id);
+      note('customerId', request?.['externalId'] ?? body.id);
+      note('externalId', request?.['externalId']);
+    }
     if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);
     if (path.endsWith('/line-items') && body.dryRun === false) {
       note('lineItemId', request?.['lineItemId']);

@@ -7,6 +7,7 @@ import { ApplyCreditHandler } from './commands/apply-credit';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
@@ -15,6 +16,9 @@ import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
 import { DraftPlanVersionHandler } from './commands/draft-plan-version';
+import { CreateCustomerHandler } from './commands/create-customer';
+import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
+import { EraseCustomerHandler } from './commands/erase-customer';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
@@ -80,6 +84,10 @@ export class BillingApplicationModule {
         DraftPlanVersionHandler,
         PublishPlanVersionHandler,
         ArchivePlanVersionHandler,
+        CreateCustomerHandler,
+        ChangeCustomerHandler,
+        EraseCustomerHandler,
+        DestroyCustomerKeyHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,

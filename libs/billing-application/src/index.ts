@@ -1,3 +1,4 @@
+import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -11,6 +12,7 @@ export { ApplyCredit } from './commands/apply-credit';
 export { ArchivePlanVersion } from './commands/archive-plan-version';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
+export { ChangeCustomer } from './commands/change-customer';
 export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
 export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
@@ -19,6 +21,9 @@ export { CreatePlan } from './commands/create-plan';
 export { DraftCreditNote } from './commands/draft-credit-note';
 export { DraftInvoice } from './commands/draft-invoice';
 export { DraftPlanVersion } from './commands/draft-plan-version';
+export { CreateCustomer } from './commands/create-customer';
+export { DestroyCustomerKey } from './commands/destroy-customer-key';
+export { EraseCustomer } from './commands/erase-customer';
 export { FinaliseInvoice } from './commands/finalise-invoice';
 export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
@@ -41,7 +46,13 @@ export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
+export {
+  destroyKeyOfErasedCustomer,
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+};
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [
@@ -49,4 +60,5 @@ export const billingPolicies = [
   finaliseInvoice,
   issueCreditNote,
   releaseVoidedInvoice,
+  destroyKeyOfErasedCustomer,
 ] as const;

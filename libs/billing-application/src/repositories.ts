@@ -2,6 +2,7 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   planType,
@@ -10,8 +11,10 @@ import {
   type ApiKeyEvent,
   type CreditNote,
   type CreditNoteEvent,
+  type Customer,
   type CustomerBalance,
   type CustomerBalanceEvent,
+  type CustomerEvent,
   type Invoice,
   type InvoiceEvent,
   type InvoiceNumbers,
@@ -21,7 +24,7 @@ import {
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
-import { AggregateRepository, type RepositoryOptions } from '@perennial/event-sourcing';
+import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
 /** The aggregates of billing; the only way to change one. */
 export class BillingRepositories {
@@ -31,12 +34,17 @@ export class BillingRepositories {
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
   readonly plans: AggregateRepository<Plan, PlanEvent>;
+  readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
   readonly timeBudgetMs: number;
 
-  constructor(options: RepositoryOptions) {
+  /** What personal data is sealed under. */
+  readonly dataKeys: DataKeys;
+
+  constructor(options: RepositoryOptions & { readonly dataKeys: DataKeys }) {
+    this.dataKeys = options.dataKeys;
     this.timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.subscriptions = new AggregateRepository(subscriptionType, options);
     this.invoices = new AggregateRepository(invoiceType, options);
@@ -44,6 +52,7 @@ export class BillingRepositories {
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
     this.plans = new AggregateRepository(planType, options);
+    this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -56,6 +65,7 @@ export class BillingRepositories {
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
       this.plans.flushSnapshots(),
+      this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

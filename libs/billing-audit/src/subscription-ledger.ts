@@ -182,7 +182,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
 /** What a ledger says of a subscription at one revision, to compare read models with. */
 export interface SubscriptionFacts {
   readonly currency: string;
-  readonly status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   /** The last period that was opened; 0 before the first. */
   readonly periodNumber: number;
   readonly open: Of<'BillingPeriodOpened'> | undefined;
@@ -192,7 +192,7 @@ export interface SubscriptionFacts {
 }
 
 export function factsOf(ledger: Ledger): SubscriptionFacts {
-  const active = ledger.canceling ? 'canceling' : 'active';
+  const active = ledger.canceling ? 'canceling' : ledger.open?.kind === 'trial' ? 'trialing' : 'active';
   const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
   return {
     currency: ledger.started?.currency ?? '',

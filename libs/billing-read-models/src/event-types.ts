@@ -2,6 +2,7 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   planType,
@@ -23,6 +24,7 @@ export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
 export const planEventTypes = typesOf(planType);
+export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
   invoiceType,
@@ -30,5 +32,6 @@ export const allEventTypes = typesOf(
   customerBalanceType,
   invoiceNumbersType,
   planType,
+  customerType,
   apiKeyType,
 );

@@ -2,6 +2,7 @@ import type { Projection } from '@perennial/event-sourcing';
 import { currentBillingPeriod } from './current-billing-period/projection';
 import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
+import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
 import { plans } from './plans/projection';
@@ -14,6 +15,14 @@ export {
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCustomers,
+  findCustomers,
+  GetCustomer,
+  getCustomer,
+  type CustomerFilter,
+  type CustomerView,
+} from './customers/queries';
 export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
 export {
   FindInvoices,
@@ -34,7 +43,7 @@ export {
   type PlanSummaryView,
   type PlanView,
 } from './plans/queries';
-export { ReadModels, type Found, type MoneyView, type Page } from './read-models';
+export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
   FindSubscriptions,
@@ -48,6 +57,7 @@ export {
   creditNotes,
   currentBillingPeriod,
   customerBalances,
+  customers,
   dueBillingPeriods,
   invoices,
   plans,
@@ -62,6 +72,7 @@ export const billingProjections: readonly Projection[] = [
   invoices,
   creditNotes,
   customerBalances,
+  customers,
   dueBillingPeriods,
   plans,
   streams,

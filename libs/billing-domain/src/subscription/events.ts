@@ -56,6 +56,7 @@ export interface SubscriptionStarted {
     /** IANA name. */
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** After `effectiveAt`: no period is open before then. */
     readonly startsAt: string;
     /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
     readonly anchor: string;
@@ -69,7 +70,10 @@ export interface SubscriptionStarted {
     readonly metadata: Readonly<Record<string, string>>;
     /** Of the plan that it starts on. */
     readonly conditions?: Conditions;
-    readonly trialDays?: number;
+    /** Up to then nothing recurring is charged. */
+    readonly trialEndsAt?: string;
+    /** cancel: it ends with the trial. Absent: the first paid period follows. */
+    readonly trialEnd?: 'cancel';
   };
 }
 
@@ -79,7 +83,7 @@ export interface BillingPeriodOpened {
     readonly effectiveAt: string;
     /** Counts up for ever from 1 and names things; never reset. */
     readonly periodNumber: number;
-    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. */
+    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. 0 of a trial. */
     readonly gridIndex: number;
     readonly kind: 'regular' | 'trial';
     /** Local date-times in the subscription's zone, half-open. */
@@ -180,7 +184,7 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
     readonly credit: 'none' | 'prorated';
   };
 }
