@@ -37,6 +37,10 @@ export const domainErrors = {
   'plan-not-found': { category: 'not-found', meaning: 'There is no such plan.' },
   'plan-exists': { category: 'conflict', meaning: 'A plan with this external id exists already.' },
   'plan-version-not-found': { category: 'not-found', meaning: 'The plan has no such version, or none is published.' },
+  'plan-version-published': {
+    category: 'conflict',
+    meaning: 'A published version of a plan never changes; draft the next one.',
+  },
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
   'incomplete-plan': {

@@ -239,7 +239,7 @@ const planEvents: PlanEvent[] = [];
 let plan: Plan = planType.initial;
 for (const decide of [
   (s: Plan) => createPlan(s, { planId: 'p-1', externalId: 'pro', name: 'Pro', metadata: { team: 'a' } }, day(1)),
-  (s: Plan) => draftVersion(s, planTerms, day(1)),
+  (s: Plan) => draftVersion(s, 1, planTerms, day(1)),
   (s: Plan) => publishVersion(s, 1, day(2)),
   (s: Plan) => archiveVersion(s, 1, day(3)),
 ]) {

@@ -92,8 +92,8 @@ export {
   publishedTerms,
   publishVersion,
 } from './plan/plan';
-export type { ExistingPlan, Plan, PlanVersion } from './plan/plan';
-export { publishable, recurringItems } from './plan/plan-terms';
+export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
+export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
 export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
