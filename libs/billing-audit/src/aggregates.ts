@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import type { AggregateType, DomainEvent } from '@perennial/event-sourcing';
@@ -17,6 +18,7 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     creditNoteType,
     customerBalanceType,
     invoiceNumbersType,
+    planType,
     customerType,
     apiKeyType,
   ].map((type) => [type.name, type as unknown as AggregateType<unknown, DomainEvent>]),

@@ -5,6 +5,7 @@ import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
+import { plans } from './plans/projection';
 import { streams } from './streams/projection';
 import { subscriptionSummary } from './subscription-summary/projection';
 
@@ -33,6 +34,15 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export {
+  FindPlans,
+  findPlans,
+  GetPlan,
+  getPlan,
+  type PlanFilter,
+  type PlanSummaryView,
+  type PlanView,
+} from './plans/queries';
 export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
@@ -50,6 +60,7 @@ export {
   customers,
   dueBillingPeriods,
   invoices,
+  plans,
   streams,
   subscriptionSummary,
 };
@@ -63,5 +74,6 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  plans,
   streams,
 ];

@@ -5,7 +5,7 @@ import { addLine, evolvePeriod, type BillingPeriod } from './billing-period';
 import { living, openPeriod } from './boundary';
 import type { LineItemAdded, LineItemsAdded, SubscriptionEvent } from './events';
 import type { StartedSubscription, Subscription } from './state';
-import { newLine, roomOf, type NewLineItem } from './subscription';
+import { newLine, roomFor, roomOf, type NewLineItem, type Room } from './subscription';
 
 /** Line items that one batch takes. */
 export const MAX_BATCH = 500;
@@ -34,7 +34,7 @@ export function addLineItems(
   const subscription = living(state, now);
   let period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
-  const room = roomOf(subscription);
+  let room = roomOf(subscription);
   const lines: Line[] = [];
   const notAdded: LineItemsAdded['data']['notAdded'][number][] = [];
   let full = false;
@@ -48,6 +48,7 @@ export function addLineItems(
       notAdded.push({ index, lineItemId, outcome: 'refused', code });
     } else {
       lines.push(judged.data.line);
+      room = roomFor(subscription, judged.data.line, room);
       period = evolvePeriod(period, judged);
     }
   }
@@ -69,13 +70,13 @@ function judge(
   period: BillingPeriod,
   input: NewLineItem,
   at: string,
-  room: ReturnType<typeof roomOf>,
+  room: Room,
   remembered: 'same' | 'other' | undefined,
 ): LineItemAdded | 'exists' | DomainErrorCode {
   if (remembered) return remembered === 'same' ? 'exists' : 'line-item-exists';
   try {
     const { line, known } = newLine(subscription, period, input, at);
-    const [added] = addLine(period, line, known, at, room);
+    const [added] = addLine(period, line, known, at, roomFor(subscription, line, room));
     return added ?? 'exists';
   } catch (error) {
     if (error instanceof DomainError) return error.code;

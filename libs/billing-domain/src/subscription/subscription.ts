@@ -4,7 +4,7 @@ import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { metadata, text } from '../text';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
-import { bill } from './bill';
+import { bill, discountBytes } from './bill';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
@@ -40,7 +40,7 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
   const { line, known } = newLine(subscription, period, input, at);
-  return addLine(period, line, known, at, roomOf(subscription));
+  return addLine(period, line, known, at, roomFor(subscription, line, roomOf(subscription)));
 }
 
 /** The line that a line item asks for, and what the subscription knows under its id. Raises the codes of category `invalid`. */
@@ -79,8 +79,18 @@ export function newLine(
 }
 
 /** Bytes that line items must leave free. */
-export function roomOf(subscription: StartedSubscription) {
+export interface Room {
+  readonly kept: number;
+  readonly reserved: number;
+}
+
+export function roomOf(subscription: StartedSubscription): Room {
   return { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
+}
+
+/** The same with what coupons may take off the line. */
+export function roomFor(subscription: StartedSubscription, line: Line, room: Room): Room {
+  return { ...room, reserved: room.reserved + discountBytes(subscription, [line]) };
 }
 
 /**
