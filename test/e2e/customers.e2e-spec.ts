@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Service } from '../support/app';
+import { eventually, monthly, Service } from '../support/app';
 import { runToEnd } from '../support/processes';
 
 const personal = {
@@ -25,6 +25,8 @@ const telling = /quillfeather|mondgasse|ATU99999042|zaphod/i;
 describe('a customer', () => {
   let service: Service;
   let id: string;
+  let subscriptionId: string;
+  let invoiceId: string;
 
   beforeAll(async () => {
     service = await Service.start();
@@ -100,6 +102,31 @@ describe('a customer', () => {
     expect((await change(id, { externalId: 'x' }, 'change-4')).body.code).toBe('invalid-request');
   });
 
+  it('gives its subscriptions what they leave open, and its invoices who is billed', async () => {
+    const { currency: _, timeZone: __, customerId: ___, ...open } = monthly() as Record<string, unknown>;
+    const started = await service.client.post('/v1/subscriptions', { ...open, customerId: id }, 'start');
+    expect(started.body.events[0].data).toMatchObject({
+      customerId: 'crm-4711',
+      currency: 'USD',
+      timeZone: 'Europe/Vienna',
+      paymentTermsDays: 14,
+    });
+    const own = { currency: 'EUR', timeZone: 'UTC', paymentTermsDays: 0, customerId: 'crm-4711' };
+    const other = await service.client.post('/v1/subscriptions', { ...open, ...own }, 'start-2');
+    expect(other.body.events[0].data).toMatchObject(own);
+    const unknown = await service.client.post('/v1/subscriptions', { ...open, customerId: 'nobody' }, 'start-3');
+    expect([unknown.status, unknown.body.code]).toEqual([422, 'customer-terms-missing']);
+    subscriptionId = started.body.id;
+
+    const invoices = await eventually(
+      () => service.client.get(`/v1/invoices?customerId=crm-4711&status=finalised`),
+      ({ body }) => body.items?.length === 2,
+    );
+    expect(invoices.body.items[0]).not.toHaveProperty('billTo');
+    invoiceId = invoices.body.items[0].invoiceId;
+    expect((await service.client.get(`/v1/invoices/${invoiceId}`)).body.billTo).toEqual(personal.billTo);
+  });
+
   it('says nothing of a person where a body cannot be read', async () => {
     const { body } = await service.client.ask('POST', '/v1/customers', {
       body: `{"personal":{"billTo":{"name":"Zaphod Quillfeather"}} nonsense`,
@@ -147,6 +174,25 @@ describe('a customer', () => {
     expect((await change(id, { currency: 'EUR' }, 'late')).body.code).toBe('customer-erased');
     expect((await service.client.post('/v1/customers', acme, 'create-3')).body.code).toBe('customer-erased');
     expect((await service.client.post('/v1/customers', acme, 'create')).body).toMatchObject({ id, revision: '0' });
+
+    const { customerId: _, ...terms } = monthly() as Record<string, unknown>;
+    for (const name of [id, 'crm-4711'])
+      expect((await service.client.post('/v1/subscriptions', { ...terms, customerId: name }, name)).body.code).toBe(
+        'customer-erased',
+      );
+    expect((await service.client.get(`/v1/invoices/${invoiceId}`)).body).toMatchObject({
+      billTo: { erased: true },
+      total: { amount: '1999', currency: 'USD' },
+    });
+    // What runs goes on, and bills nobody by name.
+    await service.setClock('2026-02-01T00:00:00Z');
+    const later = await eventually(
+      () => service.client.get(`/v1/invoices?subscriptionId=${subscriptionId}&status=finalised`),
+      ({ body }) => body.items?.length === 2,
+    );
+    expect((await service.client.get(`/v1/invoices/${later.body.items[1].invoiceId}`)).body.billTo).toEqual({
+      erased: true,
+    });
 
     const verified = await operate('audit', 'verify');
     expect([verified.code, verified.output]).toEqual([0, expect.stringContaining('no difference')]);
