@@ -77,6 +77,7 @@ export class SubscriptionAnswer {
   /** How many bills there have been. */
   @ApiProperty({ type: 'integer' })
   readonly bills!: number;
+  /** What those ask for whose invoices are not voided. */
   readonly billedNet!: MoneyAnswer;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   readonly metadata!: Record<string, string>;

@@ -395,7 +395,7 @@ it('has golden files that nobody edited', () => {
    ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
    acc301d79b34562c plan/PlanVersionPublished.v1.json
    adb5fdf51420b213 plan/state.v1.json
-   9cd7eabf3beace8d subscription/BillReleased.v1.json
+   5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json

@@ -265,6 +265,8 @@ export interface BillReleased {
     /** false: the lines are waived. */
     readonly rebill: boolean;
     readonly lineIds: readonly string[];
+    /** Minor units: what the bill asked for, and no longer does. */
+    readonly net: string;
   };
 }
 

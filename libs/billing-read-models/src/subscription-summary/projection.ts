@@ -32,6 +32,7 @@ export interface SubscriptionSummaryRow {
   canceled_cause: SubscriptionCanceled['data']['cause'] | null;
   paused_at: string | null;
   bills: number;
+  /** Of the bills that are not released. */
   billed_net: string;
   /** What the end of the open period changes. */
   scheduled_edits: readonly ItemEdit[];
@@ -227,7 +228,9 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'LineItemAdded':
     case 'LineItemVoided':
+      break;
     case 'BillReleased':
+      next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
       break;
   }
   return next;
