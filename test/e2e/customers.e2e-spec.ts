@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, monthly, Service } from '../support/app';
-import { runToEnd } from '../support/processes';
+import { HttpClient } from '../support/http-client';
+import { Program, runToEnd } from '../support/processes';
+import { apiKeyOf } from '../support/standalone';
 
 const personal = {
   billTo: {
@@ -153,6 +156,37 @@ describe('a customer', () => {
     expect(service.program.log).not.toMatch(telling);
   });
 
+  it('cannot be opened with another master key, which is no erasure, and can with both', async () => {
+    const made = readFileSync(join(service.dataDir, 'personal-data-master-key'), 'utf8').trim();
+    const fresh = randomBytes(32).toString('base64');
+    const withKeys = async (keys: string, test: (client: HttpClient) => Promise<void>) => {
+      const env = { ...service.surroundings, PERSONAL_DATA_MASTER_KEY: keys };
+      const program = await Program.start({ program: 'api', env, args: ['--test-clock'] });
+      const client = new HttpClient(program.url, apiKeyOf(service.dataDir));
+      try {
+        await program.answers();
+        await test(client);
+      } finally {
+        client.close();
+        await program.stop();
+      }
+    };
+    await withKeys(fresh, async (client) => {
+      for (const path of [`customers/${id}`, 'customers', `invoices/${invoiceId}`]) {
+        const { status, body } = await client.get(`/v1/${path}`);
+        expect([path, status, body.code]).toEqual([path, 503, 'personal-data-unavailable']);
+      }
+      const changing = { body: { personal }, key: 'wrong-master' };
+      const changed = await client.ask('PATCH', `/v1/customers/${id}`, changing);
+      expect([changed.status, changed.body.code]).toEqual([503, 'personal-data-unavailable']);
+    });
+    await withKeys(`${fresh},${made}`, async (client) => {
+      expect((await client.get(`/v1/customers/${id}`)).body.personal.billTo).toEqual(personal.billTo);
+      expect((await client.ask('PATCH', `/v1/customers/${id}`, { body: { personal }, key: 'both' })).status).toBe(200);
+    });
+    expect((await service.client.get(`/v1/customers/${id}`)).body.personal).toEqual(personal);
+  });
+
   it('is erased: reads say so, repeats answer, nothing can be changed, and everything stays clean', async () => {
     const dry = await service.client.post(`/v1/customers/${id}/erase?dryRun=true`, {}, 'erase');
     expect(dry.body.events).toMatchObject([{ type: 'CustomerErased' }]);
@@ -161,14 +195,14 @@ describe('a customer', () => {
     const erased = await service.client.post(`/v1/customers/${id}/erase`, {}, 'erase');
     expect([erased.status, erased.body.events]).toEqual([
       200,
-      [expect.objectContaining({ type: 'CustomerErased', revision: '3' })],
+      [expect.objectContaining({ type: 'CustomerErased', revision: '4' })],
     ]);
     expect(await read(id, erased.body)).toMatchObject({
       status: 'erased',
       externalId: 'crm-4711',
       metadata: {},
       personal: { erased: true },
-      revision: '3',
+      revision: '4',
     });
     expect((await service.client.post(`/v1/customers/${id}/erase`, {}, 'erase-2')).body.events).toEqual([]);
     expect((await change(id, { currency: 'EUR' }, 'late')).body.code).toBe('customer-erased');
