@@ -98,6 +98,7 @@ class Fuzz {
     lineItemId: [],
     invoiceId: [],
     creditNoteId: [],
+    customerBalanceId: [],
     apiKeyId: [],
     stream: [],
     minPosition: [],
@@ -454,6 +455,7 @@ class Fuzz {
     for (const item of body.items ?? []) {
       note('invoiceId', item.invoiceId);
       note('creditNoteId', item.creditNoteId);
+      note('customerBalanceId', item.customerBalanceId);
       note('stream', item.stream);
       note('number', item.number);
     }

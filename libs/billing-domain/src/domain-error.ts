@@ -53,6 +53,10 @@ export const domainErrors = {
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
   'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },
+  'customer-balance-not-found': {
+    category: 'not-found',
+    meaning: 'There is no such balance: a customer has one in each currency in which it was ever granted credit.',
+  },
   'api-key-not-found': { category: 'not-found', meaning: 'There is no such API key.' },
   'api-key-exists': { category: 'conflict', meaning: 'An API key with this id exists already.' },
   'not-available': {

@@ -1,4 +1,10 @@
-import type { ApiKeyEvent, CustomerEvent, InvoiceEvent, InvoiceNumbersEvent, SubscriptionEvent } from '@perennial/billing-domain';
+import type {
+  ApiKeyEvent,
+  CustomerEvent,
+  InvoiceEvent,
+  InvoiceNumbersEvent,
+  SubscriptionEvent,
+} from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { allEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
