@@ -21,6 +21,7 @@ import { CommandDispatch } from './http/command-dispatch';
 import { Reading } from './http/reading';
 import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
+import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
@@ -51,6 +52,7 @@ export class ApiModule {
         InvoicesController,
         CreditNotesController,
         CustomerBalancesController,
+        PlansController,
         DueBillingPeriodsController,
         StreamsController,
         AuditController,

@@ -9,6 +9,7 @@ import {
 } from './customer-balances/queries';
 import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { FindPlansHandler, GetPlanHandler } from './plans/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
 import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
@@ -34,6 +35,8 @@ export class BillingReadModelsModule {
         GetCustomerBalanceHandler,
         FindCustomerBalancesHandler,
         FindCustomerBalanceMovementsHandler,
+        GetPlanHandler,
+        FindPlansHandler,
         GetStreamHandler,
         FindStreamsHandler,
       ],

@@ -5,6 +5,7 @@ import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
+import { plans } from './plans/projection';
 import { streams } from './streams/projection';
 import { subscriptionSummary } from './subscription-summary/projection';
 
@@ -54,6 +55,15 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export {
+  FindPlans,
+  findPlans,
+  GetPlan,
+  getPlan,
+  type PlanFilter,
+  type PlanSummaryView,
+  type PlanView,
+} from './plans/queries';
 export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
@@ -71,6 +81,7 @@ export {
   customers,
   dueBillingPeriods,
   invoices,
+  plans,
   streams,
   subscriptionSummary,
 };
@@ -84,5 +95,6 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  plans,
   streams,
 ];
