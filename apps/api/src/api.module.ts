@@ -11,6 +11,8 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CreditNotesController } from './credit-notes.controller';
+import { CustomerBalancesController } from './customer-balances.controller';
 import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
@@ -19,6 +21,7 @@ import { CommandDispatch } from './http/command-dispatch';
 import { Reading } from './http/reading';
 import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
+import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
@@ -47,6 +50,9 @@ export class ApiModule {
         CustomersController,
         UpcomingInvoiceController,
         InvoicesController,
+        CreditNotesController,
+        CustomerBalancesController,
+        PlansController,
         DueBillingPeriodsController,
         StreamsController,
         AuditController,

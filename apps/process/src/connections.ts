@@ -7,6 +7,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { DataKeys, EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
@@ -102,6 +103,7 @@ export const billingCatalogs = {
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
   [creditNoteType.name]: creditNoteType.catalog,
   [customerBalanceType.name]: customerBalanceType.catalog,
+  [planType.name]: planType.catalog,
   [customerType.name]: customerType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
 };

@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   type ApiKey,
   type ApiKeyEvent,
@@ -18,6 +19,8 @@ import {
   type InvoiceEvent,
   type InvoiceNumbers,
   type InvoiceNumbersEvent,
+  type Plan,
+  type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
@@ -30,6 +33,7 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
@@ -47,6 +51,7 @@ export class BillingRepositories {
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
@@ -59,6 +64,7 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);

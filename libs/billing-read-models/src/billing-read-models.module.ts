@@ -1,8 +1,15 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { FindCreditNotesHandler, GetCreditNoteHandler } from './credit-notes/queries';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import {
+  FindCustomerBalanceMovementsHandler,
+  FindCustomerBalancesHandler,
+  GetCustomerBalanceHandler,
+} from './customer-balances/queries';
 import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { FindPlansHandler, GetPlanHandler } from './plans/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
 import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
@@ -23,6 +30,13 @@ export class BillingReadModelsModule {
         FindCustomersHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
+        GetCreditNoteHandler,
+        FindCreditNotesHandler,
+        GetCustomerBalanceHandler,
+        FindCustomerBalancesHandler,
+        FindCustomerBalanceMovementsHandler,
+        GetPlanHandler,
+        FindPlansHandler,
         GetStreamHandler,
         FindStreamsHandler,
       ],

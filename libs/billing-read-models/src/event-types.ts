@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
@@ -22,6 +23,7 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const planEventTypes = typesOf(planType);
 export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
@@ -29,6 +31,7 @@ export const allEventTypes = typesOf(
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  planType,
   customerType,
   apiKeyType,
 );

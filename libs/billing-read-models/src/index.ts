@@ -5,15 +5,37 @@ import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
+import { plans } from './plans/projection';
 import { streams } from './streams/projection';
 import { subscriptionSummary } from './subscription-summary/projection';
 
 export { BillingReadModelsModule } from './billing-read-models.module';
 export {
+  FindCreditNotes,
+  findCreditNotes,
+  GetCreditNote,
+  getCreditNote,
+  type CreditNoteFilter,
+  type CreditNoteSummaryView,
+  type CreditNoteView,
+} from './credit-notes/queries';
+export {
   GetCurrentBillingPeriod,
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCustomerBalanceMovements,
+  findCustomerBalanceMovements,
+  FindCustomerBalances,
+  findCustomerBalances,
+  GetCustomerBalance,
+  getCustomerBalance,
+  type CustomerBalanceFilter,
+  type CustomerBalanceMovementFilter,
+  type CustomerBalanceMovementView,
+  type CustomerBalanceView,
+} from './customer-balances/queries';
 export {
   FindCustomers,
   findCustomers,
@@ -33,6 +55,15 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export {
+  FindPlans,
+  findPlans,
+  GetPlan,
+  getPlan,
+  type PlanFilter,
+  type PlanSummaryView,
+  type PlanView,
+} from './plans/queries';
 export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
@@ -50,6 +81,7 @@ export {
   customers,
   dueBillingPeriods,
   invoices,
+  plans,
   streams,
   subscriptionSummary,
 };
@@ -63,5 +95,6 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  plans,
   streams,
 ];
