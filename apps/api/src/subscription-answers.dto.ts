@@ -71,8 +71,8 @@ export class SubscriptionAnswer {
   readonly cancelsAt!: string | null;
   readonly canceledAt!: string | null;
   /** Why it has ended; null while it has not. */
-  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', null], nullable: true })
-  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | null;
+  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', 'expired', null], nullable: true })
+  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | 'expired' | null;
   readonly pausedAt!: string | null;
   /** How many bills there have been. */
   @ApiProperty({ type: 'integer' })
