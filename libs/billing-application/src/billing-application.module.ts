@@ -4,19 +4,28 @@ import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CreateApiKeyHandler } from './commands/create-api-key';
+import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { DraftPlanVersionHandler } from './commands/draft-plan-version';
+import { CreateCustomerHandler } from './commands/create-customer';
+import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
+import { EraseCustomerHandler } from './commands/erase-customer';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
 import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
@@ -25,6 +34,7 @@ import { RevokeApiKeyHandler } from './commands/revoke-api-key';
 import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
 import { StartSubscriptionHandler } from './commands/start-subscription';
 import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { UndoPauseHandler } from './commands/undo-pause';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
@@ -56,6 +66,8 @@ export class BillingApplicationModule {
         ResumeSubscriptionHandler,
         CancelSubscriptionHandler,
         UndoCancellationHandler,
+        UndoPauseHandler,
+        ChangePeriodsHandler,
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
@@ -72,6 +84,14 @@ export class BillingApplicationModule {
         GrantCreditHandler,
         ApplyCreditHandler,
         ReturnCreditHandler,
+        CreatePlanHandler,
+        DraftPlanVersionHandler,
+        PublishPlanVersionHandler,
+        ArchivePlanVersionHandler,
+        CreateCustomerHandler,
+        ChangeCustomerHandler,
+        EraseCustomerHandler,
+        DestroyCustomerKeyHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,

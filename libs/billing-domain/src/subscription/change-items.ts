@@ -88,12 +88,13 @@ export function changeQuantity(
   return changeItems(state, { ...input, edits: [{ kind: 'quantity', itemId, quantity }] }, now);
 }
 
-/** Takes all scheduled edits back. Nothing when there are none. Raises `boundary-due`, `subscription-canceled`. */
+/** Takes all scheduled edits back, also during a pause. Nothing when there are none. Raises `boundary-due`, `subscription-canceled`. */
 export function undoScheduledChange(state: Subscription, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.scheduledEdits.length === 0) return [];
-  const { periodNumber, startsAt } = openPeriod(subscription);
-  return [{ type: 'ItemsChangeUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+  const { periodNumber, openPeriod: period, lastClosed } = subscription;
+  const effectiveAt = laterInstant(now, period?.startsAt ?? lastClosed?.endsAt ?? now);
+  return [{ type: 'ItemsChangeUnscheduled', data: { effectiveAt, periodNumber } }];
 }
 
 /**

@@ -173,7 +173,7 @@ function heldLines(subscription: StartedSubscription): Held[] {
   const lines = subscription.billed.map(({ line }) => line);
   const correctionsOf = new Map<string, Line[]>();
   for (const line of lines) {
-    if (line.corrects !== undefined) {
+    if (line.kind === 'correction' && line.corrects !== undefined) {
       correctionsOf.set(line.corrects, [...(correctionsOf.get(line.corrects) ?? []), line]);
     }
   }
@@ -337,9 +337,9 @@ function momentOf({ timeZone, rules }: StartedSubscription, local: string): Mome
   return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
 }
 
-/** In the unit of the rules: what lies on one local date is one moment where days are counted. */
+/** In the unit of the rules: what lies on one local date, or in one second, is one moment. */
 function isBefore({ rules }: StartedSubscription, a: Moment, b: Moment): boolean {
-  return rules.prorationUnit === 'second' ? a.at < b.at : a.date < b.date;
+  return rules.prorationUnit === 'second' ? a.at.slice(0, 19) < b.at.slice(0, 19) : a.date < b.date;
 }
 
 const least = (a: bigint, b: bigint) => (a < b ? a : b);
