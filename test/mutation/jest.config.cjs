@@ -7,5 +7,9 @@ module.exports = {
   globalSetup: undefined,
   globalTeardown: undefined,
   roots: ['<rootDir>/libs/billing-domain'],
-  moduleNameMapper: { ...config.moduleNameMapper, '^fast-check$': '<rootDir>/test/mutation/fast-check.ts' },
+  moduleNameMapper: {
+    ...config.moduleNameMapper,
+    '^fast-check$': '<rootDir>/test/mutation/fast-check.cjs',
+    '^fast-check, the library$': require.resolve('fast-check'),
+  },
 };
