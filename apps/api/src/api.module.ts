@@ -11,6 +11,7 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
 import { HealthController } from './health.controller';
@@ -18,6 +19,7 @@ import { CommandDispatch } from './http/command-dispatch';
 import { Reading } from './http/reading';
 import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
+import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
@@ -43,8 +45,10 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        CustomersController,
         UpcomingInvoiceController,
         InvoicesController,
+        PlansController,
         DueBillingPeriodsController,
         StreamsController,
         AuditController,

@@ -66,8 +66,10 @@ function settled(part: unknown): unknown {
     ]),
   );
   if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
-  const { type, allOf, oneOf, ...others } = rest as Readonly<Record<string, unknown>>;
+  const { type, allOf, oneOf, ...others } = rest as Record<string, unknown>;
   const choices = allOf ?? oneOf;
   if (Array.isArray(choices)) return { ...others, oneOf: [...(choices as unknown[]), { type: 'null' }] };
+  // A type does not add to the values that are listed.
+  if (Array.isArray(others['enum'])) others['enum'] = [...(others['enum'] as unknown[]), null];
   return { ...others, type: [type, 'null'] };
 }

@@ -64,7 +64,8 @@ export class SubscriptionsController {
   @Commands({
     scope: 'commands:write',
     summary: 'Start a subscription',
-    description: 'Opens its first billing period and bills what is due in advance.',
+    description:
+      'Opens its first billing period, the trial if there is one, and bills what is due in advance. A start that lies ahead is scheduled.',
     status: 201,
     answer: CommandAnswer,
     problems: [
@@ -74,6 +75,7 @@ export class SubscriptionsController {
       'invalid-interval',
       'invalid-anchor',
       'invalid-local-date-time',
+      'start-out-of-range',
       'invalid-price',
       'duplicate-component',
       'amount-out-of-range',
@@ -161,6 +163,7 @@ export class SubscriptionsController {
       'too-many-items',
       'before-correction-horizon',
       'billing-period-full',
+      'no-open-period',
       'subscription-canceled',
       'subscription-paused',
       'cancellation-scheduled',
@@ -211,6 +214,7 @@ export class SubscriptionsController {
       'duplicate-component',
       'too-many-items',
       'billing-period-full',
+      'no-open-period',
       'subscription-canceled',
       'subscription-paused',
       'cancellation-scheduled',
@@ -260,7 +264,7 @@ export class SubscriptionsController {
     summary: 'Pause: close the open period and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'cancellation-scheduled'],
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'cancellation-scheduled'],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -297,7 +301,7 @@ export class SubscriptionsController {
     scope: 'commands:write',
     summary: 'Cancel now, or with the open period',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'subscription-paused'],
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
   })
   async cancel(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -425,6 +429,7 @@ function startOf({ items, rules, ...terms }: StartSubscriptionBody): Subscriptio
   return {
     ...terms,
     anchor: anchorOf(terms.anchor),
+    startsAt: canonicalInstant(terms.startsAt),
     item,
     ...(more.length > 0 && { items: more }),
     ...(rules !== undefined && { rules: { ...presets[preset], ...named } }),

@@ -62,6 +62,22 @@ export class StartSubscriptionBody {
   @IsAnchor()
   readonly anchor?: AnchorBody;
 
+  /**
+   * When it begins, within five years of now; now when left out. Later: it is scheduled until then. Earlier: the periods that
+   * have elapsed since, 120 at most, are billed one after another.
+   */
+  @IsInstant({ optional: true })
+  readonly startsAt?: string;
+
+  /** Days from the start in which nothing recurring is charged; none when left out. The paid periods begin at their end. */
+  @IsWhole(0, 3660, { optional: true })
+  readonly trialDays?: number;
+
+  /** What the end of the trial does: the first paid period follows (`activate`, when left out), or the subscription ends. */
+  @Optional()
+  @IsIn(['activate', 'cancel'])
+  readonly trialEnd?: 'activate' | 'cancel';
+
   @IsDefined()
   @IsObject()
   @ValidateNested()
@@ -198,8 +214,8 @@ export class ChangeBillingCycleBody {
 }
 
 export class RollOverBody {
-  /** The period to roll over; one that is closed already changes nothing. */
-  @IsWhole(1, 1_000_000)
+  /** The period to roll over; one that is closed already changes nothing. 0, the time before the start, begins the subscription. */
+  @IsWhole(0, 1_000_000)
   readonly periodNumber!: number;
 }
 
@@ -242,8 +258,8 @@ export class SubscriptionsQuery extends OrderedListQuery {
   readonly externalId?: string;
 
   @Optional()
-  @IsIn(['active', 'canceling', 'paused', 'canceled'])
-  readonly status?: 'active' | 'canceling' | 'paused' | 'canceled';
+  @IsIn(['scheduled', 'trialing', 'active', 'canceling', 'paused', 'canceled'])
+  readonly status?: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
 
   @IsCurrencyFilter()
   readonly currency?: string;

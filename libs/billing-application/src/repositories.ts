@@ -2,23 +2,29 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   type ApiKey,
   type ApiKeyEvent,
   type CreditNote,
   type CreditNoteEvent,
+  type Customer,
   type CustomerBalance,
   type CustomerBalanceEvent,
+  type CustomerEvent,
   type Invoice,
   type InvoiceEvent,
   type InvoiceNumbers,
   type InvoiceNumbersEvent,
+  type Plan,
+  type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
-import { AggregateRepository, type RepositoryOptions } from '@perennial/event-sourcing';
+import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
 /** The aggregates of billing; the only way to change one. */
 export class BillingRepositories {
@@ -27,18 +33,26 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly plans: AggregateRepository<Plan, PlanEvent>;
+  readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
   readonly timeBudgetMs: number;
 
-  constructor(options: RepositoryOptions) {
+  /** What personal data is sealed under. */
+  readonly dataKeys: DataKeys;
+
+  constructor(options: RepositoryOptions & { readonly dataKeys: DataKeys }) {
+    this.dataKeys = options.dataKeys;
     this.timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.subscriptions = new AggregateRepository(subscriptionType, options);
     this.invoices = new AggregateRepository(invoiceType, options);
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    this.plans = new AggregateRepository(planType, options);
+    this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -50,6 +64,8 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.plans.flushSnapshots(),
+      this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

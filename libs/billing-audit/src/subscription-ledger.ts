@@ -2,6 +2,7 @@ import type { Line, SubscriptionEvent } from '@perennial/billing-domain';
 import type { StoredEvent } from '@perennial/event-sourcing';
 import canonicalize from 'canonicalize';
 import { type Difference, mismatch } from './difference';
+import { checkDiscounts, type CouponFacts } from './discount-check';
 import { recomputedNet, sumOfNets } from './line-arithmetic';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>['data'];
@@ -15,7 +16,7 @@ export interface Ledger {
   pausedAt?: string;
   canceled: boolean;
   canceling: boolean;
-  /** Sum of the nets of all bills, minor units. */
+  /** Sum of the nets of the bills that are not released, minor units. */
   billedNet: bigint;
   /** Where the time that periods and pauses have covered ends (an instant). */
   coveredTo?: string;
@@ -27,6 +28,8 @@ export interface Ledger {
   readonly due: Map<string, Line>;
   /** lineId → the bill that carries it. */
   readonly billed: Map<string, number>;
+  /** Bill number → its net, as its lines add up to. */
+  readonly billNets: Map<number, bigint>;
   readonly lineItems: Set<string>;
   /** Lines of bills that were released: for a new bill, where they stand again, or waived. */
   readonly released: Map<string, 'rebill' | 'waived'>;
@@ -34,6 +37,8 @@ export interface Ledger {
   readonly served: Map<string, number>;
   /** lineId of a recurring line → its net, which a correction by the share billed starts from. */
   readonly nets: Map<string, bigint>;
+  /** couponId → how a coupon that acts on it stands. */
+  readonly coupons: Map<string, CouponFacts>;
   key?: string;
 }
 
@@ -49,10 +54,12 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     pending: new Map(),
     due: new Map(),
     billed: new Map(),
+    billNets: new Map(),
     lineItems: new Set(),
     released: new Map(),
     served: new Map(),
     nets: new Map(),
+    coupons: new Map(),
   };
 }
 
@@ -167,6 +174,16 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'BillingCycleChanged':
     case 'MetadataChanged':
       break;
+    case 'CouponApplied': {
+      const { couponId, discount, periods } = event.data.coupon;
+      if (ledger.coupons.has(couponId)) differ('discount', `coupon ${couponId} is applied twice`, 'once', couponId);
+      const left = discount.kind === 'amount' ? BigInt(discount.amount) : undefined;
+      ledger.coupons.set(couponId, { periods, uses: 0, left });
+      break;
+    }
+    case 'CouponRemoved':
+      ledger.coupons.delete(event.data.couponId);
+      break;
     case 'BillReleased':
       for (const lineId of event.data.lineIds) {
         const bill = ledger.billed.get(lineId);
@@ -174,6 +191,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
           differ('bill-released', `line ${lineId} is not on the bill that is released`, event.data.billNumber, bill);
         ledger.released.set(lineId, event.data.rebill ? 'rebill' : 'waived');
       }
+      checkReleased(ledger, event.data, differ);
       break;
   }
   return found;
@@ -182,7 +200,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
 /** What a ledger says of a subscription at one revision, to compare read models with. */
 export interface SubscriptionFacts {
   readonly currency: string;
-  readonly status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   /** The last period that was opened; 0 before the first. */
   readonly periodNumber: number;
   readonly open: Of<'BillingPeriodOpened'> | undefined;
@@ -192,7 +210,7 @@ export interface SubscriptionFacts {
 }
 
 export function factsOf(ledger: Ledger): SubscriptionFacts {
-  const active = ledger.canceling ? 'canceling' : 'active';
+  const active = ledger.canceling ? 'canceling' : ledger.open?.kind === 'trial' ? 'trialing' : 'active';
   const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
   return {
     currency: ledger.started?.currency ?? '',
@@ -256,6 +274,18 @@ function checkClosed(
     differ('periods-tile', 'the period ends outside of itself', span(open), closed.endsAt);
 }
 
+function checkReleased(
+  ledger: Ledger,
+  { billNumber, net }: Of<'BillReleased'>,
+  differ: (check: string, message: string, expected: unknown, found: unknown) => void,
+): void {
+  const billed = ledger.billNets.get(billNumber);
+  if (billed?.toString() !== net)
+    differ('bill-released', 'not all of the bill is released, or it was before', billed, net);
+  ledger.billedNet -= billed ?? 0n;
+  ledger.billNets.delete(billNumber);
+}
+
 function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): readonly Difference[] {
   const found: Difference[] = [];
   const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
@@ -265,11 +295,13 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
   if (bill.billNumber !== ledger.billNumber + 1)
     differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
   ledger.billNumber = bill.billNumber;
-  ledger.billedNet += sumOfNets(bill.lines) ?? 0n;
   if (ledger.started && bill.currency !== ledger.started.currency)
     differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);
   const sum = sumOfNets(bill.lines);
+  ledger.billedNet += sum ?? 0n;
+  ledger.billNets.set(bill.billNumber, sum ?? 0n);
   if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
+  if (bill.cause !== 'rebill') found.push(...checkDiscounts(ledger.stream, ledger.coupons, bill, revision));
   for (const line of bill.lines) {
     const earlier = ledger.billed.get(line.lineId);
     const again = bill.cause === 'rebill' && ledger.released.get(line.lineId) === 'rebill';
@@ -286,7 +318,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    const serves = line.kind === 'recurring' || (line.kind === 'correction' && line.rule.fees === undefined);
+    const serves = line.kind === 'recurring' || (line.kind === 'correction' && !line.rule.fees && !line.rule.discount);
     if (serves) checkService(ledger, line, differ);
     if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
     if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))

@@ -13,7 +13,10 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'The subscription ends with its open period; undo the cancellation first.',
   },
-  'no-open-period': { category: 'conflict', meaning: 'No billing period is open, so no line can be added to one.' },
+  'no-open-period': {
+    category: 'conflict',
+    meaning: 'No billing period is open: the subscription has not begun, or is paused.',
+  },
   'boundary-due': {
     category: 'conflict',
     meaning:
@@ -34,11 +37,33 @@ export const domainErrors = {
   'plan-not-found': { category: 'not-found', meaning: 'There is no such plan.' },
   'plan-exists': { category: 'conflict', meaning: 'A plan with this external id exists already.' },
   'plan-version-not-found': { category: 'not-found', meaning: 'The plan has no such version, or none is published.' },
+  'plan-version-published': {
+    category: 'conflict',
+    meaning: 'A published version of a plan never changes; draft the next one.',
+  },
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
   'incomplete-plan': {
     category: 'invalid',
     meaning: 'The terms of a plan cannot be published: components, currencies, prices or meters are missing.',
+  },
+  'coupon-not-found': { category: 'not-found', meaning: 'There is no coupon with this code or id.' },
+  'coupon-exists': { category: 'conflict', meaning: 'A coupon with this code exists already.' },
+  'coupon-archived': { category: 'conflict', meaning: 'The coupon is archived: nobody redeems it any more.' },
+  'coupon-expired': { category: 'conflict', meaning: 'The coupon can be redeemed no longer.' },
+  'coupon-exhausted': { category: 'conflict', meaning: 'The coupon has been redeemed as often as it can be.' },
+  'coupon-already-applied': { category: 'conflict', meaning: 'A subscription redeems a coupon once.' },
+  'coupon-currency-mismatch': {
+    category: 'conflict',
+    meaning: 'The amount of the coupon is in another currency than the subscription.',
+  },
+  'too-many-coupons': { category: 'conflict', meaning: 'More coupons would act on the subscription than can.' },
+  'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
+  'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
+  'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'invalid-external-id': {
+    category: 'invalid',
+    meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
   },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
@@ -100,6 +125,10 @@ export const domainErrors = {
     category: 'invalid',
     meaning:
       'A price does not give every quantity from 0 on exactly one amount: its tiers, sizes, rates or bounds are wrong.',
+  },
+  'start-out-of-range': {
+    category: 'invalid',
+    meaning: 'A start lies within five years of now, and has at most 120 periods to bill that have elapsed.',
   },
   'invalid-option': { category: 'invalid', meaning: 'An option is not one of the values that it can take.' },
 } as const satisfies Record<string, { readonly category: DomainErrorCategory; readonly meaning: string }>;

@@ -14,6 +14,8 @@ import {
   type CustomerBalance,
 } from './customer-balance/customer-balance';
 import type { CustomerBalanceEvent } from './customer-balance/events';
+import { changeCustomer, createCustomer, customerType, eraseCustomer, type Customer } from './customer/customer';
+import type { CustomerEvent } from './customer/events';
 import {
   changeInvoiceMetadata,
   draft,
@@ -28,7 +30,8 @@ import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
-import type { SubscriptionEvent } from './subscription/events';
+import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
+import type { CouponTerms, SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
@@ -58,6 +61,15 @@ interface AggregateType {
 }
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n, 9, 30)).toISOString();
+
+const tenOff: CouponTerms = {
+  couponId: 'coupon-1',
+  code: 'TEN',
+  description: '10.00 off',
+  discount: { kind: 'amount', amount: '1000', currency: 'EUR' },
+  periods: 3,
+  componentKeys: ['seats'],
+};
 
 const decisions: Decision[] = [
   startOn(
@@ -141,6 +153,9 @@ const decisions: Decision[] = [
   (s) => pause(s, { credit: 'prorated' }, day(61)),
   (s) => resume(s, { anchor: 'restart' }, day(61)),
   (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
+  (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
 ];
@@ -224,13 +239,60 @@ const planEvents: PlanEvent[] = [];
 let plan: Plan = planType.initial;
 for (const decide of [
   (s: Plan) => createPlan(s, { planId: 'p-1', externalId: 'pro', name: 'Pro', metadata: { team: 'a' } }, day(1)),
-  (s: Plan) => draftVersion(s, planTerms, day(1)),
+  (s: Plan) => draftVersion(s, 1, planTerms, day(1)),
   (s: Plan) => publishVersion(s, 1, day(2)),
   (s: Plan) => archiveVersion(s, 1, day(3)),
 ]) {
   const made = decide(plan);
   planEvents.push(...made);
   plan = made.reduce(planType.evolve, plan);
+}
+/** As events stand in the store: their personal data sealed, by the codec's scheme of version 1, under thirty-two times "k". */
+const SUBJECT = '5b6f6d0a-5d0f-5c0e-8f5a-3f1f0b8a4c11';
+const sealedIn: Readonly<Record<string, string>> = {
+  CustomerCreated:
+    'r18S11tnKCvjvpR25dXcD-WLGpV6hYIqlLXDzg2KNyxLWvekW7RLf5Dn5ui3abBIa-L1JixtV-_XNSHjUAwXgjuPOi0PtwZwGjqaRw',
+  CustomerChanged: 'wVp05f3DZ6CuJJhbilJNqzxg5vJXSaWnH9eYB2m6PDQkZIUyHLpEoIHEUnIF4rIwQAmHpfod_NT_Dtrx24NtgxhneJ6JrA',
+};
+const stored = <E extends Event>(event: E): E => {
+  if (!('personal' in event.data)) return event;
+  const of = `customer-${SUBJECT}/${event.type}`;
+  return { ...event, data: { ...event.data, personal: { subject: SUBJECT, of, sealed: sealedIn[event.type] } } };
+};
+const customerEvents: CustomerEvent[] = [];
+let customer: Customer = customerType.initial;
+for (const decide of [
+  (s: Customer) =>
+    createCustomer(
+      s,
+      {
+        customerId: SUBJECT,
+        externalId: 'acme',
+        currency: 'EUR',
+        timeZone: 'Europe/Berlin',
+        paymentTermsDays: 14,
+        metadata: { crm: '7' },
+        personal: { billTo: { name: 'Ada Lovelace' }, contacts: [] },
+      },
+      day(1),
+    ),
+  (s: Customer) =>
+    changeCustomer(
+      s,
+      {
+        currency: 'USD',
+        timeZone: 'UTC',
+        paymentTermsDays: 30,
+        metadata: { crm: null },
+        personal: { contacts: [{ email: 'ada@example.com' }] },
+      },
+      day(2),
+    ),
+  (s: Customer) => eraseCustomer(s, day(3)),
+]) {
+  const made = decide(customer).map(stored);
+  customerEvents.push(...made);
+  customer = made.reduce(customerType.evolve, customer);
 }
 const newKey = {
   apiKeyId: 'k-1',
@@ -247,6 +309,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [invoiceType, [...drafted, ...requested, ...finalised, ...voided, ...noted]],
   [creditNoteType, creditEvents],
   [customerBalanceType, balanceEvents],
+  [customerType, customerEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
   [planType, planEvents],
@@ -327,6 +390,10 @@ it('has golden files that nobody edited', () => {
    384d71dedbc3b658 customer-balance/CreditGranted.v1.json
    a96e423a93f2e0f4 customer-balance/CreditReturned.v1.json
    0a7d632d54a4d735 customer-balance/state.v1.json
+   42c2763e41645875 customer/CustomerChanged.v1.json
+   8554f0a9b897e5b5 customer/CustomerCreated.v1.json
+   a8b0708ddf7035fd customer/CustomerErased.v1.json
+   02d62ce687ceb53e customer/state.v1.json
    9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
    ff1039fc69daa395 invoice-numbers/state.v1.json
    9683575f35eed94b invoice/FinalisationRequested.v1.json
@@ -341,12 +408,14 @@ it('has golden files that nobody edited', () => {
    ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
    acc301d79b34562c plan/PlanVersionPublished.v1.json
    adb5fdf51420b213 plan/state.v1.json
-   9cd7eabf3beace8d subscription/BillReleased.v1.json
+   5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
    fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
    c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
+   ccaae271f0078c1d subscription/CouponApplied.v1.json
+   45eaa58a3bdfe8ca subscription/CouponRemoved.v1.json
    4496834660a35ceb subscription/ItemsChangeScheduled.v1.json
    24c5f632cce650c7 subscription/ItemsChangeUnscheduled.v1.json
    5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
@@ -359,6 +428,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   915948e98e8ea20d subscription/state.v2.json"
+   595686bdbafd4514 subscription/state.v2.json"
   `);
 });

@@ -1,7 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { FindPlansHandler, GetPlanHandler } from './plans/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
 import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
@@ -18,8 +20,12 @@ export class BillingReadModelsModule {
         GetSubscriptionHandler,
         FindSubscriptionsHandler,
         GetCurrentBillingPeriodHandler,
+        GetCustomerHandler,
+        FindCustomersHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
+        GetPlanHandler,
+        FindPlansHandler,
         GetStreamHandler,
         FindStreamsHandler,
       ],

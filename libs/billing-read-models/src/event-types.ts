@@ -2,8 +2,10 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
@@ -21,11 +23,15 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const planEventTypes = typesOf(planType);
+export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
   invoiceType,
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  planType,
+  customerType,
   apiKeyType,
 );

@@ -1,7 +1,9 @@
 import type { InvoiceDrafted, Line } from '@perennial/billing-domain';
+import { DataKeys, EventStore, parseMasterKeys } from '@perennial/event-sourcing';
 import { openDatabase, type Database } from '@perennial/platform';
 import { sql } from 'kysely';
 import { billingBook, type Account, type Happening } from '../../../test/support/billing-book';
+import { masterKey } from '../../../test/support/billing-process';
 import { testDatabase, type TestDatabase } from '../../../test/support/postgres';
 import type { Log } from '../../../test/support/stored-events';
 import {
@@ -37,6 +39,10 @@ const happenings: Happening[] = [
   { what: 'line', subscription: 2, n: 1 },
 ];
 
+/** Nothing in this book is sealed, so no key is asked for. */
+const noKeys = () =>
+  new DataKeys(EventStore.connect({ url: 'esdb://127.0.0.1:1?tls=false' }), 'none', parseMasterKeys(masterKey));
+
 describe('questions to the read models', () => {
   let at: TestDatabase;
   let database: Database;
@@ -50,7 +56,7 @@ describe('questions to the read models', () => {
   beforeAll(async () => {
     at = await testDatabase();
     database = openDatabase(at.url, { max: 2 });
-    models = new ReadModels(database.db, at.schema);
+    models = new ReadModels(database.db, at.schema, noKeys());
     ({ log, accounts } = billingBook(happenings));
     [paused, canceled, other] = accounts as [Account, Account, Account];
     const noted = { effectiveAt: '2026-03-02T00:00:00.000Z', metadata: { po: '7', team: 'a' } };

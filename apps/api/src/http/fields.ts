@@ -87,8 +87,9 @@ export function IsMetadata() {
 }
 
 /** Names of metadata that are set, or with null taken away; the others stay. */
-export function IsMetadataPatch() {
+export function IsMetadataPatch({ optional = false }: Presence = {}) {
   return applyDecorators(
+    ...(optional ? [Optional()] : []),
     ValidateBy({
       name: 'isMetadataPatch',
       validator: {
@@ -98,7 +99,7 @@ export function IsMetadataPatch() {
       },
     }),
     ApiProperty({
-      selfRequired: true,
+      selfRequired: !optional,
       description: 'Names that are set, or with null taken away; the others stay',
       type: 'object',
       additionalProperties: { type: ['string', 'null'] as never, maxLength: 500 },

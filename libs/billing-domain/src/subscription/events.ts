@@ -56,6 +56,7 @@ export interface SubscriptionStarted {
     /** IANA name. */
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** After `effectiveAt`: no period is open before then. */
     readonly startsAt: string;
     /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
     readonly anchor: string;
@@ -69,7 +70,10 @@ export interface SubscriptionStarted {
     readonly metadata: Readonly<Record<string, string>>;
     /** Of the plan that it starts on. */
     readonly conditions?: Conditions;
-    readonly trialDays?: number;
+    /** Up to then nothing recurring is charged. */
+    readonly trialEndsAt?: string;
+    /** cancel: it ends with the trial. Absent: the first paid period follows. */
+    readonly trialEnd?: 'cancel';
   };
 }
 
@@ -79,7 +83,7 @@ export interface BillingPeriodOpened {
     readonly effectiveAt: string;
     /** Counts up for ever from 1 and names things; never reset. */
     readonly periodNumber: number;
-    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. */
+    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. 0 of a trial. */
     readonly gridIndex: number;
     readonly kind: 'regular' | 'trial';
     /** Local date-times in the subscription's zone, half-open. */
@@ -143,7 +147,53 @@ export interface LinesBilled {
     readonly lines: readonly Line[];
     /** Sum of the lines' nets, minor units. */
     readonly net: string;
+    /** What coupons took off it, and how they stand after it. */
+    readonly coupons?: readonly CouponUse[];
   };
+}
+
+export interface CouponUse {
+  readonly couponId: string;
+  /** Minor units, above zero. */
+  readonly taken: string;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left?: string;
+  /** It has done what it could and is gone. */
+  readonly usedUp?: true;
+}
+
+/** What a coupon gives, as a subscription keeps it. */
+export interface CouponTerms {
+  readonly couponId: string;
+  readonly code: string;
+  /** As it stands on the invoice. */
+  readonly description: string;
+  readonly discount:
+    | { readonly kind: 'percentage'; readonly percent: string }
+    /** Minor units. */
+    | { readonly kind: 'amount'; readonly amount: string; readonly currency: string };
+  /** Bills at boundaries off which it takes something; absent: for ever. */
+  readonly periods?: number;
+  /** Component keys of the items that it is limited to; absent: all lines. */
+  readonly componentKeys?: readonly string[];
+}
+
+export interface CouponApplied {
+  readonly type: 'CouponApplied';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** Of the redemption that the coupon keeps for this. */
+    readonly reservationId: string;
+    readonly coupon: CouponTerms;
+  };
+}
+
+/** What it took stays taken. */
+export interface CouponRemoved {
+  readonly type: 'CouponRemoved';
+  readonly data: { readonly effectiveAt: string; readonly couponId: string };
 }
 
 export interface SubscriptionPaused {
@@ -180,7 +230,7 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
     readonly credit: 'none' | 'prorated';
   };
 }
@@ -261,6 +311,8 @@ export interface BillReleased {
     /** false: the lines are waived. */
     readonly rebill: boolean;
     readonly lineIds: readonly string[];
+    /** Minor units: what the bill asked for, and no longer does. */
+    readonly net: string;
   };
 }
 
@@ -281,4 +333,6 @@ export type SubscriptionEvent =
   | ItemsChangeUnscheduled
   | BillingCycleChanged
   | MetadataChanged
-  | BillReleased;
+  | BillReleased
+  | CouponApplied
+  | CouponRemoved;

@@ -2,7 +2,15 @@ import { dateOf, toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
-import type { BillingRules, ItemEdit, ItemsChanged, LinesBilled, SubscriptionEvent } from './events';
+import type {
+  BillingRules,
+  CouponTerms,
+  CouponUse,
+  ItemEdit,
+  ItemsChanged,
+  LinesBilled,
+  SubscriptionEvent,
+} from './events';
 
 /** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
 export type Subscription = NotStarted | StartedSubscription;
@@ -12,7 +20,8 @@ export interface NotStarted {
 }
 
 export interface StartedSubscription {
-  readonly status: 'active' | 'paused' | 'canceled';
+  /** scheduled: it has not begun. */
+  readonly status: 'scheduled' | 'active' | 'paused' | 'canceled';
   readonly subscriptionId: string;
   readonly externalId?: string;
   readonly customerId: string;
@@ -28,13 +37,15 @@ export interface StartedSubscription {
   /** Absent: its invoices are finalised by themselves. */
   readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Of the plan that it started on. */
-  readonly trialDays?: number;
+  readonly startsAt: string;
+  /** When what is paid for begins: the end of the trial, else the start. */
+  readonly paidFrom: string;
+  readonly trialEnd?: 'cancel';
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
   /** Number of the last bill. */
   readonly billNumber: number;
-  /** None while it is paused, and after its end. */
+  /** None before its start, while it is paused, and after its end. */
   readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
@@ -54,6 +65,17 @@ export interface StartedSubscription {
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, when it is the last. */
   readonly cancelsAt: string | null;
+  /** Those that can still take something off a bill, in the order in which they were applied. */
+  readonly coupons: readonly AppliedCoupon[];
+}
+
+/** A coupon on a subscription: its own copy of the terms, and what it did so far. */
+export interface AppliedCoupon extends CouponTerms {
+  readonly reservationId: string;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left?: string;
 }
 
 export const notStarted: NotStarted = { status: 'none' };
@@ -61,10 +83,12 @@ export const notStarted: NotStarted = { status: 'none' };
 /** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
 export function evolve(state: Subscription, event: SubscriptionEvent): StartedSubscription {
   if (event.type === 'SubscriptionStarted') {
-    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, conditions, ...data } = event.data;
+    const { effectiveAt, anchor, anchorDay, interval: every, items, conditions, trialEndsAt, ...data } = event.data;
+    const { startsAt } = data;
     return {
       ...data,
-      status: 'active',
+      status: startsAt > effectiveAt ? 'scheduled' : 'active',
+      paidFrom: trialEndsAt ?? startsAt,
       grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
       terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items, ...(conditions && { conditions }) }],
       scheduledEdits: [],
@@ -77,6 +101,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       pauses: [],
       paidThrough: {},
       cancelsAt: null,
+      coupons: [],
     };
   }
   if (state.status === 'none') throw new Error(`${event.type} before SubscriptionStarted`);
@@ -87,6 +112,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { billed, pauses, lastClosed, terms } = subscription;
       return {
         ...subscription,
+        status: 'active',
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
         terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > lastClosed.from),
@@ -97,10 +123,10 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'BillingPeriodClosed': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
-      const { periodNumber, gridIndex, from, startsAt } = period;
+      const { periodNumber, gridIndex, kind, from, startsAt } = period;
       const { to, endsAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
-      const lastClosed = { periodNumber, gridIndex, from, to, startsAt, endsAt, grid: subscription.grid };
+      const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid: subscription.grid };
       return { ...subscription, openPeriod: null, lastClosed, accrued };
     }
     case 'LineItemAdded':
@@ -159,6 +185,21 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         ids.has(each.line.lineId) ? { ...each, waived: true as const } : each;
       return { ...subscription, billed: subscription.billed.map(waive) };
     }
+    case 'CouponApplied': {
+      const { coupon, reservationId } = event.data;
+      const { discount } = coupon;
+      const applied = {
+        ...coupon,
+        reservationId,
+        uses: 0,
+        ...(discount.kind === 'amount' && { left: discount.amount }),
+      };
+      return { ...subscription, coupons: [...subscription.coupons, applied] };
+    }
+    case 'CouponRemoved': {
+      const { couponId } = event.data;
+      return { ...subscription, coupons: subscription.coupons.filter((each) => each.couponId !== couponId) };
+    }
     case 'BillingCycleChanged': {
       const { anchor, anchorDay, interval } = event.data;
       return { ...subscription, grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval } };
@@ -170,7 +211,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
 
 function recordBill(
   subscription: StartedSubscription,
-  { billNumber, lines }: LinesBilled['data'],
+  { billNumber, lines, coupons = [] }: LinesBilled['data'],
 ): StartedSubscription {
   const ids = new Set(lines.map((line) => line.lineId));
   const unbilled = (line: Line) => !ids.has(line.lineId);
@@ -181,18 +222,32 @@ function recordBill(
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
     billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, lastClosed)],
+    coupons: subscription.coupons.flatMap((each) => used(each, coupons)),
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
 }
 
-/** Without those before the correction horizon, the start of the last closed period. (billing-model.md §4) */
+function used(coupon: AppliedCoupon, uses: readonly CouponUse[]): AppliedCoupon[] {
+  const use = uses.find(({ couponId }) => couponId === coupon.couponId);
+  if (use?.usedUp) return [];
+  return [use ? { ...coupon, uses: use.uses, ...(use.left !== undefined && { left: use.left }) } : coupon];
+}
+
+/**
+ * Without those before the correction horizon, the start of the last closed period; a line stays with all that corrects it or was
+ * taken off it. (billing-model.md §4)
+ */
 function keptLines(
   billed: StartedSubscription['billed'],
   previous: ClosedPeriod | null,
 ): StartedSubscription['billed'] {
   if (!previous) return billed;
   const horizon = dateOf(previous.from);
-  return billed.filter(({ line }) => line.service.to > horizon);
+  const lines = new Map(billed.map(({ line }) => [line.lineId, line]));
+  const kept = (line: Line | undefined): boolean =>
+    line !== undefined &&
+    (line.service.to > horizon || (line.corrects !== undefined && kept(lines.get(line.corrects))));
+  return billed.filter(({ line }) => kept(line));
 }
 
 /** Bytes of the accrued and billed lines as JSON. */

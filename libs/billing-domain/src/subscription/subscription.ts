@@ -4,10 +4,11 @@ import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { metadata, text } from '../text';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
-import { bill } from './bill';
+import { bill, discountBytes } from './bill';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
-import { end } from './cancel';
+import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
 
@@ -59,7 +60,10 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
     metadata: metadata(input.metadata),
   };
-  const room = { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
+  const room = {
+    kept: keptBytes(subscription),
+    reserved: reservedBytes(subscription) + discountBytes(subscription, [line]),
+  };
   return addLine(period, line, known, at, room);
 }
 
@@ -78,13 +82,18 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
- * in one bill, all dated at the boundary however late it is done; a scheduled cancellation makes it the final bill. Nothing
- * for a period that is closed already. Raises `period-not-elapsed`, `subscription-canceled`.
+ * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill.
+ * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. Raises
+ * `period-not-elapsed`, `subscription-canceled`.
  */
 export function rollOver(state: Subscription, periodNumber: number, now: string): SubscriptionEvent[] {
   const subscription = startedState(state);
   const at = instant(now);
-  if (!Number.isSafeInteger(periodNumber) || periodNumber < 1) throw new DomainError('invalid-option');
+  if (!Number.isSafeInteger(periodNumber) || periodNumber < 0) throw new DomainError('invalid-option');
+  if (subscription.status === 'scheduled') {
+    if (periodNumber === 0 && at >= subscription.startsAt) return begin(subscription);
+    throw new DomainError('period-not-elapsed', undefined, { periodNumber });
+  }
   const period = subscription.openPeriod;
   if (periodNumber < (period?.periodNumber ?? subscription.periodNumber + 1)) return [];
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
@@ -92,9 +101,8 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
   const { endsAt } = period;
-  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
-    return end(subscription, period, endsAt, 'scheduled', 'none');
-  }
+  const ends = endsWith(subscription, period);
+  if (ends) return end(subscription, period, endsAt, ends, 'none');
   const { events, lines } = atBoundary(subscription, period);
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];

@@ -17,6 +17,7 @@ export interface SubscriptionView {
   /** false: its invoices stay drafts until someone asks for their finalising. */
   readonly autoFinalise: boolean;
   readonly startsAt: string;
+  readonly trialEndsAt: string | null;
   readonly anchor: string;
   readonly interval: { readonly unit: string; readonly count: number };
   readonly items: readonly {
@@ -30,11 +31,18 @@ export interface SubscriptionView {
     readonly price: { readonly unitPrice: string } & Omit<SubscriptionSummaryItemRow['price'], 'unitPrice'>;
   }[];
   /** The period that is open; null while none is. */
-  readonly period: { readonly periodNumber: number; readonly startsAt: string; readonly endsAt: string } | null;
+  readonly period: {
+    readonly periodNumber: number;
+    readonly kind: 'regular' | 'trial';
+    readonly startsAt: string;
+    readonly endsAt: string;
+  } | null;
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
   readonly canceledAt: string | null;
+  /** Why it has ended. */
+  readonly canceledCause: SubscriptionSummaryRow['canceled_cause'];
   readonly pausedAt: string | null;
   readonly bills: number;
   readonly billedNet: MoneyView;
@@ -84,6 +92,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     paymentTermsDays: row.payment_terms_days,
     autoFinalise: row.auto_finalise,
     startsAt: row.starts_at,
+    trialEndsAt: row.trial_ends_at,
     anchor: row.anchor,
     interval: { unit: row.interval_unit, count: row.interval_count },
     items: items
@@ -98,12 +107,21 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         price: { ...item.price, unitPrice: item.unit_price },
       })),
     period:
-      row.period_number === null || row.period_starts_at === null || row.period_ends_at === null
+      row.period_number === null ||
+      row.period_kind === null ||
+      row.period_starts_at === null ||
+      row.period_ends_at === null
         ? null
-        : { periodNumber: row.period_number, startsAt: row.period_starts_at, endsAt: row.period_ends_at },
+        : {
+            periodNumber: row.period_number,
+            kind: row.period_kind,
+            startsAt: row.period_starts_at,
+            endsAt: row.period_ends_at,
+          },
     scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
     canceledAt: row.canceled_at,
+    canceledCause: row.canceled_cause,
     pausedAt: row.paused_at,
     bills: row.bills,
     billedNet: { amount: row.billed_net, currency: row.currency },
