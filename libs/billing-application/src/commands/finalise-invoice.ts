@@ -38,16 +38,18 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
 
   /**
    * What the balance settles of the draft: a command of its own under the invoice's key. A balance records its answer, also that
-   * there was nothing, so that whoever finalises, and however often, finalises with the same amount.
+   * there was nothing, so that whoever finalises, and however often, finalises with the same amount. What is finalised is settled no
+   * more: only what a process applied and died before it could give it back is found in the record.
    */
   private async settle(invoiceId: string, context: RequestContext): Promise<Credit | undefined> {
     const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
-    // Nothing is due, or it is finalised, with what was settled then.
-    if (invoice?.status !== 'draft' || invoice.total === '0') return undefined;
+    if (invoice === undefined || invoice.status === 'none' || invoice.total === '0') return undefined;
+    const dryRun = invoice.status !== 'draft';
     const { customerId, currency, total: amount } = invoice;
     const credit = { invoiceId, customerId, currency, amount };
     try {
-      const { events } = await this.commands.execute(new ApplyCredit(credit, sender(context)));
+      const { events, repeated } = await this.commands.execute(new ApplyCredit(credit, { ...sender(context), dryRun }));
+      if (dryRun && !repeated) return undefined;
       const applied = events[0]?.data as CreditApplied['data'] | undefined;
       return applied && { ...credit, amount: applied.amount };
     } catch (error) {
