@@ -61,6 +61,10 @@ export const domainErrors = {
   'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
   'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
   'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'customer-terms-missing': {
+    category: 'invalid',
+    meaning: 'Currency and time zone are left to a customer that was not created here: name them.',
+  },
   'invalid-external-id': {
     category: 'invalid',
     meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',

@@ -13,7 +13,7 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
- *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
  * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
@@ -96,8 +96,15 @@ export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
-export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
-export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export {
+  changeCustomer,
+  createCustomer,
+  customerType,
+  eraseCustomer,
+  evolveCustomer,
+  withCustomer,
+} from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer, LeftToCustomer } from './customer/customer';
 export { personalData } from './customer/personal-data';
 export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
 export type * from './customer/events';

@@ -1,7 +1,8 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { finalise, type CreditApplied } from '@perennial/billing-domain';
+import { finalise, type CreditApplied, type Invoice } from '@perennial/billing-domain';
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
+import { billToOf } from '../bill-to';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { BillingRepositories } from '../repositories';
 import { ApplyCredit } from './apply-credit';
@@ -27,10 +28,14 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
   ) {}
 
   async execute({ invoiceId, granted, context }: FinaliseInvoice): Promise<CommandResult> {
-    const settled = await this.settle(invoiceId, context);
+    const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
+    const drafted = invoice?.status === 'none' ? undefined : invoice;
+    const settled = drafted && (await this.settle(invoiceId, drafted, context));
+    const billTo =
+      drafted?.status === 'draft' ? await billToOf(this.repositories, context.tenant, drafted.customerId) : undefined;
     const now = await this.clock.now();
-    const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (invoice) =>
-      finalise(invoice, granted, now, settled?.amount),
+    const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (state) =>
+      finalise(state, granted, now, settled?.amount, billTo),
     );
     if (settled) await this.giveBackUnused(settled, context);
     return resultOf(change);
@@ -41,11 +46,13 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
    * there was nothing, so that whoever finalises, and however often, finalises with the same amount. What is finalised is settled no
    * more: only what a process applied and died before it could give it back is found in the record.
    */
-  private async settle(invoiceId: string, context: RequestContext): Promise<Credit | undefined> {
-    const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
-    if (invoice === undefined || invoice.status === 'none' || invoice.total === '0') return undefined;
-    const dryRun = invoice.status !== 'draft';
-    const { customerId, currency, total: amount } = invoice;
+  private async settle(
+    invoiceId: string,
+    { status, customerId, currency, total: amount }: Drafted,
+    context: RequestContext,
+  ): Promise<Credit | undefined> {
+    if (amount === '0') return undefined;
+    const dryRun = status !== 'draft';
     const credit = { invoiceId, customerId, currency, amount };
     try {
       const { events, repeated } = await this.commands.execute(new ApplyCredit(credit, { ...sender(context), dryRun }));
@@ -68,6 +75,7 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
 }
 
 type Credit = ApplyCredit['credit'];
+type Drafted = Exclude<Invoice, { readonly status: 'none' }>;
 
 /** Who asks and why, for a command that has a key of its own. */
 function sender({
