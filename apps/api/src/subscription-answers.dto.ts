@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { CommandAnswer } from './http/command-answer.dto';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
@@ -69,10 +70,23 @@ export class SubscriptionAnswer {
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
   readonly cancelsAt!: string | null;
+  /** The end of the open period, when a pause begins with it. */
+  readonly pausesAt!: string | null;
+  /** It expires with the end of so many paid periods; null: it goes on. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly periods!: number | null;
+  /** Paid periods that have reached their end. */
+  @ApiProperty({ type: 'integer' })
+  readonly completedPeriods!: number;
+  /** Paid periods before the end of which nobody cancels. */
+  @ApiProperty({ type: 'integer' })
+  readonly minimumTermPeriods!: number;
+  @ApiProperty({ type: 'integer' })
+  readonly noticeDays!: number;
   readonly canceledAt!: string | null;
   /** Why it has ended; null while it has not. */
-  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', null], nullable: true })
-  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | null;
+  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', 'expired', null], nullable: true })
+  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | 'expired' | null;
   readonly pausedAt!: string | null;
   /** How many bills there have been. */
   @ApiProperty({ type: 'integer' })
@@ -96,6 +110,20 @@ export class SubscriptionPage {
 
 export class SubscriptionFound extends SubscriptionAnswer {
   readonly asOf!: AsOfAnswer;
+}
+
+export class LineItemOutcomeAnswer {
+  readonly lineItemId!: string;
+  /** exists: the same one was added before. */
+  readonly outcome!: 'added' | 'exists' | 'refused';
+  /** Why it was refused: a problem code. */
+  readonly code?: string;
+}
+
+export class LineItemsAnswer extends CommandAnswer {
+  /** One for each line item, in the order of the batch. */
+  @ApiProperty({ type: [LineItemOutcomeAnswer] })
+  readonly records!: readonly LineItemOutcomeAnswer[];
 }
 
 export class PendingLineAnswer extends LineAnswer {

@@ -4,9 +4,11 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   AddLineItem,
+  AddLineItems,
   CancelSubscription,
   ChangeBillingCycle,
   ChangeItems,
+  ChangePeriods,
   ChangeSubscriptionMetadata,
   PauseSubscription,
   ResumeSubscription,
@@ -14,6 +16,7 @@ import {
   StartSubscription,
   type SubscriptionTerms,
   UndoCancellation,
+  UndoPause,
   UndoScheduledChange,
   VoidLineItem,
 } from '@perennial/billing-application';
@@ -34,14 +37,21 @@ import { Commands, Reads } from './http/operation';
 import { CommandQuery, MetadataBody, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
-import { CurrentBillingPeriodAnswer, SubscriptionFound, SubscriptionPage } from './subscription-answers.dto';
+import {
+  CurrentBillingPeriodAnswer,
+  LineItemsAnswer,
+  SubscriptionFound,
+  SubscriptionPage,
+} from './subscription-answers.dto';
 import {
   AddLineItemBody,
+  AddLineItemsBody,
   CancelBody,
   ChangeBillingCycleBody,
   ChangeItemsBody,
   LineItemPath,
   PauseBody,
+  PeriodsBody,
   ResumeBody,
   RollOverBody,
   StartSubscriptionBody,
@@ -123,6 +133,28 @@ export class SubscriptionsController {
     return answerOf(
       await this.commands.execute(new AddLineItem(subscriptionId, { ...body }, context), reply, () => current),
     );
+  }
+
+  @Post(':subscriptionId/line-items/batch')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Add up to 500 charges to the open billing period, with an answer for each',
+    description:
+      'In the order given, in one append. What is refused stops no other, but once the period is full it is full for all that follow. The key stands for the whole batch: its repeat gives the same answers.',
+    answer: LineItemsAnswer,
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
+  })
+  async addLineItems(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { lineItems }: AddLineItemsBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LineItemsAnswer> {
+    const context = contextOf(request, 'AddLineItems', dryRun === 'true');
+    const items = lineItems.map((item) => ({ ...item }));
+    const result = await this.commands.execute(new AddLineItems(subscriptionId, items, context), reply);
+    return { ...answerOf(result), records: result.records };
   }
 
   @Post(':subscriptionId/line-items/:lineItemId/void')
@@ -219,6 +251,7 @@ export class SubscriptionsController {
       'no-open-period',
       'subscription-canceled',
       'subscription-paused',
+      'pause-scheduled',
       'cancellation-scheduled',
       'invalid-interval',
       'invalid-anchor',
@@ -263,20 +296,57 @@ export class SubscriptionsController {
   @Post(':subscriptionId/pause')
   @Commands({
     scope: 'commands:write',
-    summary: 'Pause: close the open period and bill what is due',
+    summary: 'Pause: close the open period, now or when it ends, and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
     problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'cancellation-scheduled'],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { credit = 'none' }: PauseBody,
+    @Body() { at = 'now', credit = 'none' }: PauseBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'PauseSubscription', dryRun === 'true');
-    return answerOf(await this.commands.execute(new PauseSubscription(subscriptionId, { credit }, context), reply));
+    return answerOf(await this.commands.execute(new PauseSubscription(subscriptionId, { at, credit }, context), reply));
+  }
+
+  @Post(':subscriptionId/undo-pause')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Take back a pause at the end of the open period',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled'],
+  })
+  async undoPause(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'UndoPause', dryRun === 'true');
+    return answerOf(await this.commands.execute(new UndoPause(subscriptionId, context), reply));
+  }
+
+  @Post(':subscriptionId/periods')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Let the subscription expire with another number of paid periods, or go on',
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled', 'invalid-option'],
+  })
+  async changePeriods(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { periods }: PeriodsBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangePeriods', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ChangePeriods(subscriptionId, periods, context), reply));
   }
 
   @Post(':subscriptionId/resume')
@@ -301,20 +371,28 @@ export class SubscriptionsController {
   @Post(':subscriptionId/cancel')
   @Commands({
     scope: 'commands:write',
-    summary: 'Cancel now, or with the open period',
+    summary: 'Cancel now, or with the open period or the first that honours minimum term and notice',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
+    problems: [
+      'subscription-not-found',
+      'minimum-term',
+      'notice-period',
+      'no-open-period',
+      'pause-scheduled',
+      'subscription-canceled',
+      'subscription-paused',
+    ],
   })
   async cancel(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { at, credit = 'none' }: CancelBody,
+    @Body() { at, credit = 'none', waiveTerm }: CancelBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'CancelSubscription', dryRun === 'true');
     return answerOf(
-      await this.commands.execute(new CancelSubscription(subscriptionId, { at, credit }, context), reply),
+      await this.commands.execute(new CancelSubscription(subscriptionId, { at, credit, waiveTerm }, context), reply),
     );
   }
 
