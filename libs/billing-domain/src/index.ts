@@ -89,6 +89,16 @@ export type { ExistingPlan, Plan, PlanVersion } from './plan/plan';
 export { publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
+export { meter } from './usage/meter';
+export type { Meter, NewMeter } from './usage/meter';
+export { CLOCK_TOLERANCE_MS, countLateUsage, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
+export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { usagePeriod, usagePrices } from './subscription/usage-period';
+export { usageType } from './usage/usage';
+export type { KnownUsage, Usage } from './usage/usage';
+export type * from './usage/events';
+
 export { draft, finalise, invoiceType, voidInvoice } from './invoice/invoice';
 export type { Invoice } from './invoice/invoice';
 export type * from './invoice/events';

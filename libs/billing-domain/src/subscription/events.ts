@@ -2,6 +2,7 @@ import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Line } from '../line';
 import type { Price } from '../price/price';
+import type { Meter } from '../usage/meter';
 
 export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';

@@ -5,6 +5,7 @@ import { price as checkedPrice, type Price } from '../price/price';
 import { amountOf, rate } from '../price/rate';
 import { extend, ONE } from '../ratio';
 import { oneOf, text } from '../text';
+import { meter, type NewMeter } from '../usage/meter';
 import type { Item } from './events';
 
 /** The largest net of one line, either way: a bill of as many lines as fit stays within what an amount can hold. */
@@ -12,7 +13,15 @@ export const MAX_LINE_NET = 10n ** 15n;
 /** Items that a subscription has at one time. */
 export const MAX_ITEMS = 20;
 
+/** Free records of all percentages of a subscription: their values are kept until the period is billed. */
+const MAX_FREE_RECORDS = 1_000;
+
 export interface NewItem {
+  /** Default: it recurs. `usage` has a meter, is billed in arrears, and its quantity is what was used. */
+  readonly kind?: 'usage' | undefined;
+  readonly meter?: NewMeter | undefined;
+  /** Of usage: whether tiers and free units go on when the terms change within a period, which is the default. */
+  readonly segments?: 'go-on' | 'restart' | undefined;
   /** Default: the component key. */
   readonly itemId?: string | undefined;
   /** Default "base". */
@@ -78,6 +87,40 @@ function itemKind({ kind, meter, timing, quantity }: NewItem, of: Price): Pick<N
   if (percentage && kind !== 'usage') throw new DomainError('invalid-price', 'a percentage is a price of usage');
   if (kind === 'one-time' && of.model !== 'flat') throw new DomainError('invalid-price', 'a one-time fee is flat');
   return { kind, meter: meter === undefined ? undefined : text('meter', meter, 100) };
+}
+
+/** Raises `invalid-option`, `invalid-price`, `invalid-meter`. */
+function metered(input: NewItem, of: Price): Pick<Item, 'kind' | 'meter' | 'segments'> {
+  if (input.meter === undefined) throw new DomainError('invalid-meter', 'usage has a meter');
+  if (input.timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
+  if (input.quantity !== undefined) throw new DomainError('invalid-option', 'the quantity of usage is measured');
+  const segments = oneOf('segments', input.segments ?? 'go-on', ['go-on', 'restart']);
+  const measured = meter(input.meter);
+  const percentage = of.model === 'percentage' || of.model === 'graduated-percentage';
+  if (percentage && measured.aggregation !== 'sum') {
+    throw new DomainError('invalid-price', 'a percentage is of the sum of amounts');
+  }
+  // How many records are free must be known before they are all there: what is kept of them is bounded.
+  if (
+    of.model === 'percentage' &&
+    of.freeAmount !== undefined &&
+    of.recordFee !== undefined &&
+    of.freeRecords === undefined
+  ) {
+    throw new DomainError(
+      'invalid-price',
+      'beside a fee for each record, a free amount says how many records are free',
+    );
+  }
+  return { kind: 'usage', meter: measured, ...(segments === 'restart' && { segments }) };
+}
+
+function recurs(input: NewItem): Record<never, never> {
+  if (input.kind !== undefined) throw new DomainError('invalid-option', 'an item recurs or is usage');
+  if (input.meter !== undefined || input.segments !== undefined) {
+    throw new DomainError('invalid-meter', 'usage, and only that, has a meter');
+  }
+  return {};
 }
 
 /** The items of the terms in force from a local date-time on. Raises `too-many-items`, `duplicate-component`, `invalid-option`. */
