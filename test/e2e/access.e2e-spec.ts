@@ -2,35 +2,39 @@ import { get } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lineItem, monthly, Service } from '../support/app';
+import { type Schema, Values } from '../faults/fuzz-values';
 import type { Answer, HttpClient } from '../support/http-client';
+import { Random } from '../support/random';
 
 interface Operation {
   readonly method: string;
   readonly path: string;
   readonly scope: string;
+  readonly body?: unknown;
 }
 
-/** Every documented operation, with the scope that its description states. */
+interface Described {
+  readonly description: string;
+  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } };
+}
+
+/** Every documented operation, with the scope that its description states and the least body that its schema allows. */
 function operations(): Operation[] {
   const document = JSON.parse(readFileSync(join(__dirname, '../../docs/openapi.json'), 'utf8'));
-  return Object.entries<Record<string, { description: string }>>(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { description }]) => ({
-      method: method.toUpperCase(),
-      path,
-      scope: /Scope `([a-z:]+)`/.exec(description)?.[1] ?? 'none',
-    })),
+  return Object.entries<Record<string, Described>>(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { description, requestBody }]) => {
+      const values = new Values(document.components.schemas, new Random(1), () => undefined, 0);
+      return {
+        method: method.toUpperCase(),
+        path,
+        scope: /Scope `([a-z:]+)`/.exec(description)?.[1] ?? 'none',
+        ...(requestBody && { body: values.valid(requestBody.content['application/json'].schema) }),
+      };
+    }),
   );
 }
 
 const all = ['commands:write', 'finance:read', 'audit:read', 'admin'];
-const bodies: Readonly<Record<string, object>> = {
-  '/v1/subscriptions': monthly(),
-  '/v1/subscriptions/{subscriptionId}/line-items': lineItem('x'),
-  '/v1/subscriptions/{subscriptionId}/roll-over': { periodNumber: 1 },
-  '/v1/subscriptions/{subscriptionId}/cancel': { at: 'now' },
-  '/v1/api-keys': { name: 'x', scopes: ['finance:read'] },
-  '/v1/test-clock': { now: '2030-01-01T00:00:00Z' },
-};
 const queries: Readonly<Record<string, string>> = {
   '/v1/audit/subscriptions/{subscriptionId}': '?atRevision=0',
   '/v1/audit/subscriptions/{subscriptionId}/diff': '?from=0&to=1',
@@ -65,10 +69,10 @@ describe('who may do what', () => {
   afterAll(() => service.stop());
 
   let counter = 0;
-  const ask = (client: HttpClient, { method, path }: Operation) =>
+  const ask = (client: HttpClient, { method, path, body }: Operation) =>
     client.ask(method, path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '') + (queries[path] ?? ''), {
       key: `k${(counter += 1)}`,
-      ...(bodies[path] && ['POST', 'PUT'].includes(method) && { body: bodies[path] }),
+      ...(body !== undefined && { body }),
     });
 
   it('knows every operation', () => {
@@ -119,7 +123,7 @@ describe('who may do what', () => {
     const before = (await service.client.get(`/v1/audit/streams/${ids['stream']}/events`)).body.events.length;
     for (const operation of secured.filter(({ path }) => path.includes('{'))) {
       const { status, body } = await ask(stranger, operation);
-      expect([operation, status]).toEqual([operation, 404]);
+      expect([operation, status, status === 404 || body]).toEqual([operation, 404, true]);
       expect(body.code).toMatch(/not-found$/);
     }
     for (const list of ['/v1/subscriptions', '/v1/invoices', '/v1/due-billing-periods']) {

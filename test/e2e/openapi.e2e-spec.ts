@@ -46,6 +46,12 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('has every schema that it refers to: a body whose choices are missing cannot be written from it', () => {
+    const names = Object.keys(committed.components.schemas).map((name) => `#/components/schemas/${name}`);
+    const referred = JSON.stringify(committed).matchAll(/"\$ref":"([^"]+)"/g);
+    expect([...new Set([...referred].map(([, ref]) => ref))].filter((ref) => !names.includes(ref ?? ''))).toEqual([]);
+  });
+
   it('describes what is really answered', async () => {
     const ajv = new Ajv({ strict: false, allErrors: true });
     addFormats(ajv);

@@ -1,4 +1,5 @@
 import { Pool } from 'pg';
+import { billingProjections } from '@perennial/billing-read-models';
 import { eventually, lineItem, monthly, Service } from '../support/app';
 import { runToEnd } from '../support/processes';
 
@@ -28,12 +29,12 @@ describe('an operator', () => {
 
   const operate = (program: string, ...args: string[]) =>
     runToEnd(`apps/standalone/src/${program}.js`, args, service.surroundings);
-  const models = ['subscription-summary', 'current-billing-period', 'invoices', 'due-billing-periods', 'streams'];
 
   it('lists the read models and that nothing is parked', async () => {
     const listed = await operate('projections', 'list');
     expect(listed.code).toBe(0);
-    for (const name of models) expect(listed.output).toMatch(new RegExp(`${name} +1 +live +\\d+ +\\d+ ms +0`));
+    for (const { name, version } of billingProjections)
+      expect(listed.output).toMatch(new RegExp(`${name} +${version} +live +\\d+ +\\d+ ms +0`));
     const parked = await operate('parked', 'list');
     expect([parked.code, parked.output]).toEqual([0, 'nothing is parked\n']);
   });

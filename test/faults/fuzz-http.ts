@@ -202,11 +202,11 @@ class Fuzz {
           [{ upTo: '10', unitPrice: '500' }],
         ]);
       case 'edits':
+        // Else what the schema says of each.
+        if (random.chance(1 / 3)) return undefined;
         return random.pick([
           [{ kind: 'quantity', itemId: 'base', quantity: String(random.between(0, 9)) }],
           [{ kind: 'remove', itemId: 'seats' }],
-          // What the schema says of each.
-          undefined,
         ]);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
@@ -431,9 +431,10 @@ class Fuzz {
       if (!operation) continue;
       const intent = intents.find((one) => one === status) ?? 'use';
       const asked = this.compose(operation, this.random.chance(0.8) ? intent : 'use');
-      const recent = this.random.pick((this.pools['subscriptionId'] ?? []).slice(-3));
+      const recents = (this.pools['subscriptionId'] ?? []).slice(-3);
+      const recent = recents.length > 0 ? this.random.pick(recents) : undefined;
       const url =
-        this.random.chance(0.5) && intent !== '404'
+        recent !== undefined && this.random.chance(0.5) && intent !== '404'
           ? asked.url.replace(/(subscriptions)\/[^/?]+/, `$1/${recent}`)
           : asked.url;
       // Of what creates something, 200 is the answer to a dry run.

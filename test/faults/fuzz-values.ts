@@ -30,6 +30,8 @@ export class Values {
     private readonly components: Readonly<Record<string, Schema>>,
     private readonly random: Random,
     private readonly plausible: Plausible,
+    /** How often an optional property is there. */
+    private readonly optional = 0.5,
   ) {}
 
   resolve(schema: Schema): Schema {
@@ -39,7 +41,7 @@ export class Values {
     return schema;
   }
 
-  /** A value that the schema allows; optional properties are there half of the time. */
+  /** A value that the schema allows. */
   valid(schema: Schema, name = ''): unknown {
     const s = this.resolve(schema);
     if (s.enum) return this.random.pick(s.enum);
@@ -66,7 +68,7 @@ export class Values {
   private object(s: Schema): object {
     const value: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(s.properties ?? {}))
-      if (s.required?.includes(name) || this.random.chance(0.5)) value[name] = this.valid(property, name);
+      if (s.required?.includes(name) || this.random.chance(this.optional)) value[name] = this.valid(property, name);
     if (typeof s.additionalProperties === 'object')
       for (let n = this.random.between(0, 3); n > 0; n -= 1)
         value[this.random.word(5)] = this.valid(s.additionalProperties);

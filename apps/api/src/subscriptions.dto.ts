@@ -16,6 +16,7 @@ import {
   AnchorBody,
   AreEdits,
   AreItems,
+  CommitmentBody,
   type EditBody,
   IntervalBody,
   IsAnchor,
@@ -61,6 +62,13 @@ export class StartSubscriptionBody {
   /** What is charged in every period, each for a component of its own. */
   @AreItems()
   readonly items!: ItemBody[];
+
+  /** No bounds when left out. */
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => CommitmentBody)
+  readonly commitment?: CommitmentBody;
 
   /** Kept for the subscription's life. */
   @Optional()

@@ -62,8 +62,17 @@ export function IsAnchor() {
   );
 }
 
+/** What the item comes to at least and at most in a whole period. */
+class BoundsBody {
+  @IsDecimal({ optional: true, example: '1000' })
+  readonly minimum?: string;
+
+  @IsDecimal({ optional: true, example: '5000' })
+  readonly maximum?: string;
+}
+
 /** quantity × unitPrice. */
-export class FlatPriceBody {
+export class FlatPriceBody extends BoundsBody {
   /** `flat` and `per-unit` (per seat) count alike. */
   @IsIn(['flat', 'per-unit'])
   readonly model!: 'flat' | 'per-unit';
@@ -88,7 +97,7 @@ export class TierBody {
 }
 
 /** graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in. */
-export class TieredPriceBody {
+export class TieredPriceBody extends BoundsBody {
   @IsIn(['graduated', 'volume'])
   readonly model!: 'graduated' | 'volume';
 
@@ -103,7 +112,7 @@ export class TieredPriceBody {
 }
 
 /** ⌈(quantity − freeUnits) ÷ packageSize⌉ × packagePrice. */
-export class PackagePriceBody {
+export class PackagePriceBody extends BoundsBody {
   @IsIn(['package'])
   readonly model!: 'package';
 
@@ -265,16 +274,55 @@ export class PutItemEditBody {
 }
 
 export class RemoveItemEditBody {
-  @IsIn(['remove'], { message: '$property must be one of quantity, put, remove' })
+  @IsIn(['remove'], { message: '$property must be one of quantity, put, remove, commitment' })
   readonly kind!: 'remove';
 
   @IsText(100)
   readonly itemId!: string;
 }
 
-export type EditBody = QuantityEditBody | PutItemEditBody | RemoveItemEditBody;
+/** What a whole period comes to at least and at most, over all its fees and before coupons. */
+export class CommitmentBody {
+  /** A decimal of the minor unit: what is missing is billed when the period closes. */
+  @IsDecimal({ optional: true, example: '10000' })
+  readonly minimum?: string;
 
-const edits = { quantity: QuantityEditBody, put: PutItemEditBody, remove: RemoveItemEditBody } as const;
+  /** A decimal of the minor unit: what is above is given back when the period closes. */
+  @IsDecimal({ optional: true, example: '50000' })
+  readonly maximum?: string;
+
+  /** Whether coupons take something off what a minimum adds; false when left out. */
+  @Optional()
+  @IsBoolean()
+  readonly discountableTrueUps?: boolean;
+}
+
+/** Another minimum or maximum; null takes it away, what is left out stays. */
+export class CommitmentEditBody {
+  @IsIn(['commitment'])
+  readonly kind!: 'commitment';
+
+  @ValidateIf((edit: CommitmentEditBody) => edit.minimum !== null)
+  @IsDecimal({ optional: true, nullable: true, example: '10000' })
+  readonly minimum?: string | null;
+
+  @ValidateIf((edit: CommitmentEditBody) => edit.maximum !== null)
+  @IsDecimal({ optional: true, nullable: true, example: '50000' })
+  readonly maximum?: string | null;
+
+  @Optional()
+  @IsBoolean()
+  readonly discountableTrueUps?: boolean;
+}
+
+export type EditBody = QuantityEditBody | PutItemEditBody | RemoveItemEditBody | CommitmentEditBody;
+
+const edits = {
+  quantity: QuantityEditBody,
+  put: PutItemEditBody,
+  remove: RemoveItemEditBody,
+  commitment: CommitmentEditBody,
+} as const;
 
 /** Edits of items, done in their order. */
 export function AreEdits(least: 0 | 1) {
@@ -287,7 +335,8 @@ export function AreEdits(least: 0 | 1) {
     ValidateNested({ each: true }),
     // Not a discriminator of @Type, which fails on elements that are no objects.
     Transform(({ value }: { value: unknown }) => (Array.isArray(value) ? value.map(editOf) : value)),
-    ApiExtraModels(...Object.values(edits)),
+    // The document takes models in from a class alone, not from its fields.
+    (of: object) => void ApiExtraModels(...Object.values(edits))(of.constructor),
     ApiProperty({
       required: least > 0,
       type: 'array',

@@ -29,6 +29,18 @@ describe('recomputedNet', () => {
     expect(recomputedNet(line(quantity, unitPrice, numerator, denominator))).toBe(net);
   });
 
+  it.each([
+    ['minimum', '7000', undefined, 3000n],
+    ['minimum', '12000', undefined, 0n],
+    ['maximum', '12000', undefined, -2000n],
+    ['maximum', '7000', undefined, 0n],
+    ['minimum', '9000', '3000', -2000n],
+  ])('a %s of 10000 on fees of %s, trued up by %s before, is %s', (name, fees, netSoFar, net) => {
+    const { rule, ...rest } = line('1', '10000');
+    const credit = netSoFar === undefined ? {} : { credit: { basis: 're-rate', netSoFar } as const };
+    expect(recomputedNet({ ...rest, rule: { ...rule, name, fees, ...credit } })).toBe(net);
+  });
+
   it('does not read what is no number', () => {
     expect(recomputedNet(line('1e3', '1'))).toBeUndefined();
     expect(recomputedNet(line('1', '1', '1', '0'))).toBeUndefined();

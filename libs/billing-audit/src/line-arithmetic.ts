@@ -2,11 +2,11 @@ import type { Line } from '@perennial/billing-domain';
 
 /**
  * The net (minor units) that a line's own words ask for: quantity × unitPrice × fraction, or the sum of the parts × fraction,
- * rounded once (or once for each tier), half away from zero; of a correction, what that leaves of the line's net so far.
+ * rounded once (or once for each tier), half away from zero; of a true-up, that minus the fees; of a correction, what that leaves of the line's net so far.
  * `corrected`: the net of the line that it corrects, which a credit by the share billed starts from. Deliberately naive and not shared with the domain. undefined when a number of the line cannot be read.
  */
 export function recomputedNet(line: Line, corrected?: bigint): bigint | undefined {
-  const { credit, fractionDigits, roundedPer } = line.rule;
+  const { credit, fees: feesText, fractionDigits, name, roundedPer } = line.rule;
   if (credit?.waived) return 0n;
   let numerator = whole(line.rule.fraction.numerator);
   let denominator = whole(line.rule.fraction.denominator);
@@ -33,6 +33,13 @@ export function recomputedNet(line: Line, corrected?: bigint): bigint | undefine
   }
   let amount = 0n;
   for (const { above, below } of tiers.values()) amount += rounded(above * numerator, below * denominator);
+  if (feesText !== undefined) {
+    const fees = whole(feesText);
+    if (fees === undefined) return undefined;
+    // What is missing to a minimum, or above a maximum.
+    amount -= fees;
+    if (name === 'minimum' ? amount < 0n : amount > 0n) amount = 0n;
+  }
   if (credit === undefined) return amount;
   const netSoFar = whole(credit.netSoFar);
   if (netSoFar === undefined) return undefined;

@@ -284,7 +284,8 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    if (line.kind === 'recurring' || line.kind === 'correction') checkService(ledger, line, differ);
+    const serves = line.kind === 'recurring' || (line.kind === 'correction' && line.rule.fees === undefined);
+    if (serves) checkService(ledger, line, differ);
     if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
     if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))
       differ('correction', `line ${line.lineId} corrects a line that was never billed`, 'a billed line', line.corrects);

@@ -1,66 +1,115 @@
+import type { BillingRules } from '../billing-rules';
+import { daysBetween, secondsBetween } from '../calendar';
 import { lineId } from '../ids';
 import type { Line } from '../line';
-import { trueUp } from '../price/rate';
-import type { Ratio } from '../ratio';
+import { amountOf, type Rating } from '../price/rate';
+import { applied, type Span } from '../proration';
+import { ONE, roundHalfAwayFromZero, type Ratio } from '../ratio';
 
-/** A minimum that a service period comes to, or a maximum, over one component or, without an item, over all. Decimals of the minor unit. */
+/** A minimum that a service period comes to, or a maximum, over one item or, without one, over all. */
 export interface Commitment {
   readonly itemId?: string;
-  readonly description: string;
-  readonly minimum?: string;
-  readonly maximum?: string;
-  /** Default: a true-up is not discountable. */
-  readonly discountable?: boolean;
+  /** Default: what it is. */
+  readonly description?: string;
+  readonly minimum?: Bound;
+  readonly maximum?: Bound;
+  readonly taxCode: string | null;
+  readonly taxBehaviour: Line['taxBehaviour'];
+  readonly discountable: boolean;
 }
 
-const feeKinds: readonly Line['kind'][] = ['recurring', 'usage', 'correction'];
+/** What a bound comes to: quantity × unitPrice × fraction, or the sum of its parts × fraction. */
+export interface Bound {
+  readonly rating: Rating;
+  readonly fraction: Ratio;
+}
+
+const names = { minimum: 'Minimum commitment', maximum: 'Maximum spend' } as const;
+const nothing: Bound = { rating: { quantity: '1', unitPrice: '0' }, fraction: ONE };
+
+/** Whether a line trues a minimum or maximum up, or corrects one that does. */
+export const isTrueUp = ({ rule }: Line): boolean => rule.fees !== undefined;
 
 /**
- * The line that brings a service period up to its minimum or down to its maximum; none when the fees lie between. Fees are
- * recurring and usage lines with their corrections, undiscounted, whose service begins within the period, on whatever bill
- * they are. The bound is that of the part of the period that there was. (billing-model.md §5)
+ * What a service period costs before discounts, minor units: its recurring and usage lines with their corrections, on whatever bills
+ * they are; of a line that serves longer, the share of its time. One-time charges are no fees. (billing-model.md §5)
+ */
+export function feesOf(lines: readonly Line[], period: Span, itemId?: string): bigint {
+  return lines
+    .filter((line) => (itemId === undefined || line.itemId === itemId) && isFee(line))
+    .reduce((sum, line) => sum + shareOf(line, period), 0n);
+}
+
+/**
+ * The line that is missing so that a service period comes to its minimum, or to no more than its maximum: none when it does. When
+ * fees of a period changed after it was trued up, a correction of that. `lines`: all of that period, billed or about to be.
+ * (billing-model.md §5)
  */
 export function trueUpLine(
   subscriptionId: string,
   commitment: Commitment,
   lines: readonly Line[],
-  service: Line['service'],
-  fraction: Ratio,
-  change: number,
+  { period, service, change, rules }: { period: Span; service: Line['service']; change: number; rules: BillingRules },
 ): Line | undefined {
-  const { itemId, minimum, maximum } = commitment;
-  const fees = lines
-    .filter((line) => feeKinds.includes(line.kind) && (itemId === undefined || line.itemId === itemId))
-    .filter((line) => line.service.from >= service.from && line.service.from < service.to)
-    .reduce((sum, { net }) => sum + BigInt(net), 0n);
-  const net = trueUp(
-    { ...(minimum !== undefined && { minimum }), ...(maximum !== undefined && { maximum }) },
-    fraction,
-    fees,
-  );
+  const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
+  const within = (line: Line) => line.service.from >= service.from && line.service.to <= service.to;
+  const trueUps = lines.filter((line) => isTrueUp(line) && within(line));
+  // The fees of all items are those after the minimum or maximum of each.
+  const items = itemId === undefined ? trueUps.filter((line) => line.itemId !== undefined) : [];
+  const fees = feesOf(lines, period, itemId) + sum(items);
+  const soFar = trueUps.filter((line) => line.itemId === itemId);
+  const boundOf = ({ rating, fraction }: Bound) => amountOf(rating, applied(fraction, rules.fractionDigits));
+  const missing = minimum && fees < boundOf(minimum) ? boundOf(minimum) - fees : 0n;
+  const above = maximum && fees > boundOf(maximum) ? boundOf(maximum) - fees : 0n;
+  const net = missing + above - sum(soFar);
   if (net === 0n) return undefined;
-  const kind = net > 0n ? 'minimum' : 'maximum';
-  const bound = net > 0n ? minimum : maximum;
+  const kind = above < 0n ? 'maximum' : 'minimum';
+  const { rating, fraction } = (kind === 'maximum' ? maximum : minimum) ?? nothing;
+  const first = soFar[0];
   return {
-    lineId: lineId(subscriptionId, itemId ?? '', kind, service, null, change),
-    kind,
+    lineId: lineId(subscriptionId, itemId ?? '', first ? 'correction' : kind, service, first?.lineId ?? null, change),
+    kind: first ? 'correction' : kind,
     ...(itemId !== undefined && { itemId }),
-    description: commitment.description,
+    description: description ?? names[kind],
     service,
-    quantity: '1',
-    unitPrice: bound ?? '0',
+    ...rating,
     net: net.toString(),
-    taxCode: null,
-    taxBehaviour: 'unspecified',
-    discountable: commitment.discountable ?? false,
+    taxCode,
+    taxBehaviour,
+    discountable,
+    ...(first && { corrects: first.lineId }),
     change,
     rule: {
       name: kind,
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
-      rounding: 'half-away-from-zero',
-      // What the bound is compared with: net = round(unitPrice × fraction) − fees.
+      rounding: rules.rounding,
+      ...(rules.fractionDigits !== undefined && { fractionDigits: rules.fractionDigits }),
       fees: fees.toString(),
+      ...(first && { credit: { basis: 're-rate', netSoFar: sum(soFar).toString() } }),
     },
     metadata: {},
   };
 }
+
+function isFee(line: Line): boolean {
+  if (line.kind === 'recurring' || line.kind === 'usage') return true;
+  return line.kind === 'correction' && !isTrueUp(line);
+}
+
+/** Of a line that reaches beyond the period, the share of its time, so that the shares of all periods sum to its net. */
+function shareOf(line: Line, period: Span): bigint {
+  const { instants } = line.rule;
+  const { from, to } = instants ?? line.service;
+  const [begins, ends] = instants ? [period.from.at, period.to.at] : [period.from.date, period.to.date];
+  if (from >= ends || to <= begins) return 0n;
+  if (from >= begins && to <= ends) return BigInt(line.net);
+  const length = instants ? secondsBetween : daysBetween;
+  const upTo = (moment: string) =>
+    roundHalfAwayFromZero({
+      numerator: BigInt(line.net) * BigInt(length(from, moment)),
+      denominator: BigInt(length(from, to)),
+    });
+  return upTo(to < ends ? to : ends) - (from >= begins ? 0n : upTo(begins));
+}
+
+const sum = (lines: readonly Line[]): bigint => lines.reduce((total, { net }) => total + BigInt(net), 0n);

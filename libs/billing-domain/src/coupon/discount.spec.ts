@@ -1,7 +1,5 @@
 import fc from 'fast-check';
-import { trueUpLine } from '../commitment/true-up';
 import type { Line } from '../line';
-import { ONE, ratio } from '../ratio';
 import { refusal } from '../subscription/decisions.fixture';
 import { discount, discountLines, discountShareOfCorrection, type Discount } from './discount';
 
@@ -123,47 +121,5 @@ describe('coupons', () => {
       }),
       { numRuns: 10_000 },
     );
-  });
-});
-
-describe('a minimum and a maximum', () => {
-  const minimum = { description: 'Minimum', minimum: '10000' };
-  const of = (lines: readonly Line[], commitment = minimum, fraction = ONE) =>
-    trueUpLine('s', commitment, lines, january, fraction, 0);
-
-  // billing-model.md §5
-  it('count undiscounted fees by service period: advance base 50.00 and usage 20.00 against 100.00 give 30.00', () => {
-    const lines = [
-      line('5000'),
-      line('2000', { kind: 'usage' }),
-      line('9999', { service: { from: '2026-02-01', to: '2026-03-01' } }),
-      line('700', { kind: 'one-time' }),
-      line('-100', { kind: 'discount' }),
-    ];
-    expect(of(lines)).toMatchObject({
-      kind: 'minimum',
-      net: '3000',
-      unitPrice: '10000',
-      discountable: false,
-      rule: { name: 'minimum', fees: '7000' },
-    });
-    expect(of([line('10000')])).toBeUndefined();
-  });
-
-  it('come before coupons: usage 80.00, minimum 100.00, 20 % off is 84.00', () => {
-    const usage = line('8000', { kind: 'usage' });
-    const up = of([usage]);
-    const all = up ? [usage, up] : [];
-    const net = all.reduce((sum, each) => sum + BigInt(each.net), 0n);
-    expect(net - BigInt(amounts(all, percent('20'))[0] ?? '0')).toBe(8400n);
-  });
-
-  // Lago spending_minimum_spec.rb: 25 of 28 days
-  it('hold for the part of the period that there was, and for one item where they name it', () => {
-    const one = { description: 'x', itemId: 'base', minimum: '1000' };
-    const lines = [line('800'), line('5000', { itemId: 'other' })];
-    expect(of(lines, one, ratio(25, 28))?.net).toBe('93');
-    const most = { description: 'x', maximum: '1000', discountable: true } as unknown as typeof minimum;
-    expect(of(lines, most)).toMatchObject({ kind: 'maximum', net: '-4800', discountable: true });
   });
 });

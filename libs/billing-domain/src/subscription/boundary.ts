@@ -1,8 +1,9 @@
 import { instant, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
+import { trueUpsAtMost } from './bill';
 import { close, openNext, RECURRING_LINE_BYTES, sumOfBytes, type BillingPeriod } from './billing-period';
-import type { BillingCycleChanged, LinesBilled, SubscriptionEvent } from './events';
+import type { BillingCycleChanged, SubscriptionEvent } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -47,33 +48,6 @@ export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt:
   return { type: 'BillingCycleChanged', data };
 }
 
-/** The one event by which lines leave the subscription; none for no lines. */
-export function bill(
-  subscription: StartedSubscription,
-  cause: LinesBilled['data']['cause'],
-  periodNumber: number,
-  effectiveAt: string,
-  lines: readonly Line[],
-): LinesBilled[] {
-  if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
-  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
-  const data = {
-    effectiveAt,
-    subscriptionId,
-    billNumber: subscription.billNumber + 1,
-    periodNumber,
-    cause,
-    customerId,
-    timeZone,
-    paymentTermsDays,
-    currency: subscription.currency,
-    lines,
-    net,
-  };
-  return [{ type: 'LinesBilled', data }];
-}
-
 /** What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed. */
 export function atBoundary(
   subscription: StartedSubscription,
@@ -92,12 +66,12 @@ export function atBoundary(
 export function reservedBytes(subscription: StartedSubscription): number {
   const { openPeriod: period } = subscription;
   const { items } = termsInForce(subscription);
-  // One line in arrears or in advance of each item, and another one of a pause before it.
-  const usual = items.length * 2 * RECURRING_LINE_BYTES;
+  // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
+  const usual = (items.length * 2 + trueUpsAtMost(subscription)) * RECURRING_LINE_BYTES;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
   if (!period || plain) return usual;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
-  return Math.max(usual, 2 * sumOfBytes(lines));
+  return Math.max(usual, 2 * sumOfBytes(lines) + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES);
 }
 
 function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {

@@ -2,7 +2,8 @@ import { dateOf, laterInstant, toLocalDate } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
 import { close, type BillingPeriod } from './billing-period';
-import { bill, living, openPeriod, startedState } from './boundary';
+import { bill } from './bill';
+import { living, openPeriod, startedState } from './boundary';
 import type { SubscriptionCanceled, SubscriptionEvent } from './events';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -48,7 +49,7 @@ export function cancelNow(state: Subscription, input: { readonly credit: Credit 
   const date = toLocalDate(effectiveAt, subscription.timeZone);
   const stop = { at: { date, at: effectiveAt }, credit, cause: 'cancellation' } as const;
   const after = evolve(subscription, canceled);
-  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop))];
+  return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop), stop)];
 }
 
 /** Closes the open period for good and makes the final bill. */
@@ -67,5 +68,5 @@ export function end(
   const after = evolve(evolve(subscription, closed), canceled);
   const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'cancellation' };
   const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines)];
+  return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines, stop)];
 }

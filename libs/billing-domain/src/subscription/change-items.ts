@@ -10,6 +10,7 @@ import {
   toLocalDate,
   type Interval,
 } from '../calendar';
+import { commitmentEdit, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
@@ -17,8 +18,9 @@ import { close, MAX_BILL_BYTES, MAX_KEPT_BYTES, openAt, type BillingPeriod } fro
 import type { ItemEdit, SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
-import { bill, cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
-import { edited, itemsChanged, named } from './items-changed';
+import { bill } from './bill';
+import { cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
+import { conditionsAfter, edited, itemsChanged, named } from './items-changed';
 import { distinct, itemQuantity, newItem, startGrid, type Anchor, type NewItem } from './terms';
 
 /** An edit as a caller asks for it. */
@@ -26,7 +28,9 @@ export type NewItemEdit =
   | { readonly kind: 'quantity'; readonly itemId: string; readonly quantity: string }
   /** Adds the item, or puts it in the place of the one with its id: another price, another plan. */
   | { readonly kind: 'put'; readonly item: NewItem }
-  | { readonly kind: 'remove'; readonly itemId: string };
+  | { readonly kind: 'remove'; readonly itemId: string }
+  /** Another minimum or maximum of what a whole period comes to. */
+  | ({ readonly kind: 'commitment' } & CommitmentEdit);
 
 export interface ChangeItems {
   readonly edits: readonly NewItemEdit[];
@@ -60,7 +64,9 @@ export function changeItems(state: Subscription, input: ChangeItems, now: string
   if (!changed) return [];
   const after = evolve(subscription, changed);
   // What is scheduled must still be possible when its time comes: a boundary never refuses.
-  distinct(edited(termsInForce(after).items, after.scheduledEdits, period.to));
+  const { items, conditions } = termsInForce(after);
+  distinct(edited(items, after.scheduledEdits, period.to));
+  conditionsAfter(conditions, after.scheduledEdits);
   const atOnce = billing === 'now' || from < period.from;
   const billed = atOnce ? bill(after, 'change', period.periodNumber, at, outstandingLines(after)) : [];
   roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
@@ -134,11 +140,13 @@ function schedule(
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const all = [...subscription.scheduledEdits, ...edits];
   if (all.length > MAX_EDITS) throw new DomainError('billing-period-full', undefined, { periodNumber });
-  const { items } = termsInForce(subscription);
+  const { items, conditions } = termsInForce(subscription);
   named(items, all);
-  const [before, after] = [edited(items, subscription.scheduledEdits, to), edited(items, all, to)];
-  distinct(after);
-  if (sameJson(before, after)) return [];
+  const termsAfter = (list: readonly ItemEdit[]) => ({
+    items: distinct(edited(items, list, to)),
+    conditions: conditionsAfter(conditions, list) ?? {},
+  });
+  if (sameJson(termsAfter(subscription.scheduledEdits), termsAfter(all))) return [];
   return [{ type: 'ItemsChangeScheduled', data: { effectiveAt: at, periodNumber, takesEffectAt: endsAt, edits } }];
 }
 
@@ -148,6 +156,7 @@ function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
   return edits.map((edit): ItemEdit => {
     if (edit.kind === 'quantity') return { ...edit, quantity: itemQuantity(edit.quantity) };
     if (edit.kind === 'remove') return edit;
+    if (edit.kind === 'commitment') return { kind: 'commitment', ...commitmentEdit(edit) };
     const { from: _, ...item } = newItem(edit.item, '');
     return { kind: 'put', item };
   });

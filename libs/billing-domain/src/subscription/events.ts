@@ -37,6 +37,8 @@ export interface Conditions {
   /** Of a whole period, over all its fees: decimals of the minor unit. */
   readonly minimum?: string;
   readonly maximum?: string;
+  /** Coupons take something off what a minimum adds, too. */
+  readonly discountableTrueUps?: true;
   /** Periods before the end of which nobody cancels. */
   readonly minimumTermPeriods?: number;
   readonly noticeDays?: number;
@@ -204,7 +206,14 @@ export interface ItemsChanged {
 export type ItemEdit =
   | { readonly kind: 'quantity'; readonly itemId: string; readonly quantity: string }
   | { readonly kind: 'put'; readonly item: Omit<Item, 'from' | 'to'> }
-  | { readonly kind: 'remove'; readonly itemId: string };
+  | { readonly kind: 'remove'; readonly itemId: string }
+  /** Other bounds of what a whole period comes to: null takes one away, what is absent stays. */
+  | {
+      readonly kind: 'commitment';
+      readonly minimum?: string | null;
+      readonly maximum?: string | null;
+      readonly discountableTrueUps?: boolean;
+    };
 
 /** Edits that the end of the open period applies, after those scheduled before. */
 export interface ItemsChangeScheduled {

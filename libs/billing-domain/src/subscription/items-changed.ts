@@ -1,7 +1,8 @@
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import type { BillingPeriod } from './billing-period';
-import type { Item, ItemEdit, ItemsChanged } from './events';
+import { committed } from '../commitment/bounds';
+import type { Conditions, Item, ItemEdit, ItemsChanged } from './events';
 import type { StartedSubscription } from './state';
 import { distinct, withinLimits } from './terms';
 
@@ -34,9 +35,16 @@ export function itemsChanged(
       before.flatMap(({ items }) => items),
       edits,
     );
-  const after = before.map((each) => ({ ...each, items: edited(each.items, edits, from) }));
+  const after = before.map((each) => ({
+    ...each,
+    items: edited(each.items, edits, from),
+    conditions: conditionsAfter(each.conditions, edits),
+  }));
   after.forEach((each) => distinct([...each.items]));
-  const same = before.every((each, i) => sameJson(each.items, after[i]?.items ?? []));
+  const same = before.every(
+    (each, i) =>
+      sameJson(each.items, after[i]?.items ?? []) && sameJson(each.conditions ?? {}, after[i]?.conditions ?? {}),
+  );
   if (same && !restarts && cause === 'requested') return undefined;
   const first = (terms.at(-1)?.change ?? 0) + 1;
   const numbered = after.map(({ from: begins, items, conditions }, i) => ({
@@ -60,6 +68,8 @@ export function edited(items: readonly Item[], edits: readonly ItemEdit[], from:
             withinLimits(item, edit.quantity);
             return { ...item, quantity: edit.quantity };
           });
+        case 'commitment':
+          return list;
         case 'remove':
           return list.filter((item) => item.itemId !== edit.itemId);
         case 'put': {
@@ -71,6 +81,18 @@ export function edited(items: readonly Item[], edits: readonly ItemEdit[], from:
     },
     [...items],
   );
+}
+
+/** What terms say besides their items, after edits in order. Raises `invalid-price` when a minimum is above its maximum. */
+export function conditionsAfter(
+  conditions: Conditions | undefined,
+  edits: readonly ItemEdit[],
+): Conditions | undefined {
+  return edits.reduce((before, edit) => {
+    if (edit.kind !== 'commitment') return before;
+    const { kind: _, ...bounds } = edit;
+    return committed(before, bounds);
+  }, conditions);
 }
 
 /** Raises `item-not-found` when an edit changes the quantity of what is not there. */

@@ -1,6 +1,10 @@
-import { given, startOn } from './decisions.fixture';
+import { presets } from '../billing-rules';
+import { cancelNow } from './cancel';
+import { changeItems } from './change-items';
+import { billed, given, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';
+import { pause } from './pause';
 import type { StartedSubscription } from './state';
 
 /* What the subscription's own commands cannot reach: any items beside a line that is billed. */
@@ -41,5 +45,27 @@ describe('outstanding lines', () => {
       ['recurring', 'base', '2026-01-01', '2026-01-11', '1000', 1],
       ['recurring', 'base', '2026-01-21', '2026-01-31', '1000', 1],
     ]);
+  });
+
+  describe('under the rules of Lago, both ends inclusive and credited at the current price', () => {
+    const lago = { interval: { unit: 'month', count: 1 }, rules: presets.lago } as const;
+
+    it('credit a cancellation at the price that a change has brought, not at the one before it', () => {
+      const item = { description: 'Base', unitPrice: '20000', timing: 'advance' } as const;
+      const state = given(startOn('2026-01-01', lago, { unitPrice: '10000' }), (s) =>
+        changeItems(s, { edits: [{ kind: 'put', item }], billing: 'now' }, '2026-01-11T00:00:00.000Z'),
+      );
+      // 11 of 31 days of 200.00.
+      expect(billed(cancelNow(state, { credit: 'prorated' }, '2026-01-20T00:00:00.000Z'))).toEqual([
+        ['2026-01-21', '2026-02-01', '-7097'],
+      ]);
+    });
+
+    it('count the day of a cancellation as used, but not that of the pause in which it comes', () => {
+      const paused = given(startOn('2026-01-01', lago, { timing: 'arrears' }), (s) =>
+        pause(s, { credit: 'none' }, '2026-01-11T00:00:00.000Z'),
+      );
+      expect(billed(cancelNow(paused, { credit: 'none' }, '2026-01-20T00:00:00.000Z'))).toEqual([]);
+    });
   });
 });

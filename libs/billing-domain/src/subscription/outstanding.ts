@@ -79,7 +79,7 @@ export function outstandingLines(subscription: StartedSubscription, stop?: Stop)
 }
 
 /** The time from the correction horizon on, in order: periods under their terms, pauses, and what follows. */
-function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
+export function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
   const { lastClosed, openPeriod, terms, grid } = subscription;
   const periods: Period[] = [];
   if (lastClosed)
@@ -127,7 +127,8 @@ function periodOf(
   const { rules, timeZone } = subscription;
   const from = { date: dateOf(period.from), at: period.startsAt };
   const planned = gridPeriod(grid, period.gridIndex);
-  const endsEarly = stop?.cause === 'cancellation' && period.to < planned.to;
+  // A cancellation in a pause ends no period: the day of the pause stays the pause's.
+  const endsEarly = stop?.cause === 'cancellation' && period.to < planned.to && period.endsAt === stop.at.at;
   const to = {
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
@@ -255,7 +256,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   const kept = upTo(cut);
   const length = upTo(held.end);
   const heldSoFar = upTo(held.to);
-  const current = currentRating(subscription, line, change);
+  const current = currentRating(subscription, line, terms?.change);
   const net = creditOf(
     { rating: ratingOf(line), net: BigInt(line.net), netSoFar, length, heldSoFar, kept, divisor, current },
     rules,
@@ -287,8 +288,8 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   };
 }
 
-/** The price of the line's item in force before a change, for the rule that credits at that price. */
-function currentRating({ terms }: StartedSubscription, line: Line, change: number): Rating {
+/** The price of the line's item in force before a change, or now: for the rule that credits at that price. */
+function currentRating({ terms }: StartedSubscription, line: Line, change = Infinity): Rating {
   const before = terms.findLast((each) => each.change < change) ?? terms[0];
   const item = before?.items.find(({ itemId }) => itemId === line.itemId);
   return item ? rate(item.price, { quantity: line.quantity }) : ratingOf(line);
@@ -308,7 +309,7 @@ function namedRules({ rules }: StartedSubscription, span: Span): Partial<Line['r
 }
 
 /** Local dates, half-open; a span that is counted in seconds covers each date that it touches. */
-function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
+export function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
   const touches = rules.prorationUnit === 'second' && to.date === from.date;
   return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
 }

@@ -2,7 +2,8 @@ import { dateOf, laterInstant, toLocal } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
 import { close, openAt, type BillingPeriod } from './billing-period';
-import { bill, cycleChanged, living, openPeriod, termsInForce } from './boundary';
+import { bill } from './bill';
+import { cycleChanged, living, openPeriod, termsInForce } from './boundary';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -30,7 +31,7 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   const after = evolve(evolve(subscription, closed), paused);
   const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
   const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines)];
+  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
 }
 
 /**

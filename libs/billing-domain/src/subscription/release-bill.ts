@@ -1,7 +1,8 @@
 import { laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
-import { bill, living, startedState } from './boundary';
+import { linesBilled } from './bill';
+import { living, startedState } from './boundary';
 import type { SubscriptionEvent } from './events';
 import { evolve, type Subscription } from './state';
 
@@ -36,5 +37,5 @@ export function releaseBill(
   };
   if (!rebill) return [released];
   const after = evolve(subscription, released);
-  return [released, ...bill(after, 'rebill', after.periodNumber, effectiveAt, lines)];
+  return [released, ...linesBilled(after, 'rebill', after.periodNumber, effectiveAt, lines)];
 }

@@ -1,10 +1,11 @@
 import { defaultRules, type BillingRules } from '../billing-rules';
 import { instant, timeZone, toLocal, type Interval } from '../calendar';
+import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { metadata, text } from '../text';
 import { openAt } from './billing-period';
-import { bill } from './boundary';
+import { bill } from './bill';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type Subscription } from './state';
@@ -27,6 +28,8 @@ export interface StartSubscription {
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
+  /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
+  readonly commitment?: CommitmentEdit | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -49,6 +52,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     throw new DomainError('invalid-payment-terms');
   }
   const grid = startGrid(input.anchor, input.interval, local);
+  const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
   const data = {
     effectiveAt: at,
     subscriptionId: input.subscriptionId,
@@ -64,6 +68,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
     metadata: metadata(input.metadata),
+    ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
   const opened = openAt(grid, zone, 1, at);

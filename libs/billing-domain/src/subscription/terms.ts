@@ -151,6 +151,9 @@ export function itemQuantity(text = '1'): string {
  * for the quantity of usage.
  */
 export function withinLimits({ kind, price: of }: Pick<NewItem, 'kind'> & { price: Price }, quantity: string): void {
+  if (amountOf({ quantity: '1', unitPrice: of.minimum ?? '0' }, ONE) > MAX_LINE_NET) {
+    throw new DomainError('amount-out-of-range', `a line is at most ${MAX_LINE_NET}`);
+  }
   if (kind === 'usage') {
     if (quantity !== '1') throw invalid('the quantity of usage is what its meter measures');
     return;

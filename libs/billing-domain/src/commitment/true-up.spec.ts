@@ -1,0 +1,248 @@
+import fc from 'fast-check';
+import { presets } from '../billing-rules';
+import { changeItems, changeQuantity } from '../subscription/change-items';
+import { cancelNow } from '../subscription/cancel';
+import { at, catchUp, given, linesOf, refusal, startOn, type Decision } from '../subscription/decisions.fixture';
+import { outstandingLines } from '../subscription/outstanding';
+import { pause, resume } from '../subscription/pause';
+import { bill } from '../subscription/bill';
+import { notStarted, type StartedSubscription, type Subscription } from '../subscription/state';
+import { releaseBill } from '../subscription/release-bill';
+import { addLineItem } from '../subscription/subscription';
+import type { Line } from '../line';
+
+const month = { unit: 'month', count: 1 } as const;
+const committed = (
+  commitment: { minimum?: string; maximum?: string },
+  item: Parameters<typeof startOn>[2] = {},
+  changes: Parameters<typeof startOn>[1] = {},
+) => startOn('2026-01-01', { interval: month, commitment, ...changes }, { unitPrice: '5000', ...item });
+/** Kind, service and net of each line. */
+const shown = (lines: readonly Line[]) => lines.map(({ kind, service, net }) => [kind, service.from, service.to, net]);
+const after = (state: Subscription, now: string) => shown(linesOf(catchUp(now)(state)));
+
+describe('a minimum', () => {
+  it('is brought up on the bill that closes the period, with what was billed in advance for it', () => {
+    const second = { componentKey: 'seats', description: 'Seats', unitPrice: '2000', timing: 'arrears' } as const;
+    const state = given(committed({ minimum: '10000' }, {}, { items: [second] }));
+    const lines = linesOf(catchUp('2026-02-01')(state));
+    // billing-model.md §5: advance base 50.00 and 20.00 at the end against a minimum of 100.00: true-up 30.00
+    expect(shown(lines)).toEqual([
+      ['recurring', '2026-01-01', '2026-02-01', '2000'],
+      ['recurring', '2026-02-01', '2026-03-01', '5000'],
+      ['minimum', '2026-01-01', '2026-02-01', '3000'],
+    ]);
+    expect(lines[2]).toMatchObject({
+      description: 'Minimum commitment',
+      quantity: '1',
+      unitPrice: '10000',
+      discountable: false,
+      rule: { name: 'minimum', fraction: { numerator: '31', denominator: '31' }, fees: '7000' },
+    });
+  });
+
+  it('asks for nothing where the fees come to it, nor of one-time charges, which are no fees', () => {
+    expect(after(given(committed({ minimum: '5000' })), '2026-02-01')).toHaveLength(1);
+    const item: Decision = (s) =>
+      addLineItem(s, { lineItemId: 'a', description: 'Work', unitPrice: '9999' }, at('2026-01-05'));
+    expect(after(given(committed({ minimum: '5001' }), item), '2026-02-01')).toContainEqual([
+      'minimum',
+      '2026-01-01',
+      '2026-02-01',
+      '1',
+    ]);
+  });
+
+  it('holds for the part of the period that there was', () => {
+    const until = (end: string, item: Parameters<typeof startOn>[2]) =>
+      shown(linesOf(cancelNow(given(committed({ minimum: '10000' }, item)), { credit: 'prorated' }, at(end))));
+    // 14 of 31 days: 45.16, of which the base is 22.58
+    expect(until('2026-01-15', { timing: 'arrears' })).toEqual([
+      ['recurring', '2026-01-01', '2026-01-15', '2258'],
+      ['minimum', '2026-01-01', '2026-01-15', '2258'],
+    ]);
+    expect(until('2026-01-15', {})).toEqual([
+      ['correction', '2026-01-15', '2026-02-01', '-2742'],
+      ['minimum', '2026-01-01', '2026-01-15', '2258'],
+    ]);
+  });
+
+  // Lago spending_minimum_spec.rb (COM-03): minimum 10.00; 7.00 in a full month; 8.00 when it ends on day 25 of 28
+  it.each([
+    ['2026-01-01', '700', '2026-02-01', '300'],
+    ['2026-02-01', '896', '2026-02-25', '93'],
+  ])('of a charge, from %s at %s, canceled %s: %s', (start, unitPrice, end, net) => {
+    const charge = { timing: 'arrears', price: { model: 'flat', unitPrice, minimum: '1000' } } as const;
+    const state = given(startOn(start, { interval: month, rules: presets.lago }, charge));
+    const lines = linesOf(end === '2026-02-01' ? catchUp(end)(state) : cancelNow(state, { credit: 'none' }, at(end)));
+    expect(lines.find(({ kind }) => kind === 'minimum')).toMatchObject({ net, itemId: 'base' });
+  });
+
+  it('of one item counts towards that over all', () => {
+    const price = { model: 'flat', unitPrice: '700', minimum: '1000' } as const;
+    const state = given(committed({ minimum: '1500' }, { price }));
+    const lines = linesOf(catchUp('2026-02-01')(state)).filter(({ kind }) => kind === 'minimum');
+    expect(lines.map(({ itemId, net }) => [itemId, net])).toEqual([
+      ['base', '300'],
+      [undefined, '500'],
+    ]);
+  });
+
+  it('follows fees that change afterwards', () => {
+    const state = given(committed({ minimum: '10000' }), catchUp('2026-02-01'));
+    const backdated =
+      (quantity: string): Decision =>
+      (s) =>
+        changeQuantity(s, { itemId: 'base', quantity, when: { effectiveOn: '2026-01-01' } }, at('2026-02-03'));
+    const more = backdated('3')(state);
+    const lines = linesOf(more);
+    expect(lines.filter(({ service }) => service.to === '2026-02-01').map(({ kind, net }) => [kind, net])).toEqual([
+      ['correction', '-5000'],
+      ['recurring', '15000'],
+      ['correction', '-5000'],
+    ]);
+    expect(lines.at(-1)).toMatchObject({ rule: { name: 'minimum', fees: '15000', credit: { netSoFar: '5000' } } });
+    const back = linesOf(backdated('1')(given(() => [...stateEvents, ...more]))).filter(
+      ({ service }) => service.to === '2026-02-01',
+    );
+    expect(back.reduce((sum, { net }) => sum + BigInt(net), 0n)).toBe(-5000n);
+  });
+  const stateEvents = (() => {
+    const begun = committed({ minimum: '10000' })(notStarted);
+    return [...begun, ...catchUp('2026-02-01')(given(() => begun))];
+  })();
+
+  it('that changes at a boundary holds for the period that begins there', () => {
+    const higher: Decision = (s) =>
+      changeItems(s, { edits: [{ kind: 'commitment', minimum: '20000' }], when: 'period-end' }, at('2026-01-10'));
+    const minimums = after(given(committed({ minimum: '10000' }), higher), '2026-04-01').filter(
+      ([kind]) => kind === 'minimum',
+    );
+    expect(minimums.map(([, , , net]) => net)).toEqual(['5000', '15000', '15000']);
+    const gone: Decision = (s) =>
+      changeItems(s, { edits: [{ kind: 'commitment', minimum: null }], when: 'period-end' }, at('2026-01-10'));
+    expect(after(given(committed({ minimum: '10000' }), gone), '2026-03-01').map(([kind]) => kind)).toEqual([
+      'recurring',
+      'minimum',
+      'recurring',
+    ]);
+  });
+
+  it('that changes within a period holds for its time: 100.00 for 14 days and 200.00 for 17 of 31', () => {
+    const higher: Decision = (s) =>
+      changeItems(s, { edits: [{ kind: 'commitment', minimum: '20000' }] }, at('2026-01-15'));
+    const line = linesOf(catchUp('2026-02-01')(given(committed({ minimum: '10000' }), higher))).at(-1);
+    // (14 × 100.00 + 17 × 200.00) ÷ 31 = 154.84
+    expect(line).toMatchObject({ kind: 'minimum', net: '10484', unitPrice: '0' });
+    expect(line?.parts?.map(({ quantity, unitPrice }) => [quantity, unitPrice])).toEqual([
+      ['14', '10000'],
+      ['17', '20000'],
+    ]);
+  });
+
+  it('holds for each piece beside a pause', () => {
+    const paused: Decision = (s) => pause(s, { credit: 'none' }, at('2026-01-11'));
+    const resumed: Decision = (s) => resume(s, { anchor: 'keep' }, at('2026-01-21'));
+    const state = given(committed({ minimum: '31000' }, { unitPrice: '3100' }), paused);
+    // 10 days: 100.00 of which 10.00 are paid; 11 days: 110.00 of which 11.00 are.
+    expect(state).toMatchObject({ billed: [{}, { line: { kind: 'minimum', net: '9000' } }] });
+    expect(
+      after(
+        given(() => (resumed(state).length ? allOf(state, resumed) : [])),
+        '2026-02-01',
+      ).at(-1),
+    ).toEqual(['minimum', '2026-01-21', '2026-02-01', '9900']);
+    function allOf(_: Subscription, last: Decision) {
+      const begun = committed({ minimum: '31000' }, { unitPrice: '3100' })(notStarted);
+      const stopped = [...begun, ...paused(given(() => begun))];
+      return [...stopped, ...last(given(() => stopped))];
+    }
+  });
+
+  it('stays on the bill when its invoice is void, and goes on the next one with the other lines', () => {
+    const state = given(committed({ minimum: '10000' }), catchUp('2026-02-01'));
+    const { billed } = state as StartedSubscription;
+    const lines = billed.filter(({ billNumber }) => billNumber === 2).map(({ line }) => line);
+    const released = releaseBill(state, { billNumber: 2, lines, rebill: true }, at('2026-02-02'));
+    expect(shown(linesOf(released))).toEqual(shown(lines));
+  });
+
+  it('is refused above its maximum, below zero and beyond what a line can hold', () => {
+    const asked = (commitment: object) => refusal(() => committed(commitment)(notStarted));
+    expect(asked({ minimum: '2', maximum: '1' })).toBe('invalid-price');
+    expect(asked({ minimum: '-1' })).toBe('negative-amount');
+    expect(asked({ minimum: `1${'0'.repeat(16)}` })).toBe('amount-out-of-range');
+    const change = (edits: Parameters<typeof changeItems>[1]['edits'], when: 'now' | 'period-end'): Decision => {
+      return (s) => changeItems(s, { edits, when }, at('2026-01-10'));
+    };
+    const state = given(
+      committed({ maximum: '10000' }),
+      change([{ kind: 'commitment', minimum: '9000' }], 'period-end'),
+    );
+    // What is scheduled must still be possible when its time comes.
+    expect(refusal(() => change([{ kind: 'commitment', maximum: '8000' }], 'now')(state))).toBe('invalid-price');
+    expect(refusal(() => change([{ kind: 'commitment', maximum: '8000' }], 'period-end')(state))).toBe('invalid-price');
+    expect(change([{ kind: 'commitment', minimum: '9000' }], 'period-end')(state)).toEqual([]);
+    expect(change([{ kind: 'commitment', maximum: '10000' }], 'now')(state)).toEqual([]);
+  });
+});
+
+describe('a maximum', () => {
+  it('takes back what is above it, once', () => {
+    const state = given(committed({ maximum: '4000' }));
+    const lines = linesOf(catchUp('2026-02-01')(state));
+    expect(shown(lines).at(-1)).toEqual(['maximum', '2026-01-01', '2026-02-01', '-1000']);
+    expect(lines.at(-1)).toMatchObject({
+      description: 'Maximum spend',
+      unitPrice: '4000',
+      rule: { name: 'maximum', fees: '5000' },
+    });
+  });
+});
+
+describe('minimum and maximum', () => {
+  it('bring every closed period within them whatever changes, and decided again add nothing', () => {
+    const step = fc.record({
+      days: fc.integer({ min: 1, max: 40 }),
+      quantity: fc.integer({ min: 0, max: 6 }),
+      back: fc.integer({ min: 0, max: 45 }),
+      billing: fc.constantFrom('now' as const, 'next-bill' as const),
+    });
+    const timing = fc.constantFrom('advance' as const, 'arrears' as const);
+    const bounds = fc.record({ low: fc.integer({ min: 0, max: 9000 }), width: fc.integer({ min: 0, max: 9000 }) });
+    fc.assert(
+      fc.property(timing, bounds, fc.array(step, { maxLength: 6 }), (when, { low, width }, steps) => {
+        const commitment = { minimum: `${low}`, maximum: `${low + width}` };
+        const events = committed(commitment, { timing: when, unitPrice: '3141' })(notStarted);
+        let clock = Date.UTC(2026, 0, 1);
+        const now = () => new Date(clock).toISOString();
+        const run = (decide: Decision) => events.push(...decide(given(() => events)));
+        for (const { days, quantity, back, billing } of steps) {
+          clock += days * 86_400_000;
+          run(catchUp(now()));
+          const effectiveOn = new Date(clock - back * 86_400_000).toISOString().slice(0, 10);
+          const change = { itemId: 'base', quantity: `${quantity}`, when: { effectiveOn }, billing };
+          const made = refusal(() => run((s) => changeQuantity(s, change, now())));
+          expect(made).toMatch(/^decided|^before-correction-horizon/);
+        }
+        clock += 70 * 86_400_000;
+        run(catchUp(now()));
+        const lines = linesOf(events);
+        expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
+        const state = given(() => events) as StartedSubscription;
+        const closed = events.flatMap((event) =>
+          event.type === 'BillingPeriodOpened' ? [[event.data.from.slice(0, 10), event.data.to.slice(0, 10)]] : [],
+        );
+        for (const [from = '', to = ''] of closed.slice(0, -1)) {
+          const within = lines.filter(({ service }) => service.from >= from && service.to <= to);
+          const total = within.reduce((sum, { net }) => sum + BigInt(net), 0n);
+          expect(total).toBeGreaterThanOrEqual(BigInt(low));
+          expect(total).toBeLessThanOrEqual(BigInt(low + width));
+        }
+        expect(outstandingLines(state)).toEqual([]);
+        expect(bill(state, 'change', state.periodNumber, now(), [])).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
