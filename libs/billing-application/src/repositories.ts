@@ -5,6 +5,7 @@ import {
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
+  usageType,
   type ApiKey,
   type ApiKeyEvent,
   type CreditNote,
@@ -17,6 +18,8 @@ import {
   type InvoiceNumbersEvent,
   type Subscription,
   type SubscriptionEvent,
+  type Usage,
+  type UsageEvent,
 } from '@perennial/billing-domain';
 import { AggregateRepository, type RepositoryOptions } from '@perennial/event-sourcing';
 
@@ -27,6 +30,7 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly usages: AggregateRepository<Usage, UsageEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
@@ -39,6 +43,11 @@ export class BillingRepositories {
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    // One event holds up to a thousand records, so what follows a snapshot is long with a few of them.
+    this.usages = new AggregateRepository(usageType, {
+      ...options,
+      snapshotEvery: Math.min(options.snapshotEvery ?? 100, 20),
+    });
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -50,6 +59,7 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.usages.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

@@ -89,8 +89,13 @@ export function usageKey(key: string, usage: string, records: readonly string[])
   return derive(key, 'record-usage', usage, ...records);
 }
 
-/** The Idempotency-Key under which anyone cuts, seals or bills the usage of a period as a revision of the subscription knows it. */
-export function usageStepKey(step: 'cut' | 'seal' | 'bill', usage: string, knownAt: number): string {
+/** The Idempotency-Key under which anyone bills a closed period whose usage had to be sealed first. */
+export function billUsageKey(subscription: string, periodNumber: number): string {
+  return derive(subscription, 'bill-usage', periodNumber);
+}
+
+/** The Idempotency-Key under which anyone cuts or seals the usage of a period as a revision of the subscription knows it. */
+export function usageStepKey(step: 'cut' | 'seal', usage: string, knownAt: number): string {
   return derive(usage, step, knownAt);
 }
 

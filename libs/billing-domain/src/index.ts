@@ -91,9 +91,12 @@ export type * from './plan/events';
 
 export { meter } from './usage/meter';
 export type { Meter, NewMeter } from './usage/meter';
-export { CLOCK_TOLERANCE_MS, countLateUsage, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export { CLOCK_TOLERANCE_MS, countLateUsage, opening, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
 export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
 export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { billUsage, needsSeal } from './subscription/bill-usage';
+export { usageBillsAt } from './subscription/boundary';
+export { usageLines } from './subscription/usage-lines';
 export { usagePeriod, usagePrices } from './subscription/usage-period';
 export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';

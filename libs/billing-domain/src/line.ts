@@ -44,6 +44,15 @@ export interface Line {
     readonly instants?: { readonly from: string; readonly to: string };
     /** Of a minimum or maximum: the fees that it was compared with; net = round(unitPrice × fraction) − fees. */
     readonly fees?: string;
+    /** Of usage: what its quantity was sealed as. `before`: the quantity earlier in the period, from which its tiers go on. */
+    readonly usage?: {
+      readonly meter: string;
+      readonly periodNumber: number;
+      /** Instants, half-open. */
+      readonly from: string;
+      readonly to: string;
+      readonly before?: string;
+    };
     /**
      * Of a correction. re-rate: what the fraction that is kept comes to, minus `netSoFar` of the line that it corrects.
      * billed: that line's own net × fraction, given back. current-price: this price × fraction, given back. At most `netSoFar`.

@@ -4,6 +4,7 @@ import { currency } from '../money';
 import { price, type Price } from '../price/price';
 import { MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
 import { oneOf, text } from '../text';
+import { meter } from '../usage/meter';
 import type { PlanComponent, PlanTerms } from './events';
 
 /**
@@ -18,7 +19,7 @@ export function publishable(terms: PlanTerms): PlanTerms {
   if (terms.components.length === 0) throw incomplete('a plan has components');
   if (terms.components.length > MAX_ITEMS) throw new DomainError('too-many-items');
   const keys = terms.components.map(({ componentKey }) => componentKey);
-  const meters = terms.components.flatMap(({ meter }) => (meter === undefined ? [] : [meter]));
+  const meters = terms.components.flatMap(({ meter: of }) => of?.key ?? []);
   if (new Set(keys).size < keys.length || new Set(meters).size < meters.length) {
     throw new DomainError('duplicate-component');
   }
@@ -54,12 +55,12 @@ export function publishable(terms: PlanTerms): PlanTerms {
 }
 
 function publishableComponent(component: PlanComponent, currencies: readonly string[]): PlanComponent {
-  const { kind, timing, every, meter } = component;
+  const { kind, timing, every, meter: measured } = component;
   oneOf('kind', kind, ['recurring', 'usage', 'one-time']);
   oneOf('timing', timing, ['advance', 'arrears']);
   if (!Number.isInteger(every) || every < 1 || every > 120)
     throw new DomainError('invalid-option', 'every is 1 to 120');
-  if ((kind === 'usage') !== (meter !== undefined)) throw incomplete('usage, and only that, has a meter');
+  if ((kind === 'usage') !== (measured !== undefined)) throw incomplete('usage, and only that, has a meter');
   if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
   const others = Object.keys(component.prices).filter((code) => !currencies.includes(code));
   if (others.length > 0) throw incomplete(`a price in ${others.join()}, which is no currency of the plan`);
@@ -72,7 +73,7 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
     ...component,
     componentKey: text('componentKey', component.componentKey, 100),
     description: text('description', component.description, 500),
-    ...(meter !== undefined && { meter: text('meter', meter, 100) }),
+    ...(measured !== undefined && { meter: meter(measured) }),
     ...taxFields(component),
     prices: Object.fromEntries(prices),
   };

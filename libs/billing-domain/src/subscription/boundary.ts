@@ -7,6 +7,7 @@ import type { BillingCycleChanged, SubscriptionEvent } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
+import { usageBytes } from './usage-lines';
 
 /* What every decision of a subscription begins and ends with: the time within its open period, and the bill. */
 
@@ -16,17 +17,27 @@ export function startedState(state: Subscription): StartedSubscription {
   return state;
 }
 
-/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`. */
+/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`, `usage-not-sealed`. */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
-  const { openPeriod: period } = subscription;
+  const { openPeriod: period, awaitsUsage } = subscription;
+  const billsAt = usageBillsAt(subscription);
+  if (awaitsUsage && billsAt !== undefined && at >= billsAt) {
+    throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
+  }
   if (period && at >= period.endsAt) {
     const { periodNumber } = period;
     throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
   }
   return subscription;
+}
+
+/** When the usage that waits is billed: when its grace is over, or at the next boundary if that comes first; undefined: none waits. */
+export function usageBillsAt({ awaitsUsage, openPeriod }: StartedSubscription): string | undefined {
+  if (!awaitsUsage) return undefined;
+  return openPeriod && openPeriod.endsAt < awaitsUsage.dueAt ? openPeriod.endsAt : awaitsUsage.dueAt;
 }
 
 /** Raises `no-open-period`. */
@@ -52,9 +63,12 @@ export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt:
 export function atBoundary(
   subscription: StartedSubscription,
   period: BillingPeriod,
+  usageDueAt?: string,
 ): { events: SubscriptionEvent[]; lines: Line[] } {
   const { timeZone: zone, grid } = subscription;
-  const events: SubscriptionEvent[] = [close(period, zone, period.endsAt, 'boundary')];
+  const closed = close(period, zone, period.endsAt, 'boundary');
+  const awaits = { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } };
+  const events: SubscriptionEvent[] = [awaits];
   const changed = scheduledChange(subscription, period);
   if (changed) events.push(changed);
   events.push(openNext(grid, zone, period));
@@ -66,12 +80,13 @@ export function atBoundary(
 export function reservedBytes(subscription: StartedSubscription): number {
   const { openPeriod: period } = subscription;
   const { items } = termsInForce(subscription);
+  const usage = usageBytes(subscription);
   // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
   const usual = (items.length * 2 + trueUpsAtMost(subscription)) * RECURRING_LINE_BYTES;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
-  if (!period || plain) return usual;
+  if (!period || plain) return usual + usage;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
-  return Math.max(usual, 2 * sumOfBytes(lines) + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES);
+  return usage + Math.max(usual, 2 * sumOfBytes(lines) + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES);
 }
 
 function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {

@@ -3,6 +3,7 @@ import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
 import { close, openAt, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
+import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openPeriod, termsInForce } from './boundary';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { outstandingLines } from './outstanding';
@@ -23,11 +24,13 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
-  const closed = close(period, subscription.timeZone, at, 'pause');
+  const dueAt = usageDueAt(subscription, at, undefined);
+  const closed = awaiting(close(period, subscription.timeZone, at, 'pause'), dueAt);
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
+  if (dueAt !== undefined) return [closed, paused];
   const after = evolve(evolve(subscription, closed), paused);
   const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
   const lines = [...after.accrued, ...outstandingLines(after, stop)];

@@ -2,7 +2,14 @@ import { dateOf, toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
-import type { BillingRules, ItemEdit, ItemsChanged, LinesBilled, SubscriptionEvent } from './events';
+import type {
+  BillingPeriodClosed,
+  BillingRules,
+  ItemEdit,
+  ItemsChanged,
+  LinesBilled,
+  SubscriptionEvent,
+} from './events';
 
 /** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
 export type Subscription = NotStarted | StartedSubscription;
@@ -36,6 +43,13 @@ export interface StartedSubscription {
   readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
+  /** The last closed period, while its usage is on no bill; `credit` where the subscription stopped with it. */
+  readonly awaitsUsage?: {
+    readonly periodNumber: number;
+    readonly cause: BillingPeriodClosed['data']['cause'];
+    readonly dueAt: string;
+    readonly credit?: 'none' | 'prorated';
+  };
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
   /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
@@ -96,10 +110,15 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
       const { periodNumber, gridIndex, from, startsAt } = period;
-      const { to, endsAt } = event.data;
+      const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
       const lastClosed = { periodNumber, gridIndex, from, to, startsAt, endsAt, grid: subscription.grid };
-      return { ...subscription, openPeriod: null, lastClosed, accrued };
+      const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
+      return { ...subscription, openPeriod: null, lastClosed, accrued, ...awaits };
+    }
+    case 'UsageBilled': {
+      const { awaitsUsage: _, ...rest } = subscription;
+      return rest;
     }
     case 'LineItemAdded':
     case 'LineItemVoided': {
@@ -113,7 +132,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { effectiveAt, paidThrough, credit } = event.data;
       const pause = { from: effectiveAt, ...(credit === 'prorated' && { credit }) };
       const pauses = [...subscription.pauses, pause];
-      return { ...subscription, status: 'paused', pauses, paidThrough };
+      return { ...stopped(subscription, credit), status: 'paused', pauses, paidThrough };
     }
     case 'SubscriptionResumed': {
       const { effectiveAt } = event.data;
@@ -134,7 +153,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
     case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null, scheduledEdits: [] };
+      return { ...stopped(subscription, event.data.credit), status: 'canceled', cancelsAt: null, scheduledEdits: [] };
     case 'ItemsChanged': {
       const { from, cause, terms } = event.data;
       return {
@@ -162,6 +181,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+/** What waits for its usage is billed as the stop says. */
+function stopped(subscription: StartedSubscription, credit: 'none' | 'prorated'): StartedSubscription {
+  const { awaitsUsage } = subscription;
+  return awaitsUsage ? { ...subscription, awaitsUsage: { ...awaitsUsage, credit } } : subscription;
 }
 
 function recordBill(

@@ -3,13 +3,16 @@ import { DomainError } from '../domain-error';
 import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { metadata, text } from '../text';
+import type { SealedUsage } from '../usage/events';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
+import { needsSeal, usageDueAt } from './bill-usage';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end } from './cancel';
 import type { SubscriptionEvent } from './events';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
+import { usageLines } from './usage-lines';
 
 /** How far from the open period the service of a line item may lie. */
 export const MAX_SERVICE_DISTANCE_DAYS = 1830;
@@ -79,9 +82,15 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
  * in one bill, all dated at the boundary however late it is done; a scheduled cancellation makes it the final bill. Nothing
- * for a period that is closed already. Raises `period-not-elapsed`, `subscription-canceled`.
+ * for a period that is closed already. `sealed`: its usage, if it measures any; with a grace, the bill follows it (`billUsage`).
+ * Raises `period-not-elapsed`, `usage-not-sealed`, `subscription-canceled`.
  */
-export function rollOver(state: Subscription, periodNumber: number, now: string): SubscriptionEvent[] {
+export function rollOver(
+  state: Subscription,
+  periodNumber: number,
+  now: string,
+  sealed?: SealedUsage,
+): SubscriptionEvent[] {
   const subscription = startedState(state);
   const at = instant(now);
   if (!Number.isSafeInteger(periodNumber) || periodNumber < 1) throw new DomainError('invalid-option');
@@ -92,12 +101,18 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
   const { endsAt } = period;
+  const { awaitsUsage } = subscription;
+  if (awaitsUsage) throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
+  if (!sealed && needsSeal(subscription)) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  const dueAt = usageDueAt(subscription, endsAt, sealed);
   if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
-    return end(subscription, period, endsAt, 'scheduled', 'none');
+    return end(subscription, period, endsAt, 'scheduled', 'none', sealed);
   }
-  const { events, lines } = atBoundary(subscription, period);
+  const { events, lines } = atBoundary(subscription, period, dueAt);
+  if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
+  const usage = sealed ? usageLines(after, sealed) : [];
+  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, [...lines, ...usage])];
 }
 
 function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {

@@ -316,7 +316,7 @@ function beyondLimits(usage: KnownUsage, result: Measured, prices: RecordUsage['
       if (total > MAX_QUANTITY) throw new DomainError('amount-out-of-range');
       const price = prices[key];
       const quantity = total > 0n ? formatTrillionths(total) : count.toString();
-      if (price) withinLimits(price, quantity);
+      if (price) withinLimits({ price }, quantity);
     } catch {
       beyond.add(key);
     }

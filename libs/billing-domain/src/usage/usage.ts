@@ -1,5 +1,5 @@
 import type { JsonValue } from '../json';
-import type { MeterInUse, TimedValue, UsageEvent, UsageSegment } from './events';
+import type { MeterInUse, SealedUsage, UsageEvent, UsageSealed, UsageSegment } from './events';
 import { propertyOf } from './meter';
 import { withMeasured, type Tallied } from './tally';
 
@@ -13,8 +13,10 @@ export interface NoUsage {
   readonly status: 'none';
 }
 
-export interface KnownUsage extends Tallied {
-  readonly status: 'open' | 'sealed';
+export type KnownUsage = Measuring &
+  ({ readonly status: 'open' } | { readonly status: 'sealed'; readonly sealed: SealedUsage });
+
+interface Measuring extends Tallied {
   readonly subscriptionId: string;
   readonly periodNumber: number;
   readonly startsAt: string;
@@ -30,8 +32,6 @@ export interface KnownUsage extends Tallied {
   readonly records: number;
   /** The latest own time of a record. */
   readonly lastAt: string | null;
-  /** Once sealed: what the next period starts from. */
-  readonly carried: readonly (TimedValue & { readonly meter: string })[];
 }
 
 /** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
@@ -46,7 +46,6 @@ export function evolveUsage(state: Usage, event: UsageEvent): KnownUsage {
       totals: {},
       records: 0,
       lastAt: null,
-      carried: [],
     };
   }
   if (state.status === 'none') throw new Error(`${event.type} before UsageOpened`);
@@ -76,10 +75,14 @@ export function evolveUsage(state: Usage, event: UsageEvent): KnownUsage {
     case 'LateUsageNoted':
       return state;
     case 'UsageSealed':
-      return { ...state, status: 'sealed', endsAt: event.data.to, carried: event.data.carried };
+      return { ...state, status: 'sealed', endsAt: event.data.to, sealed: withoutTime(event.data) };
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+function withoutTime({ effectiveAt: _, ...sealed }: UsageSealed['data']): SealedUsage {
+  return sealed;
 }
 
 /** The token under which a stream remembers the id of a record of its own, or of one that came late. */
