@@ -55,6 +55,8 @@ describe('who may do what', () => {
     await service.setClock('2026-02-02T00:00:00Z');
     const key = await service.client.post('/v1/api-keys', { name: 'a', scopes: ['finance:read'] }, 'key');
     keyId = key.body.id;
+    const customer = { externalId: 'c', currency: 'EUR', timeZone: 'UTC' };
+    const { id: customerId } = (await service.client.post('/v1/customers', customer, 'customer')).body;
     let invoices: Answer;
     do invoices = await service.client.get(`/v1/invoices?minPosition=${position}`);
     while (invoices.body.items.length === 0);
@@ -63,6 +65,7 @@ describe('who may do what', () => {
       lineItemId: 'one',
       invoiceId: invoices.body.items[0].invoiceId,
       apiKeyId: keyId,
+      customerId,
       stream: (await service.client.get(`/v1/streams?aggregateId=${body.id}`)).body.items[0].stream,
     };
   });

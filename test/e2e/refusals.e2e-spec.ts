@@ -177,6 +177,9 @@ describe('refusals', () => {
       ['/items/0/quantity', { items: item({ quantity: '1'.repeat(40) }) }],
       ['/items/0/evil', { items: item({ evil: 1 }) }],
       ['/paymentTermsDays', { paymentTermsDays: 366 }],
+      ['/startsAt', { startsAt: '2026-02-30T00:00:00Z' }],
+      ['/trialDays', { trialDays: 3661 }],
+      ['/trialEnd', { trialEnd: 'stop' }],
       ['/metadata', { metadata: { a: 1 } }],
       ['/metadata', { metadata: { a: { b: 'c' } } }],
       ['/metadata', { metadata: Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`k${n}`, ''])) }],
@@ -234,6 +237,7 @@ describe('refusals', () => {
       refused(await startWith({ anchor: { localDateTime: '2026-02-30T00:00:00' } }), 'invalid-local-date-time');
       refused(await startWith({ interval: { unit: 'day', count: 1 }, anchor: { dayOfMonth: 1 } }), 'invalid-anchor');
       refused(await startWith({ items: [...item({}), ...item({})] }), 'duplicate-component');
+      refused(await startWith({ startsAt: '2019-01-01T00:00:00Z' }), 'start-out-of-range');
       const tiers = [{ upTo: '10', unitPrice: '1' }];
       refused(await startWith({ items: item({ price: { model: 'volume', tiers } }) }), 'invalid-price');
       const { id } = await start();

@@ -58,8 +58,8 @@ describe('the read models behind the runner', () => {
     server = await testEventStore();
     at = await testDatabase();
     database = openDatabase(at.url, { max: 4 });
-    models = new ReadModels(database.db, at.schema);
     processes = [await billingProcess(server, { time: START }), await billingProcess(server, { time: START })];
+    models = new ReadModels(database.db, at.schema, processes[0].repositories.dataKeys);
     runner = new ProjectionRunner({
       ...rebuildContext(),
       projections: billingProjections,

@@ -4,7 +4,19 @@ import { Log, uuidOf } from './stored-events';
 /** What happens next in the book, to which subscription, with a number to vary it. */
 export interface Happening {
   readonly what:
-    'line' | 'void' | 'bill' | 'roll' | 'pause' | 'resume' | 'schedule' | 'undo' | 'cancel' | 'note' | 'finalise';
+    | 'line'
+    | 'void'
+    | 'bill'
+    | 'rebill'
+    | 'waive'
+    | 'roll'
+    | 'pause'
+    | 'resume'
+    | 'schedule'
+    | 'undo'
+    | 'cancel'
+    | 'note'
+    | 'finalise';
   readonly subscription: number;
   readonly n: number;
 }
@@ -20,8 +32,10 @@ export interface Account {
   bills: number;
   billed: bigint;
   pending: Map<string, bigint>;
-  /** Nets of what is billed already for the open period: its charge in advance, and lines billed at once. */
-  billedForPeriod: bigint[];
+  /** lineId → net of what is billed already for the open period: its charge in advance, and lines billed at once. */
+  billedForPeriod: Map<string, bigint>;
+  /** Those that stand, with their lines. */
+  readonly standing: { readonly billNumber: number; readonly lines: readonly Line[]; readonly net: bigint }[];
   readonly invoices: { readonly id: string; readonly total: bigint; number: string | null }[];
 }
 
@@ -63,7 +77,8 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
     bills: 0,
     billed: 0n,
     pending: new Map(),
-    billedForPeriod: [],
+    billedForPeriod: new Map(),
+    standing: [],
     invoices: [],
   }));
 
@@ -107,23 +122,32 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
     advance: bigint,
   ): SubscriptionEvent => {
     const from = (account.periods - 1) * 30;
-    account.bills += 1;
-    account.billedForPeriod = advance === 0n ? [] : [advance];
+    const charge = advance === 0n ? [] : [line(uuidOf(`${account.id} advance ${account.bills + 1}`), advance, from)];
+    account.billedForPeriod = new Map(charge.map(({ lineId }) => [lineId, advance]));
     const arrears = ['start', 'resume', 'change'].includes(cause)
       ? []
-      : [line(uuidOf(`${account.id} arrears ${account.bills}`), 3n, from - 30)];
-    const lines = [
+      : [line(uuidOf(`${account.id} arrears ${account.bills + 1}`), 3n, from - 30)];
+    return billOf(account, cause, [
       ...arrears,
       ...[...pending].map(([id, net]) => line(uuidOf(`${account.id} ${id}`), net, from - 30, id)),
-      ...(advance === 0n ? [] : [line(uuidOf(`${account.id} advance ${account.bills}`), advance, from)]),
-    ];
+      ...charge,
+    ]);
+  };
+
+  const billOf = (
+    account: Account,
+    cause: Extract<SubscriptionEvent, { type: 'LinesBilled' }>['data']['cause'],
+    lines: readonly Line[],
+  ): SubscriptionEvent => {
+    account.bills += 1;
     const net = lines.reduce((sum, { net: each }) => sum + BigInt(each), 0n);
     account.billed += net;
+    account.standing.push({ billNumber: account.bills, lines, net });
     account.invoices.push({ id: uuidOf(`${account.id} invoice ${account.bills}`), total: net, number: null });
     return {
       type: 'LinesBilled',
       data: {
-        effectiveAt: day(from),
+        effectiveAt: day((account.periods - 1) * 30),
         subscriptionId: account.id,
         billNumber: account.bills,
         periodNumber: account.periods,
@@ -223,11 +247,23 @@ export function billingBook(happenings: readonly Happening[]): { log: Log; accou
         { type: 'LineItemVoided', data: { effectiveAt, periodNumber: account.periods, lineItemId: id, lineId } },
       ];
     } else if (what === 'bill' && open && account.pending.size > 0) {
-      const nets = [...account.pending.values()];
       const before = account.billedForPeriod;
+      const now = [...account.pending].map(([id, net]) => [uuidOf(`${account.id} ${id}`), net] as const);
       events = [billed(account, 'change', account.pending, 0n)];
-      account.billedForPeriod = [...before, ...nets];
+      account.billedForPeriod = new Map([...before, ...now]);
       account.pending = new Map();
+    } else if ((what === 'rebill' || what === 'waive') && account.standing.length > 0) {
+      const [bill] = account.standing.splice(n % account.standing.length, 1);
+      if (bill === undefined) return;
+      const { billNumber, lines, net } = bill;
+      const lineIds = lines.map(({ lineId }) => lineId);
+      const rebill = what === 'rebill';
+      account.billed -= net;
+      events = [
+        { type: 'BillReleased', data: { effectiveAt, billNumber, rebill, lineIds, net: net.toString() } },
+        ...(rebill ? [billOf(account, 'rebill', lines)] : []),
+      ];
+      if (!rebill) for (const lineId of lineIds) account.billedForPeriod.delete(lineId);
     } else if (what === 'roll' && account.status === 'active') {
       const pending = account.pending;
       events = [closed(account, 'boundary'), opened(account), billed(account, 'boundary', pending, BigInt(500 + n))];

@@ -7,7 +7,7 @@ import {
   BillingRepositories,
   type RequestContext,
 } from '@perennial/billing-application';
-import { EventStore } from '@perennial/event-sourcing';
+import { DataKeys, EventStore, parseMasterKeys } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { randomUUID } from 'node:crypto';
 
@@ -31,6 +31,9 @@ export interface BillingProcess {
   close(): Promise<void>;
 }
 
+/** The master key of all processes of the tests. */
+export const masterKey = Buffer.alloc(32, 'm').toString('base64');
+
 /** A process on that store. Two of them share nothing but the store. */
 export async function billingProcess(
   { url, prefix }: { readonly url: string; readonly prefix: string },
@@ -42,7 +45,8 @@ export async function billingProcess(
   }: { time: string; timeBudgetMs?: number; rememberKeysForMs?: number; snapshotEvery?: number },
 ): Promise<BillingProcess> {
   const store = EventStore.connect({ url });
-  const repositories = new BillingRepositories({ store, streamPrefix: prefix, timeBudgetMs, snapshotEvery });
+  const dataKeys = new DataKeys(store, prefix, parseMasterKeys(masterKey));
+  const repositories = new BillingRepositories({ store, streamPrefix: prefix, timeBudgetMs, snapshotEvery, dataKeys });
   const apiKeys = new ApiKeys(store, prefix, rememberKeysForMs);
   const clock = new SetClock(time);
 

@@ -11,6 +11,7 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
 import { HealthController } from './health.controller';
@@ -43,6 +44,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        CustomersController,
         UpcomingInvoiceController,
         InvoicesController,
         DueBillingPeriodsController,

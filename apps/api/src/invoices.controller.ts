@@ -1,15 +1,16 @@
-import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { VoidInvoice } from '@perennial/billing-application';
+import { ChangeInvoiceMetadata, RequestFinalisation, VoidInvoice } from '@perennial/billing-application';
 import { FindInvoices, GetInvoice, invoices } from '@perennial/billing-read-models';
 import { answerOf, CommandDispatch } from './http/command-dispatch';
-import { CommandAnswer } from './http/command-answer.dto';
-import { contextOf } from './http/command-headers';
+import { CommandAnswer, NoBody } from './http/command-answer.dto';
+import { contextOf, refuseBody } from './http/command-headers';
 import { found, listed } from './http/found';
+import { canonicalInstant } from './http/instant';
 import { Commands, Reads } from './http/operation';
-import { CommandQuery, pageOf, ReadQuery } from './http/parameters.dto';
+import { CommandQuery, MetadataBody, pageOf, ReadQuery } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
 import { InvoiceFound, InvoicePage, InvoicePath, InvoicesQuery, VoidInvoiceBody } from './invoices.dto';
@@ -31,10 +32,19 @@ export class InvoicesController {
     kind: 'list',
   })
   async list(@Query() query: InvoicesQuery, @Req() request: FastifyRequest): Promise<InvoicePage> {
-    const { minPosition, limit, ...filter } = query;
+    const { minPosition, limit, draftedFrom, draftedBefore, ...filter } = query;
     await this.reading.waitFor(invoices.name, minPosition);
-    const { tenant } = principalOf(request);
-    return listed(await this.queries.execute(new FindInvoices({ ...filter, tenant, limit: pageOf(limit) })));
+    return listed(
+      await this.queries.execute(
+        new FindInvoices({
+          ...filter,
+          tenant: principalOf(request).tenant,
+          limit: pageOf(limit),
+          draftedFrom: canonicalInstant(draftedFrom),
+          draftedBefore: canonicalInstant(draftedBefore),
+        }),
+      ),
+    );
   }
 
   @Get(':invoiceId')
@@ -54,6 +64,46 @@ export class InvoicesController {
     await this.reading.waitFor(invoices.name, minPosition);
     const query = new GetInvoice(principalOf(request).tenant, invoiceId);
     return found(await this.queries.execute(query), 'invoice-not-found', reply);
+  }
+
+  @Post(':invoiceId/finalise')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Let a draft that waits for its review be finalised',
+    description:
+      'Of a subscription with `autoFinalise: false`. It gets its number, its dates and what the customer’s balance settles a moment later.',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['invoice-not-found'],
+  })
+  async finalise(
+    @Param() { invoiceId }: InvoicePath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'RequestFinalisation', dryRun === 'true');
+    return answerOf(await this.commands.execute(new RequestFinalisation(invoiceId, context), reply));
+  }
+
+  @Patch(':invoiceId')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Change the metadata of an invoice',
+    description: 'Names that are set, or with null taken away; the others stay.',
+    answer: CommandAnswer,
+    problems: ['invoice-not-found', 'invalid-metadata'],
+  })
+  async changeMetadata(
+    @Param() { invoiceId }: InvoicePath,
+    @Body() { metadata }: MetadataBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangeInvoiceMetadata', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ChangeInvoiceMetadata(invoiceId, metadata, context), reply));
   }
 
   @Post(':invoiceId/void')

@@ -1,10 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsUUID } from 'class-validator';
-import { IsText, Optional } from './http/fields';
-import { IsLocalDate } from './http/instant';
+import { IsCurrencyFilter, IsMetadataFilter, IsMinorUnits, IsText, Optional } from './http/fields';
+import { IsInstant, IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
-import { AsOfAnswer, ListQuery } from './http/parameters.dto';
+import { AsOfAnswer, OrderedListQuery } from './http/parameters.dto';
 
 export class InvoicePath {
   @IsUUID()
@@ -21,7 +21,7 @@ export class VoidInvoiceBody {
   readonly reason!: string;
 }
 
-export class InvoicesQuery extends ListQuery {
+export class InvoicesQuery extends OrderedListQuery {
   @IsText(200, { optional: true })
   readonly customerId?: string;
 
@@ -40,6 +40,45 @@ export class InvoicesQuery extends ListQuery {
   /** As printed. */
   @IsText(100, { optional: true })
   readonly number?: string;
+
+  @IsCurrencyFilter()
+  readonly currency?: string;
+
+  /** Of the invoice itself. */
+  @IsMetadataFilter()
+  readonly metadata?: Record<string, string>;
+
+  /** Issued on this date or later. */
+  @IsLocalDate({ optional: true })
+  readonly issuedFrom?: string;
+
+  /** Issued before this date. */
+  @IsLocalDate({ optional: true })
+  readonly issuedBefore?: string;
+
+  /** Drafted at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly draftedFrom?: string;
+
+  /** Drafted before this instant. */
+  @IsInstant({ optional: true })
+  readonly draftedBefore?: string;
+
+  /** Of this many minor units or more. */
+  @IsMinorUnits()
+  readonly totalFrom?: string;
+
+  /** Of this many minor units or fewer. */
+  @IsMinorUnits()
+  readonly totalTo?: string;
+
+  /** With this many minor units due or more. */
+  @IsMinorUnits()
+  readonly amountDueFrom?: string;
+
+  /** With this many minor units due or fewer. */
+  @IsMinorUnits()
+  readonly amountDueTo?: string;
 
   /** Due on this date or later. */
   @IsLocalDate({ optional: true })
@@ -81,6 +120,10 @@ export class InvoiceSummaryAnswer {
   readonly amountDue!: MoneyAnswer;
   @ApiProperty({ type: 'integer' })
   readonly lineCount!: number;
+  /** A draft that waits until someone asks for its finalising. */
+  readonly waits!: boolean;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  readonly metadata!: Record<string, string>;
   readonly draftedAt!: string;
   readonly finalisedAt!: string | null;
   readonly revision!: string;

@@ -3,7 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 
 const about = `Event-sourced subscription billing.
 
-**Commands** are POST (and DELETE) requests with an \`Idempotency-Key\`. Repeating one with its key gives the first answer,
+**Commands** are POST (and PATCH and DELETE) requests with an \`Idempotency-Key\`. Repeating one with its key gives the first answer,
 for as long as the resource exists. \`If-Match: "<revision>"\` makes a command apply to one revision only. \`?dryRun=true\`
 answers with the events that would be recorded, and records nothing. Each answer has the new revision in \`ETag\` and the
 position in the log in \`Perennial-Position\`.
@@ -29,7 +29,18 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
   });
-  for (const operation of Object.values(document.paths).flatMap((path) => [path.post, path.put, path.delete])) {
+  for (const operation of Object.values(document.paths).flatMap((path) => [
+    path.get,
+    path.post,
+    path.put,
+    path.patch,
+    path.delete,
+  ])) {
+    for (const parameter of operation?.parameters ?? []) {
+      if (!('in' in parameter) || parameter.in !== 'query' || !parameter.schema || !('type' in parameter.schema))
+        continue;
+      if (parameter.schema.type === 'object') Object.assign(parameter, { style: 'deepObject', explode: true });
+    }
     // The compiler's plugin adds a bare 201 to every POST, since it does not see the HttpCode inside `Commands`.
     for (const [status, response] of Object.entries(operation?.responses ?? {}))
       if (response && 'description' in response && response.description === '') delete operation?.responses[status];
@@ -55,8 +66,10 @@ function settled(part: unknown): unknown {
     ]),
   );
   if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
-  const { type, allOf, oneOf, ...others } = rest as Readonly<Record<string, unknown>>;
+  const { type, allOf, oneOf, ...others } = rest as Record<string, unknown>;
   const choices = allOf ?? oneOf;
   if (Array.isArray(choices)) return { ...others, oneOf: [...(choices as unknown[]), { type: 'null' }] };
+  // A type does not add to the values that are listed.
+  if (Array.isArray(others['enum'])) others['enum'] = [...(others['enum'] as unknown[]), null];
   return { ...others, type: [type, 'null'] };
 }

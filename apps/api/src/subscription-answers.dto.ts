@@ -35,6 +35,7 @@ export class ItemAnswer {
 export class OpenPeriodAnswer {
   @ApiProperty({ type: 'integer' })
   readonly periodNumber!: number;
+  readonly kind!: 'regular' | 'trial';
   readonly startsAt!: string;
   readonly endsAt!: string;
 }
@@ -49,12 +50,16 @@ export class SubscriptionAnswer {
   readonly subscriptionId!: string;
   readonly externalId!: string | null;
   readonly customerId!: string;
-  readonly status!: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly status!: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   readonly currency!: string;
   readonly timeZone!: string;
   @ApiProperty({ type: 'integer' })
   readonly paymentTermsDays!: number;
+  /** false: its invoices stay drafts for a review. */
+  readonly autoFinalise!: boolean;
   readonly startsAt!: string;
+  /** Up to then nothing recurring is charged; null where there is no trial. */
+  readonly trialEndsAt!: string | null;
   /** Local date-time from which periods are counted. */
   readonly anchor!: string;
   readonly interval!: IntervalAnswer;
@@ -65,10 +70,14 @@ export class SubscriptionAnswer {
   readonly period!: OpenPeriodAnswer | null;
   readonly cancelsAt!: string | null;
   readonly canceledAt!: string | null;
+  /** Why it has ended; null while it has not. */
+  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', null], nullable: true })
+  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | null;
   readonly pausedAt!: string | null;
   /** How many bills there have been. */
   @ApiProperty({ type: 'integer' })
   readonly bills!: number;
+  /** What those ask for whose invoices are not voided. */
   readonly billedNet!: MoneyAnswer;
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
   readonly metadata!: Record<string, string>;
@@ -117,7 +126,7 @@ export class CurrentBillingPeriodAnswer {
   readonly customerId!: string;
   readonly currency!: string;
   readonly timeZone!: string;
-  /** Null while none is open: paused or canceled. */
+  /** Null while none is open: not begun, paused or canceled. */
   @ApiProperty({ type: BillingPeriodAnswer, nullable: true })
   readonly period!: BillingPeriodAnswer | null;
   readonly revision!: string;

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,6 +7,7 @@ import {
   CancelSubscription,
   ChangeBillingCycle,
   ChangeItems,
+  ChangeSubscriptionMetadata,
   PauseSubscription,
   ResumeSubscription,
   RollOverBillingPeriod,
@@ -30,7 +31,7 @@ import { contextOf, refuseBody } from './http/command-headers';
 import { found, listed } from './http/found';
 import { canonicalInstant } from './http/instant';
 import { Commands, Reads } from './http/operation';
-import { CommandQuery, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
+import { CommandQuery, MetadataBody, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
 import { CurrentBillingPeriodAnswer, SubscriptionFound, SubscriptionPage } from './subscription-answers.dto';
@@ -63,7 +64,8 @@ export class SubscriptionsController {
   @Commands({
     scope: 'commands:write',
     summary: 'Start a subscription',
-    description: 'Opens its first billing period and bills what is due in advance.',
+    description:
+      'Opens its first billing period, the trial if there is one, and bills what is due in advance. A start that lies ahead is scheduled.',
     status: 201,
     answer: CommandAnswer,
     problems: [
@@ -73,6 +75,7 @@ export class SubscriptionsController {
       'invalid-interval',
       'invalid-anchor',
       'invalid-local-date-time',
+      'start-out-of-range',
       'invalid-price',
       'duplicate-component',
       'amount-out-of-range',
@@ -160,6 +163,7 @@ export class SubscriptionsController {
       'too-many-items',
       'before-correction-horizon',
       'billing-period-full',
+      'no-open-period',
       'subscription-canceled',
       'subscription-paused',
       'cancellation-scheduled',
@@ -210,6 +214,7 @@ export class SubscriptionsController {
       'duplicate-component',
       'too-many-items',
       'billing-period-full',
+      'no-open-period',
       'subscription-canceled',
       'subscription-paused',
       'cancellation-scheduled',
@@ -259,7 +264,7 @@ export class SubscriptionsController {
     summary: 'Pause: close the open period and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'cancellation-scheduled'],
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'cancellation-scheduled'],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -296,7 +301,7 @@ export class SubscriptionsController {
     scope: 'commands:write',
     summary: 'Cancel now, or with the open period',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'subscription-paused'],
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
   })
   async cancel(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -330,6 +335,26 @@ export class SubscriptionsController {
     return answerOf(await this.commands.execute(new UndoCancellation(subscriptionId, context), reply));
   }
 
+  @Patch(':subscriptionId')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Change the metadata of a subscription',
+    description: 'Names that are set, or with null taken away; the others stay.',
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'invalid-metadata'],
+  })
+  async changeMetadata(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { metadata }: MetadataBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangeSubscriptionMetadata', dryRun === 'true');
+    const command = new ChangeSubscriptionMetadata(subscriptionId, metadata, context);
+    return answerOf(await this.commands.execute(command, reply));
+  }
+
   @Get()
   @Reads({
     scope: 'finance:read',
@@ -338,7 +363,7 @@ export class SubscriptionsController {
     kind: 'list',
   })
   async list(@Query() query: SubscriptionsQuery, @Req() request: FastifyRequest): Promise<SubscriptionPage> {
-    const { minPosition, limit, periodEndsFrom, periodEndsBefore, ...filter } = query;
+    const { minPosition, limit, ...filter } = query;
     await this.reading.waitFor(subscriptionSummary.name, minPosition);
     return listed(
       await this.queries.execute(
@@ -346,8 +371,12 @@ export class SubscriptionsController {
           ...filter,
           tenant: principalOf(request).tenant,
           limit: pageOf(limit),
-          periodEndsFrom: canonicalInstant(periodEndsFrom),
-          periodEndsBefore: canonicalInstant(periodEndsBefore),
+          startsFrom: canonicalInstant(filter.startsFrom),
+          startsBefore: canonicalInstant(filter.startsBefore),
+          canceledFrom: canonicalInstant(filter.canceledFrom),
+          canceledBefore: canonicalInstant(filter.canceledBefore),
+          periodEndsFrom: canonicalInstant(filter.periodEndsFrom),
+          periodEndsBefore: canonicalInstant(filter.periodEndsBefore),
         }),
       ),
     );
@@ -400,6 +429,7 @@ function startOf({ items, rules, ...terms }: StartSubscriptionBody): Subscriptio
   return {
     ...terms,
     anchor: anchorOf(terms.anchor),
+    startsAt: canonicalInstant(terms.startsAt),
     item,
     ...(more.length > 0 && { items: more }),
     ...(rules !== undefined && { rules: { ...presets[preset], ...named } }),

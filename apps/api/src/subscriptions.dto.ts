@@ -9,9 +9,18 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
-import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
+import {
+  IsCurrencyFilter,
+  IsDecimal,
+  IsMetadata,
+  IsMetadataFilter,
+  IsMinorUnits,
+  IsText,
+  IsWhole,
+  Optional,
+} from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
-import { ListQuery, SubscriptionPath } from './http/parameters.dto';
+import { OrderedListQuery, SubscriptionPath } from './http/parameters.dto';
 import {
   AnchorBody,
   AreEdits,
@@ -53,6 +62,22 @@ export class StartSubscriptionBody {
   @IsAnchor()
   readonly anchor?: AnchorBody;
 
+  /**
+   * When it begins, within five years of now; now when left out. Later: it is scheduled until then. Earlier: the periods that
+   * have elapsed since, 120 at most, are billed one after another.
+   */
+  @IsInstant({ optional: true })
+  readonly startsAt?: string;
+
+  /** Days from the start in which nothing recurring is charged; none when left out. The paid periods begin at their end. */
+  @IsWhole(0, 3660, { optional: true })
+  readonly trialDays?: number;
+
+  /** What the end of the trial does: the first paid period follows (`activate`, when left out), or the subscription ends. */
+  @Optional()
+  @IsIn(['activate', 'cancel'])
+  readonly trialEnd?: 'activate' | 'cancel';
+
   @IsDefined()
   @IsObject()
   @ValidateNested()
@@ -62,6 +87,11 @@ export class StartSubscriptionBody {
   /** What is charged in every period, each for a component of its own. */
   @AreItems()
   readonly items!: ItemBody[];
+
+  /** false: its invoices stay drafts for a review, until `POST /v1/invoices/:id/finalise`. */
+  @Optional()
+  @IsBoolean()
+  readonly autoFinalise?: boolean;
 
   /** No bounds when left out. */
   @Optional()
@@ -184,8 +214,8 @@ export class ChangeBillingCycleBody {
 }
 
 export class RollOverBody {
-  /** The period to roll over; one that is closed already changes nothing. */
-  @IsWhole(1, 1_000_000)
+  /** The period to roll over; one that is closed already changes nothing. 0, the time before the start, begins the subscription. */
+  @IsWhole(0, 1_000_000)
   readonly periodNumber!: number;
 }
 
@@ -220,7 +250,7 @@ export class LineItemPath extends SubscriptionPath {
   readonly lineItemId!: string;
 }
 
-export class SubscriptionsQuery extends ListQuery {
+export class SubscriptionsQuery extends OrderedListQuery {
   @IsText(200, { optional: true })
   readonly customerId?: string;
 
@@ -228,8 +258,38 @@ export class SubscriptionsQuery extends ListQuery {
   readonly externalId?: string;
 
   @Optional()
-  @IsIn(['active', 'canceling', 'paused', 'canceled'])
-  readonly status?: 'active' | 'canceling' | 'paused' | 'canceled';
+  @IsIn(['scheduled', 'trialing', 'active', 'canceling', 'paused', 'canceled'])
+  readonly status?: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
+
+  @IsCurrencyFilter()
+  readonly currency?: string;
+
+  @IsMetadataFilter()
+  readonly metadata?: Record<string, string>;
+
+  /** Started at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly startsFrom?: string;
+
+  /** Started before this instant. */
+  @IsInstant({ optional: true })
+  readonly startsBefore?: string;
+
+  /** Canceled at this instant or after it. */
+  @IsInstant({ optional: true })
+  readonly canceledFrom?: string;
+
+  /** Canceled before this instant. */
+  @IsInstant({ optional: true })
+  readonly canceledBefore?: string;
+
+  /** Billed so far: this many minor units or more. */
+  @IsMinorUnits()
+  readonly billedNetFrom?: string;
+
+  /** Billed so far: this many minor units or fewer. */
+  @IsMinorUnits()
+  readonly billedNetTo?: string;
 
   /** Open periods that end at this instant or after it. */
   @IsInstant({ optional: true })

@@ -4,12 +4,15 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
-import { EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
+import { DataKeys, EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
 import { type Clock, type Config, type Database, type Logger, openDatabase, SystemClock } from '@perennial/platform';
+import { masterKeysOf } from './master-keys';
 
 /** What a process holds of the outside world: one store, one database, one clock, and what is made of them. */
 export interface Connections {
@@ -44,8 +47,10 @@ export function connect({ eventstoreUrl, databaseUrl }: Servers, config: Config,
   });
   const testClock = config.testClock ? new StoredTestClock(store, config.streamPrefix) : undefined;
   const clock = testClock ?? new SystemClock();
+  const dataKeys = new DataKeys(store, config.streamPrefix, masterKeysOf(config));
   const repositories = new BillingRepositories({
     store,
+    dataKeys,
     streamPrefix: config.streamPrefix,
     snapshotEvery: config.snapshotEvery,
     cacheMaxBytes: config.cacheMaxBytes,
@@ -61,7 +66,7 @@ export function connect({ eventstoreUrl, databaseUrl }: Servers, config: Config,
     ...(testClock && { testClock }),
     repositories,
     apiKeys: new ApiKeys(store, config.streamPrefix),
-    readModels: new ReadModels(database.db, config.databaseSchema),
+    readModels: new ReadModels(database.db, config.databaseSchema, dataKeys),
     watch: new ProjectionWatch(database.db, config.databaseSchema),
     async close() {
       await repositories.flushSnapshots();
@@ -98,5 +103,7 @@ export const billingCatalogs = {
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
   [creditNoteType.name]: creditNoteType.catalog,
   [customerBalanceType.name]: customerBalanceType.catalog,
+  [customerType.name]: customerType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
+  [usageType.name]: usageType.catalog,
 };

@@ -4,18 +4,28 @@ import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { BillUsageHandler } from './commands/bill-usage';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
+import { ChangeCustomerHandler } from './commands/change-customer';
+import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
+import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
+import { CreateCustomerHandler } from './commands/create-customer';
+import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { EraseCustomerHandler } from './commands/erase-customer';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { RecordUsageHandler } from './commands/record-usage';
 import { ReleaseBillHandler } from './commands/release-bill';
+import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
 import { ReturnCreditHandler } from './commands/return-credit';
 import { RevokeApiKeyHandler } from './commands/revoke-api-key';
@@ -56,16 +66,26 @@ export class BillingApplicationModule {
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
+        ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
+        RecordUsageHandler,
+        CountLateUsageHandler,
+        BillUsageHandler,
         DraftInvoiceHandler,
+        RequestFinalisationHandler,
         GrantInvoiceNumberHandler,
         FinaliseInvoiceHandler,
         VoidInvoiceHandler,
+        ChangeInvoiceMetadataHandler,
         DraftCreditNoteHandler,
         IssueCreditNoteHandler,
         GrantCreditHandler,
         ApplyCreditHandler,
         ReturnCreditHandler,
+        CreateCustomerHandler,
+        ChangeCustomerHandler,
+        EraseCustomerHandler,
+        DestroyCustomerKeyHandler,
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,

@@ -24,10 +24,15 @@ export function resultOf(change: Change<DomainEvent>): CommandResult {
     position: change.position.toString(),
     events: change.events.map(({ event, revision }) => ({
       type: event.type,
-      data: event.data,
+      data: withheld(event.data),
       revision: revision.toString(),
     })),
     repeated: change.repeated,
     dryRun: change.dryRun,
   };
+}
+
+/** Personal data is no part of an answer: whoever may see it reads it, and after it was erased a repeat answers the same. */
+function withheld(data: object): object {
+  return 'personal' in data ? { ...data, personal: { withheld: true } } : data;
 }

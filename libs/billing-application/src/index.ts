@@ -1,3 +1,5 @@
+import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
+import { countLateUsage } from './policies/count-late-usage';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -8,18 +10,28 @@ export { BillingApplicationModule, type BillingApplicationOptions } from './bill
 export type { CommandResult, RequestContext } from './command-result';
 export { AddLineItem } from './commands/add-line-item';
 export { ApplyCredit } from './commands/apply-credit';
+export { BillUsage } from './commands/bill-usage';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
+export { ChangeCustomer } from './commands/change-customer';
+export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
+export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
+export { CountLateUsage } from './commands/count-late-usage';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
+export { CreateCustomer } from './commands/create-customer';
+export { DestroyCustomerKey } from './commands/destroy-customer-key';
 export { DraftCreditNote } from './commands/draft-credit-note';
 export { DraftInvoice } from './commands/draft-invoice';
+export { EraseCustomer } from './commands/erase-customer';
 export { FinaliseInvoice } from './commands/finalise-invoice';
 export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
 export { IssueCreditNote } from './commands/issue-credit-note';
 export { PauseSubscription } from './commands/pause-subscription';
+export { RecordUsage, type ReportedUsage, type UsageReport } from './commands/record-usage';
 export { ReleaseBill } from './commands/release-bill';
+export { RequestFinalisation } from './commands/request-finalisation';
 export { ResumeSubscription } from './commands/resume-subscription';
 export { ReturnCredit } from './commands/return-credit';
 export { RevokeApiKey } from './commands/revoke-api-key';
@@ -34,12 +46,20 @@ export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
-export { draftInvoiceOnLinesBilled, finaliseInvoice, issueCreditNote, releaseVoidedInvoice };
-
-/** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
-export const billingPolicies = [
+export {
+  destroyKeyOfErasedCustomer,
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,
   releaseVoidedInvoice,
+};
+
+/** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
+export const billingPolicies = [
+  countLateUsage,
+  draftInvoiceOnLinesBilled,
+  finaliseInvoice,
+  issueCreditNote,
+  releaseVoidedInvoice,
+  destroyKeyOfErasedCustomer,
 ] as const;

@@ -2,6 +2,7 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
@@ -10,8 +11,10 @@ import {
   type ApiKeyEvent,
   type CreditNote,
   type CreditNoteEvent,
+  type Customer,
   type CustomerBalance,
   type CustomerBalanceEvent,
+  type CustomerEvent,
   type Invoice,
   type InvoiceEvent,
   type InvoiceNumbers,
@@ -21,7 +24,7 @@ import {
   type Usage,
   type UsageEvent,
 } from '@perennial/billing-domain';
-import { AggregateRepository, type RepositoryOptions } from '@perennial/event-sourcing';
+import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
 /** The aggregates of billing; the only way to change one. */
 export class BillingRepositories {
@@ -31,12 +34,17 @@ export class BillingRepositories {
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
   readonly usages: AggregateRepository<Usage, UsageEvent>;
+  readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
   readonly timeBudgetMs: number;
 
-  constructor(options: RepositoryOptions) {
+  /** What personal data is sealed under. */
+  readonly dataKeys: DataKeys;
+
+  constructor(options: RepositoryOptions & { readonly dataKeys: DataKeys }) {
+    this.dataKeys = options.dataKeys;
     this.timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.subscriptions = new AggregateRepository(subscriptionType, options);
     this.invoices = new AggregateRepository(invoiceType, options);
@@ -48,6 +56,7 @@ export class BillingRepositories {
       ...options,
       snapshotEvery: Math.min(options.snapshotEvery ?? 100, 20),
     });
+    this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -60,6 +69,7 @@ export class BillingRepositories {
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
       this.usages.flushSnapshots(),
+      this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

@@ -43,6 +43,10 @@ interface InvoiceFacts {
   readonly lineCount: number;
   readonly paymentTermsDays: number;
   finalised?: { readonly series: string; readonly sequence: number; readonly number: string };
+  /** A draft that waits until someone asks for its finalising. */
+  waits: boolean;
+  /** What the policy reacts to in order to finalise it: the draft, or that it was asked for. */
+  go: { readonly revision: bigint; readonly position: bigint };
   creditApplied?: bigint;
   voided?: { readonly revision: bigint; readonly position: bigint };
 }
@@ -138,6 +142,14 @@ export function enterInBook(book: BillBook, stored: StoredEvent): readonly Diffe
       return enterBill(book, stored, event.data);
     case 'InvoiceDrafted':
       return enterInvoice(book, stored, event.data);
+    case 'FinalisationRequested': {
+      const invoice = book.invoices.get(stored.aggregateId);
+      if (!invoice || !invoice.waits)
+        return [of(stored)('invoice-once', 'finalising was asked for without a draft that waits', 'a draft', 'none')];
+      invoice.waits = false;
+      invoice.go = { revision: stored.revision, position: stored.position };
+      return [];
+    }
     case 'InvoiceFinalised':
       return enterFinalisation(book, stored, event.data);
     case 'InvoiceNumberGranted':
@@ -288,6 +300,8 @@ function enterInvoice(
     total: whole(invoice.total) ?? 0n,
     lineCount: invoice.lines.length,
     paymentTermsDays: invoice.paymentTermsDays,
+    waits: invoice.autoFinalise === false,
+    go: { revision: stored.revision, position: stored.position },
   });
   return found;
 }
@@ -305,6 +319,7 @@ function enterFinalisation(
     differ('invoice-once', 'finalised without a draft', 'a draft before it', 'none');
     return found;
   }
+  if (invoice.waits) differ('invoice-once', 'finalised before anyone asked for it', 'a draft', final.number);
   if (invoice.finalised) differ('invoice-once', 'finalised twice', invoice.finalised.number, final.number);
   if (daysBetween(final.issuedOn, final.dueOn) !== invoice.paymentTermsDays)
     differ('invoice-due', 'dueOn is not issuedOn and the terms', `${invoice.paymentTermsDays} days`, final.dueOn);
@@ -389,14 +404,14 @@ export function settleBook(book: BillBook): {
           invoice.revision,
         ),
       );
-    if (!invoice.finalised)
+    if (!invoice.finalised && !invoice.waits)
       missing.push({
         ...about,
         what: 'finalisation',
         stream: invoice.stream,
-        // What the policy reacts to next: the number when there is one, else the draft.
-        position: book.grants.get(id)?.position ?? invoice.position,
-        revision: invoice.revision,
+        // What the policy reacts to next: the number when there is one.
+        position: book.grants.get(id)?.position ?? invoice.go.position,
+        revision: invoice.go.revision,
       });
     if (invoice.voided && !book.released.has(id))
       missing.push({ ...about, what: 'release', stream: invoice.stream, ...invoice.voided });

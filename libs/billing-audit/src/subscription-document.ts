@@ -14,13 +14,16 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     subscriptionId: state.subscriptionId,
     externalId: state.externalId ?? null,
     customerId: state.customerId,
-    status: state.status === 'active' && state.cancelsAt !== null ? 'canceling' : state.status,
+    status: statusOf(state),
     currency,
     timeZone: state.timeZone,
     paymentTermsDays: state.paymentTermsDays,
+    startsAt: state.startsAt,
+    trialEndsAt: state.paidFrom > state.startsAt ? state.paidFrom : null,
     anchor: state.grid.anchor,
     interval: state.grid.interval,
     rules: state.rules,
+    autoFinalise: state.autoFinalise ?? true,
     terms: state.terms,
     metadata: state.metadata,
     cancelsAt: state.cancelsAt ?? null,
@@ -47,4 +50,11 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     paidThrough: state.paidThrough,
   };
   return throughJson(document) as Readonly<Record<string, JsonValue>>;
+}
+
+/** As the read models call it. */
+function statusOf({ status, cancelsAt, openPeriod: period }: StartedSubscription): string {
+  if (status !== 'active') return status;
+  if (cancelsAt !== null) return 'canceling';
+  return period?.kind === 'trial' ? 'trialing' : 'active';
 }

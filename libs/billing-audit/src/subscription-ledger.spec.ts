@@ -5,6 +5,7 @@ import {
   addLineItem,
   cancelNow,
   pause,
+  releaseBill,
   resume,
   rollOver,
   start,
@@ -48,6 +49,8 @@ function honestAppends(): SubscriptionEvent[][] {
   record(addLineItem(state, lineItem('four'), '2026-02-03T00:00:00.000Z'));
   record(pause(state, { credit: 'none' }, '2026-02-10T12:00:00.000Z'));
   record(resume(state, { anchor: 'keep' }, '2026-02-20T12:00:00.000Z'));
+  const first = appends.flat().find((event) => event.type === 'LinesBilled')?.data.lines ?? [];
+  record(releaseBill(state, { billNumber: 1, lines: first, rebill: true }, '2026-02-21T00:00:00.000Z'));
   record(rollOver(state, 3, '2026-03-02T00:00:00.000Z'));
   record(cancelNow(state, { credit: 'none' }, '2026-03-15T00:00:00.000Z'));
   return appends;
@@ -159,6 +162,11 @@ describe('the ledger of a subscription', () => {
       'a boundary that is not at the end',
       'periods-tile',
       forged('BillingPeriodClosed', 0, () => ({ endsAt: '2026-01-30T05:00:00.000Z' })),
+    ],
+    [
+      'a released bill whose net is not that of its lines',
+      'bill-released',
+      forged('BillReleased', 0, () => ({ net: '1' })),
     ],
     ['the bill of another subscription', 'identity', forged('LinesBilled', 0, () => ({ subscriptionId: 'other' }))],
     [

@@ -15,7 +15,7 @@ export interface Ledger {
   pausedAt?: string;
   canceled: boolean;
   canceling: boolean;
-  /** Sum of the nets of all bills, minor units. */
+  /** Sum of the nets of the bills that are not released, minor units. */
   billedNet: bigint;
   /** Where the time that periods and pauses have covered ends (an instant). */
   coveredTo?: string;
@@ -27,6 +27,8 @@ export interface Ledger {
   readonly due: Map<string, Line>;
   /** lineId → the bill that carries it. */
   readonly billed: Map<string, number>;
+  /** Bill number → its net, as its lines add up to. */
+  readonly billNets: Map<number, bigint>;
   readonly lineItems: Set<string>;
   /** Lines of bills that were released: for a new bill, where they stand again, or waived. */
   readonly released: Map<string, 'rebill' | 'waived'>;
@@ -49,6 +51,7 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     pending: new Map(),
     due: new Map(),
     billed: new Map(),
+    billNets: new Map(),
     lineItems: new Set(),
     released: new Map(),
     served: new Map(),
@@ -76,8 +79,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
   const first = event.type === 'SubscriptionStarted';
   if (first !== (ledger.started === undefined))
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
+  const noted = event.type === 'MetadataChanged';
   const rebilled = event.type === 'BillReleased' || (event.type === 'LinesBilled' && event.data.cause === 'rebill');
-  if (ledger.canceled && newAppend && !rebilled)
+  if (ledger.canceled && newAppend && !rebilled && !noted)
     differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
@@ -164,6 +168,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
+    case 'MetadataChanged':
       break;
     case 'BillReleased':
       for (const lineId of event.data.lineIds) {
@@ -172,6 +177,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
           differ('bill-released', `line ${lineId} is not on the bill that is released`, event.data.billNumber, bill);
         ledger.released.set(lineId, event.data.rebill ? 'rebill' : 'waived');
       }
+      checkReleased(ledger, event.data, differ);
       break;
   }
   return found;
@@ -180,7 +186,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
 /** What a ledger says of a subscription at one revision, to compare read models with. */
 export interface SubscriptionFacts {
   readonly currency: string;
-  readonly status: 'scheduled' | 'active' | 'canceling' | 'paused' | 'canceled';
+  readonly status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   /** The last period that was opened; 0 before the first. */
   readonly periodNumber: number;
   readonly open: Of<'BillingPeriodOpened'> | undefined;
@@ -190,7 +196,7 @@ export interface SubscriptionFacts {
 }
 
 export function factsOf(ledger: Ledger): SubscriptionFacts {
-  const active = ledger.canceling ? 'canceling' : 'active';
+  const active = ledger.canceling ? 'canceling' : ledger.open?.kind === 'trial' ? 'trialing' : 'active';
   const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
   return {
     currency: ledger.started?.currency ?? '',
@@ -254,6 +260,18 @@ function checkClosed(
     differ('periods-tile', 'the period ends outside of itself', span(open), closed.endsAt);
 }
 
+function checkReleased(
+  ledger: Ledger,
+  { billNumber, net }: Of<'BillReleased'>,
+  differ: (check: string, message: string, expected: unknown, found: unknown) => void,
+): void {
+  const billed = ledger.billNets.get(billNumber);
+  if (billed?.toString() !== net)
+    differ('bill-released', 'not all of the bill is released, or it was before', billed, net);
+  ledger.billedNet -= billed ?? 0n;
+  ledger.billNets.delete(billNumber);
+}
+
 function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): readonly Difference[] {
   const found: Difference[] = [];
   const differ = (check: string, message: string, expected: unknown, actual: unknown) =>
@@ -263,10 +281,11 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
   if (bill.billNumber !== ledger.billNumber + 1)
     differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
   ledger.billNumber = bill.billNumber;
-  ledger.billedNet += sumOfNets(bill.lines) ?? 0n;
   if (ledger.started && bill.currency !== ledger.started.currency)
     differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);
   const sum = sumOfNets(bill.lines);
+  ledger.billedNet += sum ?? 0n;
+  ledger.billNets.set(bill.billNumber, sum ?? 0n);
   if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
   for (const line of bill.lines) {
     const earlier = ledger.billed.get(line.lineId);

@@ -19,6 +19,7 @@ import {
   type Grid,
   type Interval,
 } from './calendar';
+import { propertyRuns } from '../../../test/support/property-runs';
 
 const zones = [
   'UTC',
@@ -106,7 +107,7 @@ describe('dates', () => {
         expect(addDays(day.toString(), distance)).toBe(day.add({ days: distance }).toString());
         expect(daysBetween(day.toString(), day.add({ days: distance }).toString())).toBe(distance);
       }),
-      { numRuns: 250 },
+      propertyRuns(250),
     );
   });
 
@@ -134,7 +135,7 @@ describe('zones', () => {
           new Date(local.toZonedDateTime(zone, { disambiguation: 'compatible' }).epochMilliseconds).toISOString(),
         );
       }),
-      { numRuns: 200 },
+      propertyRuns(200),
     );
   });
 
@@ -244,7 +245,7 @@ describe('grid', () => {
         const point = Temporal.PlainDateTime.from(anchor).add(duration).toString({ smallestUnit: 'second' });
         expect(gridPoint({ anchor, interval: every }, g)).toBe(point);
       }),
-      { numRuns: 250 },
+      propertyRuns(250),
     );
   });
 
@@ -257,7 +258,7 @@ describe('grid', () => {
         expect(gridPeriod(grid, gridIndex)).toEqual({ gridIndex, from, to });
         expect(gridPeriod(grid, gridIndex + 1).from).toBe(to);
       }),
-      { numRuns: 400 },
+      propertyRuns(400),
     );
   });
 });

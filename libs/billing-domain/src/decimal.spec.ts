@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { formatDecimal, parseDecimal, type Decimal } from './decimal';
 import { extend, ONE, ratio, roundHalfAwayFromZero } from './ratio';
+import { propertyRuns } from '../../../test/support/property-runs';
 
 const decimals: fc.Arbitrary<Decimal> = fc
   .tuple(fc.bigInt(-(10n ** 18n) + 1n, 10n ** 18n - 1n), fc.integer({ min: 0, max: 12 }))
@@ -29,7 +30,7 @@ describe('Decimal', () => {
         expect(formatDecimal(read)).toBe(formatDecimal(parseDecimal(formatDecimal(read))));
         expect(read.scale === 0 || read.units % 10n !== 0n).toBe(true);
       }),
-      { numRuns: 500 },
+      propertyRuns(500),
     );
   });
 });
@@ -54,7 +55,7 @@ describe('one rounding for each line', () => {
         if (twiceOff === denominator) expect(numerator > 0n).toBe(true);
         if (twiceOff === -denominator) expect(numerator < 0n).toBe(true);
       }),
-      { numRuns: 1000 },
+      propertyRuns(1000),
     );
     expect([-5n, -3n, -1n, 1n, 3n, 5n].map((n) => roundHalfAwayFromZero(ratio(n, 2n)))).toEqual([
       -3n,

@@ -13,7 +13,10 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'The subscription ends with its open period; undo the cancellation first.',
   },
-  'no-open-period': { category: 'conflict', meaning: 'No billing period is open, so no line can be added to one.' },
+  'no-open-period': {
+    category: 'conflict',
+    meaning: 'No billing period is open: the subscription has not begun, or is paused.',
+  },
   'boundary-due': {
     category: 'conflict',
     meaning:
@@ -39,6 +42,13 @@ export const domainErrors = {
   'incomplete-plan': {
     category: 'invalid',
     meaning: 'The terms of a plan cannot be published: components, currencies, prices or meters are missing.',
+  },
+  'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
+  'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
+  'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'invalid-external-id': {
+    category: 'invalid',
+    meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
   },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
@@ -141,6 +151,10 @@ export const domainErrors = {
   'usage-not-sealed': {
     category: 'conflict',
     meaning: 'The usage of the period is not sealed, so it cannot be billed yet (details.periodNumber).',
+  },
+  'start-out-of-range': {
+    category: 'invalid',
+    meaning: 'A start lies within five years of now, and has at most 120 periods to bill that have elapsed.',
   },
   'invalid-option': { category: 'invalid', meaning: 'An option is not one of the values that it can take.' },
 } as const satisfies Record<string, { readonly category: DomainErrorCategory; readonly meaning: string }>;

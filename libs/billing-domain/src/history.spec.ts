@@ -14,7 +14,17 @@ import {
   type CustomerBalance,
 } from './customer-balance/customer-balance';
 import type { CustomerBalanceEvent } from './customer-balance/events';
-import { draft, finalise, invoiceType, voidInvoice, type Invoice } from './invoice/invoice';
+import { changeCustomer, createCustomer, customerType, eraseCustomer, type Customer } from './customer/customer';
+import type { CustomerEvent } from './customer/events';
+import {
+  changeInvoiceMetadata,
+  draft,
+  finalise,
+  invoiceType,
+  requestFinalisation,
+  voidInvoice,
+  type Invoice,
+} from './invoice/invoice';
 import { presets } from './billing-rules';
 import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
@@ -22,6 +32,7 @@ import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
 import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
+import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 import { pause, resume } from './subscription/pause';
@@ -108,6 +119,7 @@ const decisions: Decision[] = [
   (s) => voidLineItem(s, 'li-2', day(8)),
   (s) => scheduleCancellation(s, day(9)),
   (s) => undoCancellation(s, day(10)),
+  (s) => changeMetadata(s, { tier: null, owner: 'finance' }, day(10)),
   (s) => rollOver(s, 1, day(40)),
   (s) => pause(s, { credit: 'none' }, day(41)),
   (s) => resume(s, { anchor: 'keep' }, day(43)),
@@ -176,10 +188,22 @@ const bill = subscriptionEvents.find((event) => event.type === 'LinesBilled');
 if (!bill) throw new Error('no bill in the scenario');
 const granted = grant(invoiceNumbersType.initial, { series: 'INV', invoiceId: 'i-1' }, day(41));
 const drafted = draft(invoiceType.initial, bill.data);
+const requested = requestFinalisation(
+  draft(invoiceType.initial, { ...bill.data, autoFinalise: false }).reduce<Invoice>(
+    invoiceType.evolve,
+    invoiceType.initial,
+  ),
+  day(41),
+);
 const finalised = finalise(drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial), granted[0]!.data, day(41));
 const voided = voidInvoice(
   [...drafted, ...finalised].reduce<Invoice>(invoiceType.evolve, invoiceType.initial),
   { rebill: true, reason: 'Wrong customer' },
+  day(42),
+);
+const noted = changeInvoiceMetadata(
+  drafted.reduce<Invoice>(invoiceType.evolve, invoiceType.initial),
+  { po: '7' },
   day(42),
 );
 const below = subscriptionEvents.find((event) => event.type === 'LinesBilled' && event.data.net.startsWith('-'));
@@ -283,6 +307,53 @@ for (const decide of [
   planEvents.push(...made);
   plan = made.reduce(planType.evolve, plan);
 }
+/** As events stand in the store: their personal data sealed, by the codec's scheme of version 1, under thirty-two times "k". */
+const SUBJECT = '5b6f6d0a-5d0f-5c0e-8f5a-3f1f0b8a4c11';
+const sealedIn: Readonly<Record<string, string>> = {
+  CustomerCreated:
+    'r18S11tnKCvjvpR25dXcD-WLGpV6hYIqlLXDzg2KNyxLWvekW7RLf5Dn5ui3abBIa-L1JixtV-_XNSHjUAwXgjuPOi0PtwZwGjqaRw',
+  CustomerChanged: 'wVp05f3DZ6CuJJhbilJNqzxg5vJXSaWnH9eYB2m6PDQkZIUyHLpEoIHEUnIF4rIwQAmHpfod_NT_Dtrx24NtgxhneJ6JrA',
+};
+const stored = <E extends Event>(event: E): E => {
+  if (!('personal' in event.data)) return event;
+  const of = `customer-${SUBJECT}/${event.type}`;
+  return { ...event, data: { ...event.data, personal: { subject: SUBJECT, of, sealed: sealedIn[event.type] } } };
+};
+const customerEvents: CustomerEvent[] = [];
+let customer: Customer = customerType.initial;
+for (const decide of [
+  (s: Customer) =>
+    createCustomer(
+      s,
+      {
+        customerId: SUBJECT,
+        externalId: 'acme',
+        currency: 'EUR',
+        timeZone: 'Europe/Berlin',
+        paymentTermsDays: 14,
+        metadata: { crm: '7' },
+        personal: { billTo: { name: 'Ada Lovelace' }, contacts: [] },
+      },
+      day(1),
+    ),
+  (s: Customer) =>
+    changeCustomer(
+      s,
+      {
+        currency: 'USD',
+        timeZone: 'UTC',
+        paymentTermsDays: 30,
+        metadata: { crm: null },
+        personal: { contacts: [{ email: 'ada@example.com' }] },
+      },
+      day(2),
+    ),
+  (s: Customer) => eraseCustomer(s, day(3)),
+]) {
+  const made = decide(customer).map(stored);
+  customerEvents.push(...made);
+  customer = made.reduce(customerType.evolve, customer);
+}
 const newKey = {
   apiKeyId: 'k-1',
   tenant: 'default',
@@ -295,9 +366,10 @@ keyEvents.push(...revokeApiKey(apiKeyType.evolve(apiKeyType.initial, keyEvents[0
 
 const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [subscriptionType, subscriptionEvents],
-  [invoiceType, [...drafted, ...finalised, ...voided]],
+  [invoiceType, [...drafted, ...requested, ...finalised, ...voided, ...noted]],
   [creditNoteType, creditEvents],
   [customerBalanceType, balanceEvents],
+  [customerType, customerEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
   [planType, planEvents],
@@ -379,19 +451,25 @@ it('has golden files that nobody edited', () => {
    384d71dedbc3b658 customer-balance/CreditGranted.v1.json
    a96e423a93f2e0f4 customer-balance/CreditReturned.v1.json
    0a7d632d54a4d735 customer-balance/state.v1.json
+   42c2763e41645875 customer/CustomerChanged.v1.json
+   8554f0a9b897e5b5 customer/CustomerCreated.v1.json
+   a8b0708ddf7035fd customer/CustomerErased.v1.json
+   02d62ce687ceb53e customer/state.v1.json
    9226d3ee5aeb2e60 invoice-numbers/InvoiceNumberGranted.v1.json
    ff1039fc69daa395 invoice-numbers/state.v1.json
+   9683575f35eed94b invoice/FinalisationRequested.v1.json
    f9fe36dd37eeceb6 invoice/InvoiceDrafted.v1.json
    34ee6554ab6c12c5 invoice/InvoiceFinalised.v1.json
+   f750dfb5b49cda34 invoice/InvoiceMetadataChanged.v1.json
    55563fee884bf251 invoice/InvoiceVoided.v1.json
    5e03e96f67774cb5 invoice/state.v1.json
-   90e818e9c7f5c963 invoice/state.v2.json
+   98196743daf80039 invoice/state.v2.json
    9c4cb74f8cc5bd4e plan/PlanCreated.v1.json
    85345c2f0ca7b220 plan/PlanVersionArchived.v1.json
    8198e3d53f93cc88 plan/PlanVersionDrafted.v1.json
    acc301d79b34562c plan/PlanVersionPublished.v1.json
    b3a877a505449a9a plan/state.v1.json
-   9cd7eabf3beace8d subscription/BillReleased.v1.json
+   5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
@@ -403,13 +481,14 @@ it('has golden files that nobody edited', () => {
    f32726471d0c8771 subscription/LineItemAdded.v1.json
    4befcd551b895b2a subscription/LineItemVoided.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
+   059b405715bbab0e subscription/MetadataChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   786cd5f0ac733cda subscription/state.v2.json
+   494d549b776f56e9 subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -22,6 +22,26 @@ export function planId(tenant: string, natural: { externalId: string } | { key: 
     : derive(tenant, 'plan', 'key', natural.key);
 }
 
+/** A customer's id: of its external id, else of the Idempotency-Key that creates it. */
+export function customerId(tenant: string, natural: { externalId: string } | { key: string }): string {
+  return 'externalId' in natural
+    ? derive(tenant, 'customer', 'external-id', natural.externalId)
+    : derive(tenant, 'customer', 'key', natural.key);
+}
+
+/** Whether a text is an id as derived here: a uuid of version 5 in lower case. */
+export function isCustomerId(text: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(text);
+}
+
+/**
+ * The id of the customer that a subscription, an invoice or a balance names, whether it was created here or not: a
+ * derived id names itself, any other text is an external id.
+ */
+export function customerIdOf(tenant: string, named: string): string {
+  return isCustomerId(named) ? named : customerId(tenant, { externalId: named });
+}
+
 /** The id of the invoice that a bill becomes. */
 export function invoiceId(subscription: string, billNumber: number): string {
   return derive(subscription, 'invoice', billNumber);

@@ -5,15 +5,17 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
  *   voidInvoice(state, { rebill, reason }, now)            releaseBill(state, ReleaseBill, now)
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, planType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
  */
 
 export * from './money';
@@ -44,6 +46,8 @@ export { pause, resume } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
+export { changeMetadata } from './subscription/change-metadata';
+export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
 export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
@@ -102,7 +106,22 @@ export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';
 export type * from './usage/events';
 
-export { draft, finalise, invoiceType, voidInvoice } from './invoice/invoice';
+export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export { personalData } from './customer/personal-data';
+export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
+export type * from './customer/events';
+export type { Personal } from './personal';
+export { sameJson } from './json';
+
+export {
+  changeInvoiceMetadata,
+  draft,
+  finalise,
+  invoiceType,
+  requestFinalisation,
+  voidInvoice,
+} from './invoice/invoice';
 export type { Invoice } from './invoice/invoice';
 export type * from './invoice/events';
 

@@ -14,6 +14,7 @@ import {
   toMajorUnits,
 } from './money';
 import { ratio } from './ratio';
+import { propertyRuns } from '../../../test/support/property-runs';
 
 const code = (act: () => unknown) => {
   try {
@@ -99,7 +100,7 @@ describe('Money', () => {
           expect(off < total && off > -total).toBe(true);
         });
       }),
-      { numRuns: 500 },
+      propertyRuns(500),
     );
   });
 });

@@ -24,6 +24,12 @@ export function metadata(value: Readonly<Record<string, string>> = {}): Readonly
   return Object.fromEntries(entries);
 }
 
+/** Days from issue to due date, default 0. Raises `invalid-payment-terms`. */
+export function paymentTermsDays(days = 0): number {
+  if (!Number.isInteger(days) || days < 0 || days > 365) throw new DomainError('invalid-payment-terms');
+  return days;
+}
+
 /** One of the values that an option can take. Raises `invalid-option`. */
 export function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): Value {
   if (!values.includes(value)) throw new DomainError('invalid-option', `${name} is one of ${values.join(', ')}`);

@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
@@ -18,6 +19,8 @@ export class BillingReadModelsModule {
         GetSubscriptionHandler,
         FindSubscriptionsHandler,
         GetCurrentBillingPeriodHandler,
+        GetCustomerHandler,
+        FindCustomersHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
         GetStreamHandler,

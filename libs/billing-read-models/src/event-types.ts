@@ -2,9 +2,11 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
 
@@ -21,11 +23,15 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
   invoiceType,
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  customerType,
   apiKeyType,
+  usageType,
 );
+export const usageEventTypes = typesOf(usageType);

@@ -2,6 +2,7 @@ import type { Projection } from '@perennial/event-sourcing';
 import { currentBillingPeriod } from './current-billing-period/projection';
 import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
+import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
 import { invoices } from './invoices/projection';
 import { streams } from './streams/projection';
@@ -13,6 +14,14 @@ export {
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCustomers,
+  findCustomers,
+  GetCustomer,
+  getCustomer,
+  type CustomerFilter,
+  type CustomerView,
+} from './customers/queries';
 export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
 export {
   FindInvoices,
@@ -24,7 +33,7 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
-export { ReadModels, type Found, type MoneyView, type Page } from './read-models';
+export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
   FindSubscriptions,
@@ -38,6 +47,7 @@ export {
   creditNotes,
   currentBillingPeriod,
   customerBalances,
+  customers,
   dueBillingPeriods,
   invoices,
   streams,
@@ -51,6 +61,7 @@ export const billingProjections: readonly Projection[] = [
   invoices,
   creditNotes,
   customerBalances,
+  customers,
   dueBillingPeriods,
   streams,
 ];

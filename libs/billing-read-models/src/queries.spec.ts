@@ -1,7 +1,9 @@
 import type { InvoiceDrafted, Line } from '@perennial/billing-domain';
+import { DataKeys, EventStore, parseMasterKeys } from '@perennial/event-sourcing';
 import { openDatabase, type Database } from '@perennial/platform';
 import { sql } from 'kysely';
 import { billingBook, type Account, type Happening } from '../../../test/support/billing-book';
+import { masterKey } from '../../../test/support/billing-process';
 import { testDatabase, type TestDatabase } from '../../../test/support/postgres';
 import type { Log } from '../../../test/support/stored-events';
 import {
@@ -37,6 +39,10 @@ const happenings: Happening[] = [
   { what: 'line', subscription: 2, n: 1 },
 ];
 
+/** Nothing in this book is sealed, so no key is asked for. */
+const noKeys = () =>
+  new DataKeys(EventStore.connect({ url: 'esdb://127.0.0.1:1?tls=false' }), 'none', parseMasterKeys(masterKey));
+
 describe('questions to the read models', () => {
   let at: TestDatabase;
   let database: Database;
@@ -50,9 +56,12 @@ describe('questions to the read models', () => {
   beforeAll(async () => {
     at = await testDatabase();
     database = openDatabase(at.url, { max: 2 });
-    models = new ReadModels(database.db, at.schema);
+    models = new ReadModels(database.db, at.schema, noKeys());
     ({ log, accounts } = billingBook(happenings));
     [paused, canceled, other] = accounts as [Account, Account, Account];
+    const noted = { effectiveAt: '2026-03-02T00:00:00.000Z', metadata: { po: '7', team: 'a' } };
+    const invoice = paused.invoices[1]?.id ?? '';
+    log.append('default', 'invoice', invoice, [{ type: 'InvoiceMetadataChanged', data: noted }], noted.effectiveAt);
     await sql`create schema ${sql.ref(at.schema)}`.execute(database.db);
     for (const projection of billingProjections) {
       await projection.create(database.db, at.schema);
@@ -167,6 +176,17 @@ describe('questions to the read models', () => {
     [{ periodEndsFrom: '2026-04-01T00:00:00.001Z' }, []],
     [{ periodEndsBefore: '2026-04-01T00:00:00.000Z' }, []],
     [{ periodEndsBefore: '2026-04-01T00:00:00.001Z', customerId: 'customer-0' }, [0]],
+    [{ metadata: { source: 'book' } }, [0, 1]],
+    [{ metadata: { source: 'book', other: 'x' } }, []],
+    [{ metadata: {} }, [0, 1]],
+    [{ currency: 'USD' }, []],
+    [{ startsFrom: '2026-01-01T00:00:00.000Z', startsBefore: '2026-01-01T00:00:00.001Z' }, [0, 1]],
+    [{ startsBefore: '2026-01-01T00:00:00.000Z' }, []],
+    [{ canceledFrom: '2026-03-02T00:00:00.000Z' }, [1]],
+    [{ canceledBefore: '2026-03-02T00:00:00.000Z' }, []],
+    [{ billedNetFrom: '2267' }, [0]],
+    [{ billedNetTo: '1006' }, [1]],
+    [{ order: 'newest' }, [1, 0]],
   ] as const)('finds subscriptions by %j', async (filter, expected) => {
     const { items } = await findSubscriptions(models, { tenant: 'default', ...filter });
     expect(items.map(({ subscriptionId }) => subscriptionId)).toEqual(expected.map((index) => accounts[index]?.id));
@@ -179,8 +199,28 @@ describe('questions to the read models', () => {
     [{ dueFrom: '2026-03-16', dueBefore: '2026-03-17' }, 2],
     [{ dueBefore: '2026-03-16' }, 0],
     [{ subscriptionId: 'no uuid' }, 0],
+    [{ metadata: { po: '7' } }, 1],
+    [{ metadata: { po: '8' } }, 0],
+    [{ issuedFrom: '2026-03-02' }, 2],
+    [{ issuedFrom: '2026-03-03' }, 0],
+    [{ issuedBefore: '2026-03-02' }, 0],
+    [{ draftedFrom: '2026-03-02T00:00:00.000Z' }, 1],
+    [{ draftedBefore: '2026-03-02T00:00:00.000Z' }, 6],
+    [{ totalFrom: '1264', totalTo: '1264' }, 1],
+    [{ amountDueFrom: '1264' }, 1],
+    [{ amountDueTo: '3' }, 2],
+    [{ currency: 'EUR' }, 7],
+    [{ currency: 'USD' }, 0],
   ] as const)('finds invoices by %j', async (filter, count) => {
     expect((await findInvoices(models, { tenant: 'default', ...filter })).items).toHaveLength(count);
+  });
+
+  it('lists the newest first, page by page, and no cursor of the other order', async () => {
+    const oldest = await all((page) => findInvoices(models, { tenant: 'default', ...page }));
+    const newest = await all((page) => findInvoices(models, { tenant: 'default', order: 'newest', ...page }));
+    expect(newest).toEqual([...oldest].reverse());
+    const { nextCursor: cursor = '' } = await findInvoices(models, { tenant: 'default', order: 'newest', limit: 1 });
+    await expect(findInvoices(models, { tenant: 'default', cursor })).rejects.toThrow(InvalidCursor);
   });
 
   it('finds streams by what people call them', async () => {
@@ -239,6 +279,14 @@ describe('questions to the read models', () => {
       'tenant, subscription_id, drafted_position',
       'tenant, status, drafted_position',
       'tenant, due_on',
+      'tenant, issued_on',
+      'tenant, drafted_at',
+      'tenant, currency, total',
+      'tenant, currency, amount_due',
+      'tenant, starts_at',
+      'tenant, canceled_at',
+      'tenant, currency, billed_net',
+      'metadata jsonb_path_ops',
       'tenant, number',
       'ends_at, subscription_id',
       'tenant, aggregate, first_position',

@@ -1,4 +1,4 @@
-import type { AsOf } from '@perennial/event-sourcing';
+import { type AsOf, type DataKeys, ERASED, type JsonValue, type StoredPersonal } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
 
 /** Where the read models live; what the query handlers are given. */
@@ -6,6 +6,8 @@ export class ReadModels {
   constructor(
     readonly db: Kysely<unknown>,
     readonly schema: string,
+    /** Open personal data, which rows hold as the events do: sealed. */
+    readonly dataKeys: DataKeys,
   ) {}
 }
 
@@ -30,3 +32,18 @@ export interface MoneyView {
 
 /** What is no uuid names nothing; asking the database would be an error. */
 export const isUuid = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
+
+/** What is shown in place of personal data whose key was destroyed. */
+export interface ErasedView {
+  readonly erased: true;
+}
+
+/** Personal data of a row in the clear, opened for this one answer. Throws what opening throws. */
+export async function openedBy<View>(
+  keys: DataKeys,
+  personal: StoredPersonal | null,
+): Promise<View | ErasedView | null> {
+  if (personal === null) return null;
+  const opened: JsonValue | typeof ERASED = await keys.open(personal);
+  return opened === ERASED ? { erased: true } : (opened as View);
+}

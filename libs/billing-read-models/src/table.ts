@@ -15,6 +15,8 @@ export interface Table<Row extends object> {
     /** Rows with null in the first of these are left out of the index. */
     readonly notNull?: keyof Row & string;
     readonly unique?: boolean;
+    /** `gin`: of one jsonb column, for what it contains. */
+    readonly using?: 'gin';
   }[];
 }
 
@@ -34,8 +36,10 @@ export async function createTable<Row extends object>(
     sql`primary key (${sql.join(table.key.map((column) => sql.ref(column)))})`,
   ])})`.execute(db);
   for (const index of table.indexes) {
-    await sql`create ${sql.raw(index.unique ? 'unique' : '')} index on ${sql.table(`${schema}.${table.name}`)} (${sql.join(
-      index.on.map((column) => sql.ref(column)),
+    await sql`create ${sql.raw(index.unique ? 'unique' : '')} index on ${sql.table(`${schema}.${table.name}`)} ${
+      index.using === 'gin' ? sql`using gin` : sql``
+    } (${sql.join(
+      index.on.map((column) => (index.using === 'gin' ? sql`${sql.ref(column)} jsonb_path_ops` : sql.ref(column))),
     )}) ${index.notNull === undefined ? sql`` : sql`where ${sql.ref(index.notNull)} is not null`}`.execute(db);
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Counter, Histogram } from 'prom-client';
 import { commit, pause, prepare } from './commit';
@@ -15,8 +16,10 @@ import {
 } from './errors';
 import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
 import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
+import type { DataKeys } from './data-keys';
 import type { EventStore } from './event-store';
 import { type KeyMemory, type RevisionRange, commandKey, rememberedId } from './key-filter';
+import { type DataKey, sealEvents } from './personal-data';
 import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
 import { Fold, OWN_ID, advance } from './standing';
 import { StreamQueue, turn } from './stream-queue';
@@ -51,6 +54,8 @@ export interface RepositoryOptions {
   /** Time of a command that names none, in ms. Default 10,000. */
   readonly timeBudgetMs?: number;
   readonly logger?: Logger;
+  /** Seal the personal data of events; an event that has some cannot be recorded without. */
+  readonly dataKeys?: DataKeys;
 }
 
 /** Where a decision stands: at a revision, or before the first event. */
@@ -101,6 +106,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   readonly #snapshots: Snapshots<State, Event>;
   readonly #snapshotEvery: bigint;
   readonly #timeBudgetMs: number;
+  readonly #dataKeys: DataKeys | undefined;
   readonly #cache: LRUCache<string, Standing<State>>;
   readonly #queue: StreamQueue;
   readonly #running = new Map<string, Promise<Change<Event>>>();
@@ -114,6 +120,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     this.#snapshots = new Snapshots(type, options.store, this.#names, options.logger);
     this.#snapshotEvery = BigInt(options.snapshotEvery ?? 100);
     this.#timeBudgetMs = options.timeBudgetMs ?? 10_000;
+    this.#dataKeys = options.dataKeys;
     this.#cache = new LRUCache({
       maxSize: options.cacheMaxBytes ?? 64 * 1024 * 1024,
       sizeCalculation: (standing) => standing.bytes + standing.keys.bytes,
@@ -280,7 +287,8 @@ export class AggregateRepository<State, Event extends DomainEvent> {
           });
       events = decided.length > 0 ? decided : [this.#note(command, standing, known)];
       const remembers = decided.length > 0 ? command.remembers : [];
-      prepared = prepare(stream, standing, events, context, this.type.catalog, remembers);
+      const sealed = await sealEvents(events, this.type.name, id, (subject) => this.#keyOf(subject, context));
+      prepared = prepare(stream, standing, sealed, context, this.type.catalog, remembers);
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
       return refuse(error);
@@ -328,6 +336,13 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       repeated,
       dryRun,
     };
+  }
+
+  /** A dry run seals under a key of the moment: nothing is stored, so nobody has to open it. */
+  async #keyOf(subject: string, { dryRun }: CommandContext): Promise<DataKey> {
+    if (dryRun) return randomBytes(32);
+    if (!this.#dataKeys) throw new TypeError(`no keys to seal the personal data of ${subject} with`);
+    return this.#dataKeys.keyFor(subject);
   }
 
   #note(

@@ -45,7 +45,7 @@ export function prepare(
   const messages: NewEvent[] = [];
   const stored: StoredEvent[] = [];
   for (const [index, event] of events.entries()) {
-    const { type, version, data } = encode(event, catalog);
+    const { type, version, data } = encode(event, catalog, { aggregate, id: aggregateId });
     const id = uuid();
     const unsealed = envelopeOf(context, version, recordedAt, index === 0 ? remembers : []);
     hash = chainHash(hash, { id, type, data, metadata: unsealed });

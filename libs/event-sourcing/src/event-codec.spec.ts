@@ -14,6 +14,8 @@ const catalog = {
   Closed: [],
 };
 
+const place = { aggregate: 'account', id: '018f0000-0000-7000-8000-000000000000' };
+
 const metadata = {
   version: 1,
   recordedAt: '2026-01-01T00:00:00.000Z',
@@ -41,7 +43,7 @@ function recorded(change: Partial<RecordedEvent> = {}): RecordedEvent {
 
 describe('codec', () => {
   it('writes the newest version and lifts older ones', () => {
-    expect(encode({ type: 'Opened', data: { amount: '5' } }, catalog)).toEqual({
+    expect(encode({ type: 'Opened', data: { amount: '5' } }, catalog, place)).toEqual({
       type: 'Opened',
       version: 3,
       data: { amount: '5' },
@@ -84,7 +86,7 @@ describe('codec', () => {
   });
 
   it('refuses what JSON would change in silence, and names the place', () => {
-    expect(() => encode({ type: 'Gone', data: {} }, catalog)).toThrow('not in the catalog');
+    expect(() => encode({ type: 'Gone', data: {} }, catalog, place)).toThrow('not in the catalog');
     const bad: [unknown, string][] = [
       [{ a: [{ b: 1n }] }, '$.a[0].b is no JSON value (bigint)'],
       [{ at: new Date(0) }, '$.at is no JSON value (Date)'],

@@ -1,6 +1,7 @@
 import { CorruptEvent, FutureEventVersion, UnknownEventType } from './errors';
 import type { DomainEvent, EventMetadata, JsonValue, RecordedEvent, StoredEvent, Upcast } from './event';
-import { parseAggregateStream } from './streams';
+import { misplaced, placeOf } from './personal-data';
+import { type AggregateStream, parseAggregateStream } from './streams';
 
 /** The types of an aggregate's events with their upcasts, as the codec needs them: any EventCatalog is one. */
 export type Catalog = Readonly<Record<string, readonly Upcast[]>>;
@@ -25,18 +26,26 @@ export function isCommandNoted(event: { readonly type: string }): boolean {
 const OWN: Catalog = { [COMMAND_NOTED]: [] };
 
 /**
- * An event as it is stored: today's version of its type, and data that went through JSON. Throws a TypeError for a type
- * outside the catalog and for what JSON would change in silence (bigint, Date, Map, NaN, class instances).
+ * An event as it is stored in `stream`: today's version of its type, and data that went through JSON. Throws a TypeError
+ * for a type outside the catalog, for what JSON would change in silence (bigint, Date, Map, NaN, class instances), and
+ * for personal data that `sealEvents` has not sealed for this place.
  */
-export function encode(event: DomainEvent, catalog: Catalog): { type: string; version: number; data: JsonValue } {
+export function encode(
+  event: DomainEvent,
+  catalog: Catalog,
+  { aggregate, id }: AggregateStream,
+): { type: string; version: number; data: JsonValue } {
   const upcasts = upcastsOf(event.type, catalog);
   if (!upcasts) throw new TypeError(`event type ${event.type} is not in the catalog`);
+  const why = misplaced(event.data, placeOf(aggregate, id, event.type));
+  if (why !== undefined) throw new TypeError(`${event.type}: ${why}`);
   return { type: event.type, version: upcasts.length + 1, data: throughJson(event.data) };
 }
 
 /**
- * A stored event in today's shape. Throws UnknownEventType, FutureEventVersion, or CorruptEvent for malformed data or
- * metadata (the client hands malformed JSON over as a string, without an error).
+ * A stored event in today's shape, its personal data sealed. Throws UnknownEventType, FutureEventVersion, or CorruptEvent
+ * for malformed data or metadata (the client hands malformed JSON over as a string, without an error) and for personal
+ * data that is not sealed or belongs elsewhere.
  */
 export function decode<Event extends DomainEvent = DomainEvent>(
   recorded: RecordedEvent,
@@ -48,6 +57,8 @@ export function decode<Event extends DomainEvent = DomainEvent>(
   const upcasts = upcastsOf(type, catalog);
   if (!upcasts) throw new UnknownEventType(stream, revision, type);
   if (!recorded.isJson || !isObject(recorded.data)) throw new CorruptEvent(stream, revision, 'data is no JSON object');
+  const why = misplaced(recorded.data, placeOf(address.aggregate, address.id, type));
+  if (why !== undefined) throw new CorruptEvent(stream, revision, why);
   const metadata = envelope(recorded);
   const known = upcasts.length + 1;
   if (metadata.version > known) throw new FutureEventVersion(stream, revision, type, metadata.version, known);

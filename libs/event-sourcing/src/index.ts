@@ -3,6 +3,15 @@ export * from './streams';
 export * from './errors';
 export * from './hash-chain';
 export * from './event-codec';
+export {
+  SealBroken,
+  type ClearPersonal,
+  type DataKey,
+  type ErasedPersonal,
+  type SealedPersonal,
+  type StoredPersonal,
+} from './personal-data';
+export * from './data-keys';
 export * from './event-store';
 export * from './projection';
 export * from './policy';

@@ -18,6 +18,8 @@ export interface StreamNames {
   keys(aggregate: string, id: string, slice: number): string;
   position(policy: string): string;
   parked(policy: string): string;
+  /** The stream of the data key that seals a subject's personal data. */
+  key(subject: string): string;
   /** Undefined for what is no aggregate stream of this installation. */
   parse(stream: string): AggregateStream | undefined;
 }
@@ -34,6 +36,7 @@ export function streamNames(prefix: string): StreamNames {
     keys: (aggregate, id, slice) => `${prefix}_keys.${aggregate}-${id}-${slice}`,
     position: (policy) => `${prefix}_position.${policy}`,
     parked: (policy) => `${prefix}_parked.${policy}`,
+    key: (subject) => `${prefix}_key.${subject}`,
     parse: (stream) => (stream.startsWith(`${prefix}.`) ? parseAggregateStream(stream) : undefined),
   };
 }

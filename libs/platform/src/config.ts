@@ -44,6 +44,12 @@ export class Config {
   @Matches(/^postgres(ql)?:\/\/\S+$/, { message: 'must be a connection string such as postgres://user@host/db' })
   readonly databaseUrl: string | undefined = undefined;
 
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9+/]{43}=(\s*,\s*[A-Za-z0-9+/]{43}=)*$/, {
+    message: 'must be 32 bytes in base64, or several such keys with commas between (openssl rand -base64 32)',
+  })
+  readonly personalDataMasterKey: string | undefined = undefined;
+
   @Matches(/^[A-Za-z][A-Za-z0-9-]{0,59}$/, { message: 'must be 1 to 60 letters, digits and hyphens, a letter first' })
   readonly streamPrefix: string = 'perennial';
 
@@ -146,7 +152,7 @@ interface Setting {
   /** The environment variable. */
   readonly name: string;
   readonly about: string;
-  readonly kind: 'text' | 'integer' | 'boolean' | 'connection string';
+  readonly kind: 'text' | 'integer' | 'boolean' | 'connection string' | 'secret';
 }
 
 /** Each property of `Config` with its variable and what it is for; docs/configuration.md is checked against it. */
@@ -167,7 +173,11 @@ export const settings: { readonly [Property in keyof Config]: Setting } = {
     kind: 'text',
     about: 'Where callers reach the API; makes the `type` of problems absolute (unset: relative)',
   },
-  dataDir: { name: 'DATA_DIR', kind: 'text', about: 'Data of the embedded servers, and the first API key' },
+  dataDir: {
+    name: 'DATA_DIR',
+    kind: 'text',
+    about: 'Data of the embedded servers, the first API key and a master key that was made',
+  },
   eventstoreUrl: {
     name: 'EVENTSTORE_URL',
     kind: 'connection string',
@@ -177,6 +187,12 @@ export const settings: { readonly [Property in keyof Config]: Setting } = {
     name: 'DATABASE_URL',
     kind: 'connection string',
     about: 'PostgreSQL of the read models; unset: the embedded one (standalone only)',
+  },
+  personalDataMasterKey: {
+    name: 'PERSONAL_DATA_MASTER_KEY',
+    kind: 'secret',
+    about:
+      '32 bytes in base64; wraps the keys of personal data. Several with commas: the first wraps, the others still open. Unset: made in `DATA_DIR` (in production only without `EVENTSTORE_URL`)',
   },
   streamPrefix: { name: 'STREAM_PREFIX', kind: 'text', about: 'First word of every stream name' },
   databaseSchema: { name: 'DATABASE_SCHEMA', kind: 'text', about: 'Schema of the read models' },
@@ -280,21 +296,29 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
   const problems = validateSync(config, { stopAtFirstError: true }).map(({ property, constraints }) => {
     const { name, kind } = settings[property as keyof Config];
     const rule = Object.values(constraints ?? {})[0] ?? 'is not valid';
-    const shown = kind === 'connection string' ? '' : ` (it is ${JSON.stringify(env[name] ?? '')})`;
+    const shown =
+      kind === 'connection string' || kind === 'secret' ? '' : ` (it is ${JSON.stringify(env[name] ?? '')})`;
     return `${name} ${rule.replace(new RegExp(`^${property} `), '')}${shown}`;
   });
   if (config.testClock && config.nodeEnv === 'production') {
     problems.push('TEST_CLOCK (--test-clock) is refused when NODE_ENV is production');
   }
+  const shared = config.nodeEnv === 'production' && config.eventstoreUrl !== undefined;
+  if (shared && config.personalDataMasterKey === undefined) {
+    problems.push(
+      'PERSONAL_DATA_MASTER_KEY must be set when NODE_ENV is production and EVENTSTORE_URL is set: the same one for every process, kept apart from backups of the store (openssl rand -base64 32)',
+    );
+  }
   if (problems.length > 0) throw new InvalidConfiguration(problems);
   return config;
 }
 
-/** The effective configuration as NAME=value lines, passwords replaced. */
+/** The effective configuration as NAME=value lines, passwords and secrets replaced. */
 export function printableConfig(config: Config): string {
   return Object.entries(settings)
-    .map(([property, { name }]) => {
+    .map(([property, { name, kind }]) => {
       const value = config[property as keyof Config];
+      if (kind === 'secret') return `${name}=${value === undefined ? '' : '***'}`;
       return `${name}=${value === undefined ? '' : maskPassword(String(value))}`;
     })
     .join('\n');

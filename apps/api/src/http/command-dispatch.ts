@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import {
   type CommandResult,
   CreateApiKey,
+  CreateCustomer,
   type RequestContext,
   StartSubscription,
 } from '@perennial/billing-application';
@@ -52,7 +53,7 @@ export class CommandDispatch {
       return await this.bus.execute(command);
     } catch (error) {
       // If-Match names a revision of what is yet to be created: it does not match, rather than being an unknown id.
-      const creates = command instanceof StartSubscription || command instanceof CreateApiKey;
+      const creates = [StartSubscription, CreateCustomer, CreateApiKey].some((kind) => command instanceof kind);
       if (creates && error instanceof AggregateNotFound && command.context.expectedRevision !== undefined)
         throw new EdgeProblem(
           'revision-mismatch',

@@ -6,14 +6,16 @@ import { principalOf } from './principal';
 /**
  * Reads Idempotency-Key, If-Match, X-Actor, X-Reason, traceparent and the principal of a command's request. The
  * fingerprint covers what the command asks for (its name, the route's parameters, the body) and the tenant, so that a key
- * cannot be used for two things; a dry run has the fingerprint of the real one. Throws EdgeProblem.
+ * cannot be used for two things; a dry run has the fingerprint of the real one. It covers no personal data, whose hash could
+ * be guessed and is not erased: the handler compares that. Throws EdgeProblem.
  */
 export function contextOf(request: FastifyRequest, command: string, dryRun: boolean): RequestContext {
   const { apiKeyId, tenant } = principalOf(request);
+  const { personal: _, ...body } = (request.body ?? {}) as { readonly personal?: unknown };
   return {
     tenant,
     key: idempotencyKey(request),
-    fingerprint: fingerprintOf({ tenant, command, parameters: request.params ?? {}, body: request.body ?? {} }),
+    fingerprint: fingerprintOf({ tenant, command, parameters: request.params ?? {}, body }),
     principal: apiKeyId,
     correlationId: request.correlationId,
     actor: text(request, 'x-actor', 200),

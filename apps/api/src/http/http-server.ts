@@ -10,6 +10,7 @@ import { Logger as NestLogger, PinoLogger } from 'nestjs-pino';
 import { Histogram } from 'prom-client';
 import type { Config, Logger } from '@perennial/platform';
 import { type Authenticate, requireApiKey } from './authentication';
+import { deepObjects } from './deep-object';
 import { EdgeProblem, type FieldError } from './edge-problem';
 import { checkJson } from './json-body';
 import { type ProblemCode, problems } from './problem';
@@ -79,6 +80,9 @@ export async function createHttpServer(
     if (encoding !== undefined && encoding !== 'identity') {
       throw new EdgeProblem('unsupported-media-type', `Bodies are sent as they are, not as ${encoding.slice(0, 50)}.`);
     }
+  });
+  server.addHook('preValidation', async (request) => {
+    request.query = deepObjects(request.query as Record<string, unknown>);
   });
   requireApiKey(server, authenticate, new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst));
 

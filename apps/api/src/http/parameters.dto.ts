@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsUUID, Matches, MaxLength } from 'class-validator';
-import { Optional } from './fields';
+import { IsMetadataPatch, Optional } from './fields';
 
 /** What every command takes in its query. */
 export class CommandQuery {
@@ -34,6 +34,20 @@ export class ListQuery extends LimitQuery {
   @MaxLength(200)
   @Matches(/^[A-Za-z0-9_-]+$/, { message: '$property must be a nextCursor' })
   readonly cursor?: string;
+}
+
+/** A list that can be read from its newest row on. */
+export class OrderedListQuery extends ListQuery {
+  /** `oldest` first, when left out, or `newest` first. */
+  @Optional()
+  @IsIn(['oldest', 'newest'])
+  readonly order?: 'oldest' | 'newest';
+}
+
+/** What the caller noted on a thing. */
+export class MetadataBody {
+  @IsMetadataPatch()
+  readonly metadata!: Record<string, string | null>;
 }
 
 export class SubscriptionPath {

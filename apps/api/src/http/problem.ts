@@ -170,6 +170,13 @@ export const edgeProblems = {
     about: 'Nothing was recorded. Repeat with the same Idempotency-Key after Retry-After.',
     retryable: true,
   },
+  'personal-data-unavailable': {
+    status: 503,
+    title: 'Personal data cannot be opened',
+    about:
+      'This process was not given the master key that the data is sealed under, or the streams of keys are not whole. Operators: see docs/personal-data.md.',
+    retryable: true,
+  },
   'read-models-unavailable': {
     status: 503,
     title: 'The read models cannot be reached',

@@ -2,6 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
   countLateUsage,
   DomainError,
+  policyKey,
   tokensOf,
   usageId,
   usagePeriod,
@@ -11,6 +12,7 @@ import {
 import { AggregateNotFound, BudgetExhausted, type Change, type CommandContext } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
+import { fingerprintOf } from '../fingerprint';
 import { BillingRepositories } from '../repositories';
 import { cutUsageOf } from '../usage-of-period';
 import { rollOverElapsed } from '../with-elapsed-periods-rolled-over';
@@ -40,6 +42,15 @@ export class CountLateUsageHandler implements ICommandHandler<CountLateUsage> {
     const { change } = await countLate(this.repositories, { ...context, now }, noted);
     return resultOf(change);
   }
+}
+
+/** Key, content and principal of the one command that counts the late records of an event: of the request that noted them, its repeat, or the policy. */
+export function lateUsageRequest(eventId: string): Pick<RequestContext, 'key' | 'fingerprint' | 'principal'> {
+  return {
+    key: policyKey(eventId, 'countLateUsage'),
+    fingerprint: fingerprintOf({ command: 'CountLateUsage', eventId }),
+    principal: 'policy:countLateUsage',
+  };
 }
 
 /** Where late records were counted. Raises `no-open-period` when no period takes them any more. */

@@ -2,7 +2,6 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
   CLOCK_TOLERANCE_MS,
   DomainError,
-  policyKey,
   recordUsage,
   tokensOf,
   usageId,
@@ -31,7 +30,7 @@ import { fingerprintOf } from '../fingerprint';
 import { BillingRepositories } from '../repositories';
 import { cutUsageOf } from '../usage-of-period';
 import { rollOverElapsed } from '../with-elapsed-periods-rolled-over';
-import { countLate } from './count-late-usage';
+import { countLate, lateUsageRequest } from './count-late-usage';
 
 /** A record as a caller reports it. */
 export interface ReportedUsage {
@@ -314,7 +313,11 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
     let countsIn: number | undefined;
     let position = change?.position ?? 0n;
     if (noted?.event.type === 'LateUsageNoted' && context.dryRun !== true) {
-      const late = await countLate(this.repositories, lateRequest(noted, context), noted.event.data);
+      const late = await countLate(
+        this.repositories,
+        { ...context, ...lateUsageRequest(noted.id), causationId: noted.id },
+        noted.event.data,
+      );
       countsIn = late.periodNumber;
       if (late.change.position > position) position = late.change.position;
     }
@@ -347,7 +350,7 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
       for (const record of event.data.records) recorded.set(record.id, { record, countsIn: event.data.countsIn });
     }
     const recalled = await usages.recall(id, tenant, tokensOf(input.records, input.period?.meters ?? []));
-    const again = recordUsage({ ...state, segments: input.period?.segments ?? state.segments }, input, recalled, now);
+    const again = recordUsage(state, { ...input, period: undefined }, recalled, now);
     const seen = new Set<string>();
     return input.records.map((record, i): RecordAnswer => {
       const first = recorded.get(record.id);
@@ -398,22 +401,6 @@ class NothingToRecord extends Error {
   constructor(readonly answers: readonly RecordAnswer[]) {
     super('nothing to record');
   }
-}
-
-/** The one command that counts the late records of an event, whoever sends it: this request, its repeat, or the policy. */
-function lateRequest(
-  { id, metadata }: { readonly id: string; readonly metadata: { readonly correlationId: string } },
-  context: CommandContext,
-): CommandContext {
-  return { ...context, ...lateUsageRequest(id), correlationId: metadata.correlationId, causationId: id };
-}
-
-export function lateUsageRequest(eventId: string): Pick<CommandContext, 'key' | 'fingerprint' | 'principal'> {
-  return {
-    key: policyKey(eventId, 'countLateUsage'),
-    fingerprint: fingerprintOf({ command: 'CountLateUsage', eventId }),
-    principal: 'policy:countLateUsage',
-  };
 }
 
 /** Parts of a home's records that one event can hold. */

@@ -1,6 +1,7 @@
 import {
   CREDIT_NOTE_SERIES,
   DEFAULT_SERIES,
+  type FinalisationRequested,
   type InvoiceDrafted,
   type InvoiceNumberGranted,
 } from '@perennial/billing-domain';
@@ -11,14 +12,15 @@ import { policyRequest } from './policy-request';
 
 const NAME = 'finaliseInvoice';
 
-/** A draft asks its series for a number, and the number finalises it. */
+/** A draft, once it does not wait for a review, asks its series for a number, and the number finalises it. */
 export const finaliseInvoice: Policy<GrantInvoiceNumber | FinaliseInvoice> = {
   name: NAME,
-  handles: ['InvoiceDrafted', 'InvoiceNumberGranted'],
+  handles: ['InvoiceDrafted', 'FinalisationRequested', 'InvoiceNumberGranted'],
   react(stored) {
-    const event = stored.event as InvoiceDrafted | InvoiceNumberGranted;
+    const event = stored.event as InvoiceDrafted | FinalisationRequested | InvoiceNumberGranted;
+    if (event.type === 'InvoiceDrafted' && event.data.autoFinalise === false) return [];
     const { invoiceId } = event.data;
-    if (event.type === 'InvoiceDrafted')
+    if (event.type !== 'InvoiceNumberGranted')
       return [new GrantInvoiceNumber(DEFAULT_SERIES, invoiceId, policyRequest(NAME, stored, {}))];
     const { series, sequence, number } = event.data;
     if (series === CREDIT_NOTE_SERIES) return [];

@@ -79,6 +79,18 @@ describe('policies', () => {
     expect(rollOverElapsedPeriods([due])).toEqual([command]);
   });
 
+  it('leave a draft that waits for its review alone until someone asks', () => {
+    const { net, ...bill } = billed(1).data;
+    const id = invoiceId(SUBSCRIPTION, 1);
+    const drafted = { ...bill, invoiceId: id, subtotal: net, taxes: [], total: net };
+    const reaction = (type: string, data: object) => finaliseInvoice.react(stored({ type, data }));
+    expect(reaction('InvoiceDrafted', drafted)).toMatchObject([{ series: 'INV', invoiceId: id }]);
+    expect(reaction('InvoiceDrafted', { ...drafted, autoFinalise: false })).toEqual([]);
+    expect(reaction('FinalisationRequested', { effectiveAt: '2026-02-01T00:00:00.000Z', invoiceId: id })).toMatchObject(
+      [{ series: 'INV', invoiceId: id }],
+    );
+  });
+
   describe('against a store', () => {
     let at: TestEventStore;
     let process: BillingProcess;

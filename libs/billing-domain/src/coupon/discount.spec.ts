@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Line } from '../line';
 import { refusal } from '../subscription/decisions.fixture';
 import { discount, discountLines, discountShareOfCorrection, type Discount } from './discount';
+import { propertyRuns } from '../../../../test/support/property-runs';
 
 const january = { from: '2026-01-01', to: '2026-02-01' };
 const line = (net: string | bigint, changes: Partial<Line> = {}): Line => ({
@@ -119,7 +120,7 @@ describe('coupons', () => {
           expect((left.get(lineId) ?? -1n) >= 0n || left.get(lineId) === BigInt(net)).toBe(true);
         }
       }),
-      { numRuns: 10_000 },
+      propertyRuns(10_000),
     );
   });
 });

@@ -15,6 +15,8 @@ export interface InvoiceDrafted {
     readonly customerId: string;
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** It stays a draft until someone asks for its finalising. */
+    readonly autoFinalise?: false;
     readonly currency: string;
     readonly lines: readonly Line[];
     /** Minor units; total = subtotal + taxes. */
@@ -22,6 +24,12 @@ export interface InvoiceDrafted {
     readonly taxes: readonly { readonly code: string; readonly amount: string }[];
     readonly total: string;
   };
+}
+
+/** A draft that waited for its review goes on to get its number. */
+export interface FinalisationRequested {
+  readonly type: 'FinalisationRequested';
+  readonly data: { readonly effectiveAt: string; readonly invoiceId: string };
 }
 
 export interface InvoiceFinalised {
@@ -57,4 +65,11 @@ export interface InvoiceVoided {
   };
 }
 
-export type InvoiceEvent = InvoiceDrafted | InvoiceFinalised | InvoiceVoided;
+/** The caller's own notes, as they are from now on. */
+export interface InvoiceMetadataChanged {
+  readonly type: 'InvoiceMetadataChanged';
+  readonly data: { readonly effectiveAt: string; readonly metadata: Readonly<Record<string, string>> };
+}
+
+export type InvoiceEvent =
+  InvoiceDrafted | FinalisationRequested | InvoiceFinalised | InvoiceVoided | InvoiceMetadataChanged;

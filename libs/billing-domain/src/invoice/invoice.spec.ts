@@ -2,7 +2,17 @@ import { grant, evolveInvoiceNumbers, invoiceNumbersType } from '../invoice-numb
 import { refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
 import { notStarted } from '../subscription/state';
-import { draft, evolveInvoice, finalise, invoiceType, voidInvoice, type Invoice } from './invoice';
+import { invoiceId } from '../ids';
+import {
+  changeInvoiceMetadata,
+  draft,
+  evolveInvoice,
+  finalise,
+  invoiceType,
+  requestFinalisation,
+  voidInvoice,
+  type Invoice,
+} from './invoice';
 import type { InvoiceEvent } from './events';
 
 const none: Invoice = invoiceType.initial;
@@ -150,5 +160,41 @@ describe('a void', () => {
     expect(refusal(() => finalise(drafted, granted, now, '3001'))).toBe('invalid-amount');
     expect(refusal(() => finalise(drafted, granted, now, '-1'))).toBe('invalid-amount');
     expect(finalise(drafted, granted, now, '3000')[0]?.data).toMatchObject({ creditApplied: '3000' });
+  });
+});
+
+describe('a draft for review', () => {
+  const now = '2026-02-01T00:00:00.000Z';
+  const bill = { ...billIn('UTC'), autoFinalise: false as const };
+  const drafted = after(none, draft(none, bill));
+
+  it('waits until someone asks, once, for its finalising', () => {
+    expect(drafted).toMatchObject({ status: 'draft', waits: true });
+    const events = requestFinalisation(drafted, now);
+    const id = invoiceId(bill.subscriptionId, 1);
+    expect(events).toEqual([{ type: 'FinalisationRequested', data: { effectiveAt: now, invoiceId: id } }]);
+    const asked = after(drafted, events);
+    expect(asked).toEqual(after(none, draft(none, billIn('UTC'))));
+    expect(requestFinalisation(asked, now)).toEqual([]);
+    expect(requestFinalisation(after(asked, finalise(asked, granted, now)), now)).toEqual([]);
+    expect(refusal(() => requestFinalisation(none, now))).toBe('invoice-not-found');
+  });
+
+  it('is none by default', () => {
+    expect(requestFinalisation(after(none, draft(none, billIn('UTC'))), now)).toEqual([]);
+  });
+});
+
+describe('the metadata of an invoice', () => {
+  const now = '2026-02-01T00:00:00.000Z';
+  const drafted = after(none, draft(none, billIn('UTC')));
+
+  it('is set and taken away by name, in any status, and nothing when it is so', () => {
+    const events = changeInvoiceMetadata(drafted, { po: '7', gone: null }, now);
+    expect(events).toEqual([{ type: 'InvoiceMetadataChanged', data: { effectiveAt: now, metadata: { po: '7' } } }]);
+    const noted = after(after(drafted, events), finalise(drafted, granted, now));
+    expect(changeInvoiceMetadata(noted, { po: '7' }, now)).toEqual([]);
+    expect(changeInvoiceMetadata(noted, { po: null }, now)[0]?.data).toMatchObject({ metadata: {} });
+    expect(refusal(() => changeInvoiceMetadata(none, {}, now))).toBe('invoice-not-found');
   });
 });

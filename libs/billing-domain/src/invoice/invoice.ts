@@ -3,6 +3,7 @@ import { DomainError } from '../domain-error';
 import { invoiceId } from '../ids';
 import type { JsonValue } from '../json';
 import type { Line } from '../line';
+import { patched, type MetadataPatch } from '../metadata';
 import { parseMinor } from '../money';
 import type { LinesBilled } from '../subscription/events';
 import { text } from '../text';
@@ -25,6 +26,10 @@ export type Invoice =
       readonly creditApplied?: string;
       /** Absent in a draft. */
       readonly number?: string;
+      /** Of a draft that waits until someone asks for its finalising. */
+      readonly waits?: true;
+      /** Absent: none. */
+      readonly metadata?: Readonly<Record<string, string>>;
     };
 
 /**
@@ -40,6 +45,22 @@ export function draft(state: Invoice, bill: LinesBilled['data']): InvoiceEvent[]
   const amounts = { subtotal: subtotal.toString(), taxes: [], total: subtotal.toString() };
   const data = { ...billed, invoiceId: invoiceId(bill.subscriptionId, bill.billNumber), ...amounts };
   return [{ type: 'InvoiceDrafted', data }];
+}
+
+/** Lets a draft that waits for its review be finalised. Nothing when it does not wait, or no longer. Raises `invoice-not-found`. */
+export function requestFinalisation(state: Invoice, now: string): InvoiceEvent[] {
+  if (state.status === 'none') throw new DomainError('invoice-not-found');
+  if (state.status !== 'draft' || state.waits !== true) return [];
+  const id = invoiceId(state.subscriptionId, state.billNumber);
+  return [{ type: 'FinalisationRequested', data: { effectiveAt: laterInstant(now, state.draftedAt), invoiceId: id } }];
+}
+
+/** Changes the caller's own notes, in any status. Nothing when they are so already. Raises `invoice-not-found`, `invalid-metadata`. */
+export function changeInvoiceMetadata(state: Invoice, patch: MetadataPatch, now: string): InvoiceEvent[] {
+  if (state.status === 'none') throw new DomainError('invoice-not-found');
+  const metadata = patched(state.metadata ?? {}, patch);
+  if (!metadata) return [];
+  return [{ type: 'InvoiceMetadataChanged', data: { effectiveAt: laterInstant(now, state.draftedAt), metadata } }];
 }
 
 /**
@@ -97,9 +118,19 @@ export function evolveInvoice(state: Invoice, event: InvoiceEvent): Invoice {
   switch (event.type) {
     case 'InvoiceDrafted': {
       const { effectiveAt: draftedAt, timeZone, paymentTermsDays, subscriptionId, billNumber } = event.data;
-      const { customerId, currency, total, lines } = event.data;
+      const { customerId, currency, total, lines, autoFinalise } = event.data;
       const bill = { subscriptionId, billNumber, customerId, currency, total, lines };
-      return { status: 'draft', draftedAt, timeZone, paymentTermsDays, ...bill };
+      const waits = autoFinalise === false && { waits: true as const };
+      return { status: 'draft', draftedAt, timeZone, paymentTermsDays, ...bill, ...waits };
+    }
+    case 'FinalisationRequested': {
+      if (state.status === 'none') throw new Error('an invoice was to be finalised before it was drafted');
+      const { waits: _, ...goesOn } = state;
+      return goesOn;
+    }
+    case 'InvoiceMetadataChanged': {
+      if (state.status === 'none') throw new Error('an invoice changed before it was drafted');
+      return { ...state, metadata: event.data.metadata };
     }
     case 'InvoiceFinalised': {
       if (state.status === 'none') throw new Error('an invoice was finalised before it was drafted');
@@ -117,8 +148,10 @@ export function evolveInvoice(state: Invoice, event: InvoiceEvent): Invoice {
 
 const invoiceEvents: Readonly<Record<InvoiceEvent['type'], readonly ((data: unknown) => unknown)[]>> = {
   InvoiceDrafted: [],
+  FinalisationRequested: [],
   InvoiceFinalised: [],
   InvoiceVoided: [],
+  InvoiceMetadataChanged: [],
 };
 
 /** What the aggregate repository needs to know of invoices. */

@@ -4,6 +4,7 @@ import { DomainError } from '../domain-error';
 import { ONE, ratio } from '../ratio';
 import { MAX_TIERS, price, toTrillionths, type Price, type Tier } from './price';
 import { amountOf, rate, trueUp } from './rate';
+import { propertyRuns } from '../../../../test/support/property-runs';
 
 /* Amounts in minor units; the cases of public sources are in major units of a currency of two digits, so × 100. */
 
@@ -309,7 +310,7 @@ describe('any price and any quantity', () => {
         const sameTier = less.parts?.at(-1)?.tier === greater.parts?.at(-1)?.tier;
         if (p.model !== 'volume' || sameTier) expect(amountOf(less, ONE) <= amountOf(greater, ONE)).toBe(true);
       }),
-      { numRuns: 10_000 },
+      propertyRuns(10_000),
     );
   });
 
@@ -326,7 +327,7 @@ describe('any price and any quantity', () => {
         const byAmount = total - paid({ freeAmount });
         expect(total - both).toBe(byCount < byAmount ? byCount : byAmount);
       }),
-      { numRuns: 10_000 },
+      propertyRuns(10_000),
     );
   });
 });

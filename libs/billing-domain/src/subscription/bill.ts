@@ -36,7 +36,7 @@ export function linesBilled(
   lines: readonly Line[],
 ): LinesBilled[] {
   if (lines.length === 0) return [];
-  const { subscriptionId, customerId, timeZone, paymentTermsDays } = subscription;
+  const { subscriptionId, customerId, timeZone, paymentTermsDays, autoFinalise } = subscription;
   const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
   const data = {
     effectiveAt,
@@ -47,6 +47,7 @@ export function linesBilled(
     customerId,
     timeZone,
     paymentTermsDays,
+    ...(autoFinalise === false && { autoFinalise }),
     currency: subscription.currency,
     lines,
     net,

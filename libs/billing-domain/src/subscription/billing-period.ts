@@ -33,14 +33,21 @@ export interface BillingPeriod {
 }
 
 /** A closed period as the subscription keeps it: where it really ended, and the grid that it was counted on. */
-export type ClosedPeriod = Pick<BillingPeriod, 'periodNumber' | 'gridIndex' | 'from' | 'to' | 'startsAt' | 'endsAt'> & {
-  readonly grid: Grid;
-};
+export type ClosedPeriod = Pick<
+  BillingPeriod,
+  'periodNumber' | 'gridIndex' | 'kind' | 'from' | 'to' | 'startsAt' | 'endsAt'
+> & { readonly grid: Grid };
 
 /** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
 export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {
   const { gridIndex, to } = gridPeriodAt(grid, zone, at);
   return opened(periodNumber, gridIndex, toLocal(at, zone), to, at, toInstant(to, zone));
+}
+
+/** Opens a trial, or what is left of it after a pause: it lies on no grid. */
+export function openTrial(zone: string, periodNumber: number, at: string, endsAt: string): BillingPeriodOpened {
+  const { type, data } = opened(periodNumber, 0, toLocal(at, zone), toLocal(endsAt, zone), at, endsAt);
+  return { type, data: { ...data, kind: 'trial' } };
 }
 
 /** Opens the period after one that ended at its boundary: it starts at the stored end of that one. */

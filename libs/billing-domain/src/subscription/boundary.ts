@@ -2,8 +2,16 @@ import { instant, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import { trueUpsAtMost } from './bill';
-import { close, openNext, RECURRING_LINE_BYTES, sumOfBytes, type BillingPeriod } from './billing-period';
-import type { BillingCycleChanged, SubscriptionEvent } from './events';
+import {
+  close,
+  openAt,
+  openNext,
+  openTrial,
+  RECURRING_LINE_BYTES,
+  sumOfBytes,
+  type BillingPeriod,
+} from './billing-period';
+import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -17,19 +25,33 @@ export function startedState(state: Subscription): StartedSubscription {
   return state;
 }
 
-/** A subscription that can still change, at a time within its open period. Raises `subscription-canceled`, `boundary-due`, `usage-not-sealed`. */
+/** What ends next by itself: the open period, or the time before the start, which is period 0. */
+export function nextBoundary({
+  status,
+  startsAt,
+  openPeriod: period,
+}: StartedSubscription): { readonly periodNumber: number; readonly endsAt: string } | undefined {
+  if (status === 'scheduled') return { periodNumber: 0, endsAt: startsAt };
+  return period ?? undefined;
+}
+
+/**
+ * A subscription that can still change, at a time before its start or within its open period. Raises `subscription-canceled`,
+ * `boundary-due`, `usage-not-sealed`.
+ */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
-  const { openPeriod: period, awaitsUsage } = subscription;
+  const { awaitsUsage } = subscription;
   const billsAt = usageBillsAt(subscription);
   if (awaitsUsage && billsAt !== undefined && at >= billsAt) {
     throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
   }
-  if (period && at >= period.endsAt) {
-    const { periodNumber } = period;
-    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${period.endsAt}`, { periodNumber });
+  const boundary = nextBoundary(subscription);
+  if (boundary && at >= boundary.endsAt) {
+    const { periodNumber, endsAt } = boundary;
+    throw new DomainError('boundary-due', `period ${periodNumber} ended at ${endsAt}`, { periodNumber });
   }
   return subscription;
 }
@@ -59,6 +81,13 @@ export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt:
   return { type: 'BillingCycleChanged', data };
 }
 
+/** Opens the next period from a moment on: what is left of the trial, else up to the first boundary strictly after it. */
+export function openFrom(subscription: StartedSubscription, at: string): BillingPeriodOpened {
+  const { timeZone: zone, grid, paidFrom } = subscription;
+  const periodNumber = subscription.periodNumber + 1;
+  return at < paidFrom ? openTrial(zone, periodNumber, at, paidFrom) : openAt(grid, zone, periodNumber, at);
+}
+
 /** What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed. */
 export function atBoundary(
   subscription: StartedSubscription,
@@ -71,7 +100,7 @@ export function atBoundary(
   const events: SubscriptionEvent[] = [awaits];
   const changed = scheduledChange(subscription, period);
   if (changed) events.push(changed);
-  events.push(openNext(grid, zone, period));
+  events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after)] };
 }

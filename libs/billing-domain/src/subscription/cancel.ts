@@ -55,6 +55,15 @@ export function cancelNow(state: Subscription, input: { readonly credit: Credit 
   return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop), stop)];
 }
 
+/** Why the end of the open period is the end of the subscription, if it is. */
+export function endsWith(
+  { cancelsAt, trialEnd }: StartedSubscription,
+  { kind, endsAt }: BillingPeriod,
+): SubscriptionCanceled['data']['cause'] | undefined {
+  if (cancelsAt !== null && cancelsAt <= endsAt) return 'scheduled';
+  return kind === 'trial' && trialEnd === 'cancel' ? 'trial-ended' : undefined;
+}
+
 /** Closes the open period for good and makes the final bill, unless it waits for usage that is not sealed. */
 export function end(
   subscription: StartedSubscription,

@@ -210,6 +210,10 @@ describe('a change at the period end', () => {
     const undone = given(() => all(start, adding('a'), undo));
     expect(nets(catchUp('2026-01-31')(undone))).toEqual(['recurring 3000']);
     expect(undo(undone)).toEqual([]);
+    const paused = given(() => all(start, adding('a'), (s) => pause(s, { credit: 'none' }, at('2026-01-05'))));
+    expect(undo(paused).map(({ type, data }) => [type, data.effectiveAt])).toEqual([
+      ['ItemsChangeUnscheduled', '2026-01-05T00:00:00.000Z'],
+    ]);
     // What was scheduled is still possible after a change now, or that is refused.
     const clash: ChangeItems = { edits: [{ kind: 'put', item: { ...put('a'), itemId: 'other' } }] };
     expect(refusal(() => changeItems(state, clash, at('2026-01-05')))).toBe('duplicate-component');

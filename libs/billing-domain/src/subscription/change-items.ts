@@ -8,6 +8,7 @@ import {
   startOfDay,
   toLocal,
   toLocalDate,
+  type Grid,
   type Interval,
 } from '../calendar';
 import { commitmentEdit, type CommitmentEdit } from '../commitment/bounds';
@@ -46,17 +47,22 @@ const MAX_EDITS = 50;
 
 /**
  * Changes quantities, prices and items: now, at the end of the open period, or backdated. What is billed already is corrected by
- * lines, never rewritten. Nothing when the items are so already. Raises `item-not-found`, `duplicate-component`,
+ * lines, never rewritten. Before the start it changes what will start. Nothing when the items are so already. Raises `item-not-found`, `duplicate-component`,
  * `too-many-items`, `before-correction-horizon`, `billing-period-full`, `subscription-paused`, `cancellation-scheduled`,
  * `boundary-due`, `subscription-canceled` and the codes of category `invalid`.
  */
 export function changeItems(state: Subscription, input: ChangeItems, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.status === 'paused') throw new DomainError('subscription-paused');
-  const period = openPeriod(subscription);
-  const at = laterInstant(now, period.startsAt);
   const edits = checked(input.edits);
   const { when = 'now' } = input;
+  if (subscription.status === 'scheduled' && when === 'now') {
+    const from = toLocal(subscription.startsAt, subscription.timeZone);
+    const changed = itemsChanged(subscription, edits, { at: now, from, cause: 'requested' });
+    return changed ? [changed] : [];
+  }
+  const period = openPeriod(subscription);
+  const at = laterInstant(now, period.startsAt);
   const billing = oneOf('billing', input.billing ?? 'next-bill', ['now', 'next-bill']);
   if (when === 'period-end') return schedule(subscription, period, edits, at);
   const from =
@@ -83,18 +89,19 @@ export function changeQuantity(
   return changeItems(state, { ...input, edits: [{ kind: 'quantity', itemId, quantity }] }, now);
 }
 
-/** Takes all scheduled edits back. Nothing when there are none. Raises `boundary-due`, `subscription-canceled`. */
+/** Takes all scheduled edits back, also during a pause. Nothing when there are none. Raises `boundary-due`, `subscription-canceled`. */
 export function undoScheduledChange(state: Subscription, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.scheduledEdits.length === 0) return [];
-  const { periodNumber, startsAt } = openPeriod(subscription);
-  return [{ type: 'ItemsChangeUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+  const { periodNumber, openPeriod: period, lastClosed } = subscription;
+  const effectiveAt = laterInstant(now, period?.startsAt ?? lastClosed?.endsAt ?? now);
+  return [{ type: 'ItemsChangeUnscheduled', data: { effectiveAt, periodNumber } }];
 }
 
 /**
  * Counts periods on another grid from now on, with edits if there are any: the open period ends now, what was billed beyond is
  * given back or goes on, and the next one runs to the first point of the new grid. Without an anchor the day of month stays.
- * Prices of another interval start anew. Nothing when grid and items are so already. Raises what changeItems raises, and `invalid-anchor`.
+ * Prices of another interval start anew. Before its start and in a trial it moves the periods after that. Nothing when grid and items are so already. Raises what changeItems raises, and `invalid-anchor`.
  */
 export function changeBillingCycle(
   state: Subscription,
@@ -106,20 +113,24 @@ export function changeBillingCycle(
 ): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.status === 'paused') throw new DomainError('subscription-paused');
-  const period = openPeriod(subscription);
-  const at = laterInstant(now, period.startsAt);
-  const { timeZone: zone, grid } = subscription;
-  const local = toLocal(at, zone);
+  const { timeZone: zone, grid, paidFrom, openPeriod: open } = subscription;
+  const at = laterInstant(now, open?.startsAt ?? now);
+  // Before anything is paid for, the grid is one of the time from then on.
+  const unpaid = at < paidFrom;
+  const local = toLocal(unpaid ? paidFrom : at, zone);
   const every = interval(input.interval ?? grid.interval);
   const counted = every.unit === 'month' || every.unit === 'year';
   const day = gridDay(grid);
   const asked = input.anchor ?? (counted ? { dayOfMonth: day } : { localDateTime: startOfDay(dateOf(local)) });
   const sameInterval = sameJson(every, grid.interval);
   const regridded = input.anchor === undefined && sameInterval ? grid : startGrid(asked, every, local);
-  const edits = checked(input.edits);
-  if (sameInterval && gridPeriodAt(regridded, zone, at).to === period.to && gridDay(regridded) === day)
-    return changeItems(state, { edits, billing: 'now' }, now);
+  const firstEnd = (each: Grid) => gridPeriodAt(each, zone, unpaid ? paidFrom : at).to;
+  if (sameInterval && firstEnd(regridded) === firstEnd(grid) && gridDay(regridded) === day)
+    return changeItems(state, { edits: input.edits, billing: 'now' }, now);
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (unpaid) return [cycleChanged(regridded, at), ...changeItems(state, { edits: input.edits }, now)];
+  const period = openPeriod(subscription);
+  const edits = checked(input.edits);
   const changed = itemsChanged(subscription, edits, { at, from: local, cause: 'requested', restarts: !sameInterval });
   const dueAt = usageDueAt(subscription, at, undefined);
   const events: SubscriptionEvent[] = [

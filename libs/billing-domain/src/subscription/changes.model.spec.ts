@@ -11,6 +11,7 @@ import { evolve, notStarted, type StartedSubscription, type Subscription } from 
 import { cancelNow } from './cancel';
 import { pause, resume } from './pause';
 import { rollOver } from './subscription';
+import { propertyRuns } from '../../../../test/support/property-runs';
 
 /*
  * Any changes at any times, now, at the period end or backdated, billed at once or later, with pauses and cancellations that give
@@ -168,7 +169,7 @@ describe('any changes', () => {
         expect([...days.keys()].every((day) => day < end)).toBe(true);
         if (state.openPeriod) expect(outstandingLines(state)).toEqual([]);
       }),
-      { numRuns: 200 },
+      propertyRuns(200),
     );
   });
 
@@ -187,7 +188,7 @@ describe('any changes', () => {
         }
         if (state.openPeriod) expect(outstandingLines(state)).toEqual([]);
       }),
-      { numRuns: 200 },
+      propertyRuns(200),
     );
   });
 });

@@ -1,5 +1,6 @@
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
+import { nextBoundary } from './boundary';
 import type { SubscriptionEvent } from './events';
 import { evolve, notStarted, type Subscription } from './state';
 import { start, type StartSubscription } from './start';
@@ -43,18 +44,19 @@ export const startOn =
 /** Midnight UTC of a date. */
 export const at = (day: string) => (day.length === 10 ? `${day}T00:00:00.000Z` : day);
 
-/** Rolls over every period that has elapsed, as the scheduler does. */
+/** Starts what is scheduled, and rolls over every period that has elapsed, as the scheduler does. */
 export const catchUp =
   (now: string): Decision =>
   (state) => {
     const events: SubscriptionEvent[] = [];
     let current = state;
-    while (current.status !== 'none' && current.openPeriod && at(now) >= current.openPeriod.endsAt) {
-      const next = rollOver(current, current.openPeriod.periodNumber, at(now));
+    for (;;) {
+      const due = current.status === 'none' ? undefined : nextBoundary(current);
+      if (!due || at(now) < due.endsAt) return events;
+      const next = rollOver(current, due.periodNumber, at(now));
       events.push(...next);
       current = next.reduce<Subscription>(evolve, current);
     }
-    return events;
   };
 
 /** What is billed: service and net of each line, in order. */

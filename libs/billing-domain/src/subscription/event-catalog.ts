@@ -19,5 +19,6 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
+    MetadataChanged: [],
     BillReleased: [],
   };

@@ -59,6 +59,7 @@ export interface SubscriptionStarted {
     /** IANA name. */
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** After `effectiveAt`: no period is open before then. */
     readonly startsAt: string;
     /** Local date-time (YYYY-MM-DDTHH:mm:ss) in `timeZone` from which periods are counted: anchor + g × interval. */
     readonly anchor: string;
@@ -67,10 +68,15 @@ export interface SubscriptionStarted {
     readonly interval: Interval;
     readonly items: readonly Item[];
     readonly rules: BillingRules;
+    /** Its invoices stay drafts until someone asks for their finalising. */
+    readonly autoFinalise?: false;
     readonly metadata: Readonly<Record<string, string>>;
     /** Of the plan that it starts on. */
     readonly conditions?: Conditions;
-    readonly trialDays?: number;
+    /** Up to then nothing recurring is charged. */
+    readonly trialEndsAt?: string;
+    /** cancel: it ends with the trial. Absent: the first paid period follows. */
+    readonly trialEnd?: 'cancel';
   };
 }
 
@@ -80,7 +86,7 @@ export interface BillingPeriodOpened {
     readonly effectiveAt: string;
     /** Counts up for ever from 1 and names things; never reset. */
     readonly periodNumber: number;
-    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. */
+    /** g of the grid period [anchor + g × interval, anchor + (g + 1) × interval) that holds it; restarts with a new anchor. 0 of a trial. */
     readonly gridIndex: number;
     readonly kind: 'regular' | 'trial';
     /** Local date-times in the subscription's zone, half-open. */
@@ -146,6 +152,8 @@ export interface LinesBilled {
     readonly customerId: string;
     readonly timeZone: string;
     readonly paymentTermsDays: number;
+    /** Its invoice stays a draft until someone asks for its finalising. */
+    readonly autoFinalise?: false;
     readonly currency: string;
     readonly lines: readonly Line[];
     /** Sum of the lines' nets, minor units. */
@@ -187,7 +195,7 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
     readonly credit: 'none' | 'prorated';
   };
 }
@@ -253,6 +261,12 @@ export interface BillingCycleChanged {
   };
 }
 
+/** The caller's own notes, as they are from now on. */
+export interface MetadataChanged {
+  readonly type: 'MetadataChanged';
+  readonly data: { readonly effectiveAt: string; readonly metadata: Readonly<Record<string, string>> };
+}
+
 /** The lines of a voided invoice left their bill: for a new one, which follows in the same append, or for good. (billing-model.md §3) */
 export interface BillReleased {
   readonly type: 'BillReleased';
@@ -262,6 +276,8 @@ export interface BillReleased {
     /** false: the lines are waived. */
     readonly rebill: boolean;
     readonly lineIds: readonly string[];
+    /** Minor units: what the bill asked for, and no longer does. */
+    readonly net: string;
   };
 }
 
@@ -282,4 +298,5 @@ export type SubscriptionEvent =
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
   | BillingCycleChanged
+  | MetadataChanged
   | BillReleased;

@@ -1,6 +1,6 @@
 import { presets } from '../billing-rules';
 import { cancelNow } from './cancel';
-import { changeItems } from './change-items';
+import { changeBillingCycle, changeItems } from './change-items';
 import { billed, given, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';
@@ -67,5 +67,19 @@ describe('outstanding lines', () => {
       );
       expect(billed(cancelNow(paused, { credit: 'none' }, '2026-01-20T00:00:00.000Z'))).toEqual([]);
     });
+  });
+
+  it('charge nothing for less than a second where seconds are counted', () => {
+    const openmeter = { interval: { unit: 'month', count: 1 }, rules: presets.openmeter } as const;
+    const interval = { unit: 'day', count: 30 } as const;
+    const changed = changeBillingCycle(
+      given(startOn('2026-01-01', openmeter)),
+      { interval, edits: [] },
+      '2026-01-01T00:00:00.400Z',
+    );
+    expect(billed(changed)).toEqual([
+      ['2026-01-01', '2026-02-01', '-3000'],
+      ['2026-01-01', '2026-01-31', '3000'],
+    ]);
   });
 });

@@ -40,6 +40,7 @@ interface Period {
   readonly to: Moment;
   readonly whole: Span;
   readonly open: boolean;
+  readonly trial: boolean;
 }
 
 interface Piece {
@@ -89,6 +90,10 @@ export function stretchesOf(subscription: StartedSubscription, stop: Stop | unde
   for (const period of periods) {
     const end = stretches.at(-1)?.to;
     if (end) stretches.push({ from: end, to: period.from, terms: 'hold' });
+    if (period.trial) {
+      stretches.push({ from: period.from, to: period.to, terms: 'hold' });
+      continue;
+    }
     terms.forEach((each, i) => {
       const begins = momentOf(subscription, each.from);
       const next = terms[i + 1];
@@ -115,6 +120,7 @@ function periodOf(
   period: {
     readonly periodNumber: number;
     readonly gridIndex: number;
+    readonly kind: 'regular' | 'trial';
     readonly from: string;
     readonly to: string;
     readonly startsAt: string;
@@ -133,11 +139,12 @@ function periodOf(
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
   };
-  const stub = rules.leadingStub === 'imagined-period' && period.periodNumber === 1 && period.from > planned.from;
+  const first = period.startsAt === subscription.paidFrom;
+  const stub = rules.leadingStub === 'imagined-period' && first && period.from > planned.from;
   const whole = stub
     ? { from: period.from, to: gridPoint({ anchor: period.from, interval: grid.interval }, 1) }
     : planned;
-  return { from, to, open, whole: { from: local(whole.from), to: local(whole.to) } };
+  return { from, to, open, trial: period.kind === 'trial', whole: { from: local(whole.from), to: local(whole.to) } };
 
   function local(text: string): Moment {
     return { date: dateOf(text), at: rules.prorationUnit === 'second' ? toInstant(text, timeZone) : '' };
@@ -330,9 +337,9 @@ function momentOf({ timeZone, rules }: StartedSubscription, local: string): Mome
   return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
 }
 
-/** In the unit of the rules: what lies on one local date is one moment where days are counted. */
+/** In the unit of the rules: what lies on one local date, or in one second, is one moment. */
 function isBefore({ rules }: StartedSubscription, a: Moment, b: Moment): boolean {
-  return rules.prorationUnit === 'second' ? a.at < b.at : a.date < b.date;
+  return rules.prorationUnit === 'second' ? a.at.slice(0, 19) < b.at.slice(0, 19) : a.date < b.date;
 }
 
 const least = (a: bigint, b: bigint) => (a < b ? a : b);

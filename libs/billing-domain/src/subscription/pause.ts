@@ -1,10 +1,10 @@
 import { dateOf, laterInstant, toLocal } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
-import { close, openAt, type BillingPeriod } from './billing-period';
+import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
-import { cycleChanged, living, openPeriod, termsInForce } from './boundary';
+import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -38,8 +38,8 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
 }
 
 /**
- * Resumes now, on the grid as it was (`keep`) or on one that begins with today (`restart`): opens a period up to the next
- * boundary and bills in advance what is not paid already. Nothing when it is active. Raises `subscription-canceled`,
+ * Resumes now, on the grid as it was (`keep`) or on one that begins with today (`restart`): opens what is left of the trial, or
+ * a period up to the next boundary, and bills in advance what is not paid already. Nothing when it is active. Raises `subscription-canceled`,
  * `boundary-due`.
  */
 export function resume(
@@ -51,18 +51,19 @@ export function resume(
   const subscription = living(state, now);
   if (subscription.status !== 'paused') return [];
   const at = laterInstant(now, subscription.lastClosed?.endsAt ?? now);
-  const { timeZone: zone, grid: before } = subscription;
+  const { timeZone: zone, grid: before, paidFrom } = subscription;
   const events: SubscriptionEvent[] = [{ type: 'SubscriptionResumed', data: { effectiveAt: at, anchor } }];
-  const grid = anchor === 'keep' ? before : startGrid(undefined, before.interval, toLocal(at, zone));
+  const grid =
+    anchor === 'keep' ? before : startGrid(undefined, before.interval, toLocal(at < paidFrom ? paidFrom : at, zone));
   if (anchor === 'restart') events.push(cycleChanged(grid, at));
-  const periodNumber = subscription.periodNumber + 1;
-  events.push(openAt(grid, zone, periodNumber, at));
+  events.push(openFrom(events.reduce<StartedSubscription>(evolve, subscription), at));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return [...events, ...bill(after, 'resume', periodNumber, at, outstandingLines(after))];
+  return [...events, ...bill(after, 'resume', after.periodNumber, at, outstandingLines(after))];
 }
 
 /** Up to which date each item in advance is billed: the end of the period that is cut short. */
-function paidThrough(subscription: StartedSubscription, { to }: BillingPeriod): Record<string, string> {
+function paidThrough(subscription: StartedSubscription, { kind, to }: BillingPeriod): Record<string, string> {
+  if (kind === 'trial') return {};
   const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance');
   return Object.fromEntries(advance.map(({ itemId }) => [itemId, dateOf(to)]));
 }

@@ -19,7 +19,12 @@ describe('a released bill', () => {
   it('goes on a new bill, whole and once', () => {
     const events = releasing(true)(state);
     expect(events.map(({ type }) => type)).toEqual(['BillReleased', 'LinesBilled']);
-    expect(events[0]?.data).toMatchObject({ billNumber: 1, rebill: true, lineIds: lines.map(({ lineId }) => lineId) });
+    expect(events[0]?.data).toMatchObject({
+      billNumber: 1,
+      rebill: true,
+      lineIds: lines.map(({ lineId }) => lineId),
+      net: '3000',
+    });
     expect(events[1]?.data).toMatchObject({ billNumber: 2, cause: 'rebill', lines, net: '3000' });
     const after = given(() => [...start({ status: 'none' }), ...events]) as StartedSubscription;
     expect(after.billed.map(({ billNumber, line }) => [billNumber, line.lineId])).toEqual([[2, lines[0]?.lineId]]);

@@ -31,10 +31,9 @@ export function releaseBill(
     throw new DomainError('bill-not-found', undefined, { billNumber });
   }
   const effectiveAt = laterInstant(now, period?.startsAt ?? lastClosed?.endsAt ?? now);
-  const released: SubscriptionEvent = {
-    type: 'BillReleased',
-    data: { effectiveAt, billNumber, rebill, lineIds: lines.map(({ lineId }) => lineId) },
-  };
+  const lineIds = lines.map(({ lineId }) => lineId);
+  const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
+  const released: SubscriptionEvent = { type: 'BillReleased', data: { effectiveAt, billNumber, rebill, lineIds, net } };
   if (!rebill) return [released];
   const after = evolve(subscription, released);
   return [released, ...linesBilled(after, 'rebill', after.periodNumber, effectiveAt, lines)];

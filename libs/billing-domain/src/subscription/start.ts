@@ -1,14 +1,25 @@
 import { defaultRules, type BillingRules } from '../billing-rules';
-import { instant, timeZone, toLocal, type Interval } from '../calendar';
+import {
+  addDays,
+  dateOf,
+  daysBetween,
+  gridPeriodAt,
+  instant,
+  timeZone,
+  toInstant,
+  toLocal,
+  toLocalDate,
+  type Interval,
+} from '../calendar';
 import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
-import { metadata, text } from '../text';
-import { openAt } from './billing-period';
+import { metadata, oneOf, text } from '../text';
 import { bill } from './bill';
+import { openFrom } from './boundary';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
-import { evolve, type Subscription } from './state';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 import { newItems, startGrid, type Anchor, type NewItem } from './terms';
 
 export interface StartSubscription {
@@ -21,10 +32,14 @@ export interface StartSubscription {
   /** Default 0. */
   readonly paymentTermsDays?: number | undefined;
   readonly interval: Interval;
-  /** Default: the start of the local date of the start. */
+  /** Default: the start of the local date on which what is paid for begins, the trial's end or the start. */
   readonly anchor?: Anchor | undefined;
-  /** Only now, which is the default: anything else raises `not-available`. */
+  /** Default: now. Later: nothing is billed until then. Earlier: the periods since then are billed one after another. */
   readonly startsAt?: string | undefined;
+  /** Local dates from the start, to the same time of day. Default: no trial. */
+  readonly trialDays?: number | undefined;
+  /** cancel: it ends with the trial. Default: the first paid period follows. */
+  readonly trialEnd?: 'activate' | 'cancel' | undefined;
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
@@ -32,46 +47,75 @@ export interface StartSubscription {
   readonly commitment?: CommitmentEdit | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  readonly autoFinalise?: boolean | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
+/** How far from now a start may lie, either way. */
+const MAX_START_DISTANCE_DAYS = 1830;
+/** Periods that a backdated start may have to bill. */
+const MAX_ELAPSED_PERIODS = 120;
+const MAX_TRIAL_DAYS = 3660;
+
 /**
- * Starts a subscription now, opens its first period and bills what is due in advance. Raises `subscription-exists`,
- * `not-available` (a start at another time) and the codes of category `invalid`.
+ * Starts a subscription: opens its first period, the trial if there is one, and bills what is due in advance; before `startsAt`
+ * it is only scheduled. Raises `subscription-exists`, `start-out-of-range` and the codes of category `invalid`.
  */
 export function start(state: Subscription, input: StartSubscription, now: string): SubscriptionEvent[] {
   if (state.status !== 'none') throw new DomainError('subscription-exists');
   const at = instant(now);
-  if (input.startsAt !== undefined && instant(input.startsAt) !== at) {
-    throw new DomainError('not-available', 'a subscription can only start now');
-  }
+  const startsAt = instant(input.startsAt ?? at);
   const zone = timeZone(input.timeZone);
-  const local = toLocal(at, zone);
-  const { externalId, paymentTermsDays = 0 } = input;
+  const local = toLocal(startsAt, zone);
+  const { externalId, paymentTermsDays = 0, trialDays = 0 } = input;
   if (!Number.isInteger(paymentTermsDays) || paymentTermsDays < 0 || paymentTermsDays > 365) {
     throw new DomainError('invalid-payment-terms');
   }
-  const grid = startGrid(input.anchor, input.interval, local);
+  if (!Number.isInteger(trialDays) || trialDays < 0 || trialDays > MAX_TRIAL_DAYS) {
+    throw new DomainError('invalid-option', `a trial has 0 to ${MAX_TRIAL_DAYS} days`);
+  }
+  if (Math.abs(daysBetween(dateOf(local), toLocalDate(at, zone))) > MAX_START_DISTANCE_DAYS) {
+    throw new DomainError('start-out-of-range');
+  }
+  const trialEndsAt =
+    trialDays === 0 ? undefined : toInstant(`${addDays(dateOf(local), trialDays)}${local.slice(10)}`, zone);
   const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
+  const trialEnd = oneOf('trialEnd', input.trialEnd ?? 'activate', ['activate', 'cancel']);
+  const paidFrom = trialEndsAt ?? startsAt;
+  const grid = startGrid(input.anchor, input.interval, toLocal(paidFrom, zone));
+  if (paidFrom < at) {
+    const elapsed = gridPeriodAt(grid, zone, at).gridIndex - gridPeriodAt(grid, zone, paidFrom).gridIndex;
+    if (elapsed > MAX_ELAPSED_PERIODS) throw new DomainError('start-out-of-range');
+  }
   const data = {
-    effectiveAt: at,
+    effectiveAt: startsAt < at ? startsAt : at,
     subscriptionId: input.subscriptionId,
     ...(externalId !== undefined && { externalId: text('externalId', externalId, 200) }),
     customerId: text('customerId', input.customerId, 200),
     currency: currency(input.currency),
     timeZone: zone,
     paymentTermsDays,
-    startsAt: at,
+    startsAt,
     anchor: grid.anchor,
     ...(grid.anchorDay !== undefined && { anchorDay: grid.anchorDay }),
     interval: grid.interval,
     items: newItems([input.item, ...(input.items ?? [])], local),
     rules: input.rules ?? defaultRules,
+    ...(input.autoFinalise === false && { autoFinalise: false as const }),
     metadata: metadata(input.metadata),
+    ...(trialEndsAt !== undefined && { trialEndsAt }),
+    ...(trialEndsAt !== undefined && trialEnd === 'cancel' && { trialEnd }),
     ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
-  const opened = openAt(grid, zone, 1, at);
-  const after = evolve(evolve(state, started), opened);
-  return [started, opened, ...bill(after, 'start', 1, at, outstandingLines(after))];
+  return startsAt > at ? [started] : [started, ...begin(evolve(state, started))];
+}
+
+/** Opens the first period and bills what is due in advance, dated at the start however late it is done. */
+export function begin(subscription: StartedSubscription): SubscriptionEvent[] {
+  const { startsAt } = subscription;
+  const opened = openFrom(subscription, startsAt);
+  const after = evolve(subscription, opened);
+  return [opened, ...bill(after, 'start', 1, startsAt, outstandingLines(after))];
 }

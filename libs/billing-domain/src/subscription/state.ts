@@ -19,7 +19,8 @@ export interface NotStarted {
 }
 
 export interface StartedSubscription {
-  readonly status: 'active' | 'paused' | 'canceled';
+  /** scheduled: it has not begun. */
+  readonly status: 'scheduled' | 'active' | 'paused' | 'canceled';
   readonly subscriptionId: string;
   readonly externalId?: string;
   readonly customerId: string;
@@ -32,14 +33,18 @@ export interface StartedSubscription {
   readonly terms: ItemsChanged['data']['terms'];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
+  /** Absent: its invoices are finalised by themselves. */
+  readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Of the plan that it started on. */
-  readonly trialDays?: number;
+  readonly startsAt: string;
+  /** When what is paid for begins: the end of the trial, else the start. */
+  readonly paidFrom: string;
+  readonly trialEnd?: 'cancel';
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
   /** Number of the last bill. */
   readonly billNumber: number;
-  /** None while it is paused, and after its end. */
+  /** None before its start, while it is paused, and after its end. */
   readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
@@ -73,10 +78,12 @@ export const notStarted: NotStarted = { status: 'none' };
 /** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
 export function evolve(state: Subscription, event: SubscriptionEvent): StartedSubscription {
   if (event.type === 'SubscriptionStarted') {
-    const { effectiveAt: _, startsAt, anchor, anchorDay, interval: every, items, conditions, ...data } = event.data;
+    const { effectiveAt, anchor, anchorDay, interval: every, items, conditions, trialEndsAt, ...data } = event.data;
+    const { startsAt } = data;
     return {
       ...data,
-      status: 'active',
+      status: startsAt > effectiveAt ? 'scheduled' : 'active',
+      paidFrom: trialEndsAt ?? startsAt,
       grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval: every },
       terms: [{ change: 0, from: toLocal(startsAt, data.timeZone), items, ...(conditions && { conditions }) }],
       scheduledEdits: [],
@@ -99,6 +106,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { billed, pauses, lastClosed, terms } = subscription;
       return {
         ...subscription,
+        status: 'active',
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
         terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > lastClosed.from),
@@ -109,10 +117,10 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'BillingPeriodClosed': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
-      const { periodNumber, gridIndex, from, startsAt } = period;
+      const { periodNumber, gridIndex, kind, from, startsAt } = period;
       const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
-      const lastClosed = { periodNumber, gridIndex, from, to, startsAt, endsAt, grid: subscription.grid };
+      const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid: subscription.grid };
       const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
       return { ...subscription, openPeriod: null, lastClosed, accrued, ...awaits };
     }
@@ -166,6 +174,8 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'MetadataChanged':
+      return { ...subscription, metadata: event.data.metadata };
     case 'BillReleased': {
       const { rebill, lineIds } = event.data;
       const ids = new Set(lineIds);

@@ -8,6 +8,7 @@ import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
 import { pause, resume } from './pause';
 import { type StartSubscription } from './start';
 import { addLineItem, rollOver, voidLineItem } from './subscription';
+import { propertyRuns } from '../../../../test/support/property-runs';
 
 /* Any subscription, any commands at any times: what must be true of every history. */
 
@@ -153,7 +154,7 @@ function play(
 }
 
 const any = [subscriptions, timings, starts, steps] as const;
-const runs = { numRuns: 120 };
+const runs = propertyRuns(120);
 
 describe('every history', () => {
   it('has periods and pauses that tile the time, numbered without gaps', () => {

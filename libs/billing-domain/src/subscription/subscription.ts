@@ -8,8 +8,9 @@ import { addLine, voidLine, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { needsSeal, usageDueAt } from './bill-usage';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
-import { end } from './cancel';
+import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
 import { usageLines } from './usage-lines';
@@ -81,9 +82,10 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
- * in one bill, all dated at the boundary however late it is done; a scheduled cancellation makes it the final bill. Nothing
- * for a period that is closed already. `sealed`: its usage, if it measures any; with a grace, the bill follows it (`billUsage`).
- * Raises `period-not-elapsed`, `usage-not-sealed`, `subscription-canceled`.
+ * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill.
+ * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. `sealed`:
+ * its usage, if it measures any; with a grace, the bill follows it (`billUsage`). Raises `period-not-elapsed`,
+ * `usage-not-sealed`, `subscription-canceled`.
  */
 export function rollOver(
   state: Subscription,
@@ -93,7 +95,11 @@ export function rollOver(
 ): SubscriptionEvent[] {
   const subscription = startedState(state);
   const at = instant(now);
-  if (!Number.isSafeInteger(periodNumber) || periodNumber < 1) throw new DomainError('invalid-option');
+  if (!Number.isSafeInteger(periodNumber) || periodNumber < 0) throw new DomainError('invalid-option');
+  if (subscription.status === 'scheduled') {
+    if (periodNumber === 0 && at >= subscription.startsAt) return begin(subscription);
+    throw new DomainError('period-not-elapsed', undefined, { periodNumber });
+  }
   const period = subscription.openPeriod;
   if (periodNumber < (period?.periodNumber ?? subscription.periodNumber + 1)) return [];
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
@@ -105,9 +111,8 @@ export function rollOver(
   if (awaitsUsage) throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
   if (!sealed && needsSeal(subscription)) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
   const dueAt = usageDueAt(subscription, endsAt, sealed);
-  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
-    return end(subscription, period, endsAt, 'scheduled', 'none', sealed);
-  }
+  const ends = endsWith(subscription, period);
+  if (ends) return end(subscription, period, endsAt, ends, 'none', sealed);
   const { events, lines } = atBoundary(subscription, period, dueAt);
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);

@@ -7,6 +7,7 @@ import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
 import { pause, resume } from './pause';
 import { addLineItem } from './subscription';
 import { upcomingBill } from './upcoming-bill';
+import { propertyRuns } from '../../../../test/support/property-runs';
 
 const DAY = 86_400_000;
 const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
@@ -124,7 +125,7 @@ describe('the upcoming bill', () => {
         const coming = scheduler(state, iso(clock + late + 3 * 366 * DAY)).slice(due.length);
         expect(bill).toEqual(coming[0] ?? null);
       }),
-      { numRuns: 300 },
+      propertyRuns(300),
     );
   });
 });

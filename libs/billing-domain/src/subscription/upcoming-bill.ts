@@ -1,6 +1,6 @@
 import { instant, laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
-import { startedState } from './boundary';
+import { nextBoundary, startedState } from './boundary';
 import type { LinesBilled } from './events';
 import { evolve, type Subscription } from './state';
 import { rollOver } from './subscription';
@@ -26,7 +26,8 @@ export function upcomingBill(state: Subscription, now: string): UpcomingBill {
   const before: LinesBilled['data'][] = [];
   let subscription = startedState(state);
   for (let boundaries = 0; boundaries < MAX_BOUNDARIES_AHEAD; boundaries += 1) {
-    const { openPeriod: period, status } = subscription;
+    const period = nextBoundary(subscription);
+    const { status } = subscription;
     if (!period)
       return { before, bill: null, reason: status === 'canceled' ? 'subscription-canceled' : 'subscription-paused' };
     const events = rollOver(subscription, period.periodNumber, laterInstant(at, period.endsAt));
@@ -36,7 +37,7 @@ export function upcomingBill(state: Subscription, now: string): UpcomingBill {
     before.push(...bills);
     subscription = events.reduce(evolve, subscription);
   }
-  const { openPeriod: period } = subscription;
+  const period = nextBoundary(subscription);
   if (period && period.endsAt <= at)
     throw new DomainError('boundary-due', undefined, { periodNumber: period.periodNumber });
   return { before, bill: null, reason: 'nothing-to-bill' };

@@ -29,8 +29,10 @@ interface Run {
   readonly first: readonly string[];
 }
 
-/** The lines of a period's usage. What was not used costs nothing, but for a flat fee of the first tier. */
+/** The lines of a period's usage; none of a trial. What was not used costs nothing, but for a flat fee of the first tier. */
 export function usageLines(subscription: StartedSubscription, sealed: SealedUsage): Line[] {
+  const { lastClosed } = subscription;
+  if (lastClosed?.periodNumber === sealed.periodNumber && lastClosed.kind === 'trial') return [];
   const stretches = usageStretches(subscription, sealed.periodNumber);
   const keys = new Set(stretches.flatMap(({ items }) => items.map(({ componentKey }) => componentKey)));
   return [...keys].flatMap((key) => componentLines(subscription, sealed, runsOf(stretches, sealed, key)));

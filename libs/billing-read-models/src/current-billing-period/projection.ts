@@ -131,6 +131,8 @@ function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stor
     changes.written.set(line.lineId, { ...of, ordinal: 0, bill_number: null, ...lineRow(line) });
   } else if (event.type === 'LineItemVoided') {
     if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
+  } else if (event.type === 'BillReleased' && !event.data.rebill) {
+    for (const lineId of event.data.lineIds) if (!changes.written.delete(lineId)) changes.removed.add(lineId);
   } else if (event.type === 'BillingPeriodClosed') {
     changes.cleared = true;
     changes.written.clear();
@@ -138,11 +140,12 @@ function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stor
     changes.billed.clear();
   } else if (event.type === 'LinesBilled' && period.local_from !== null) {
     const opensOn = period.local_from.slice(0, 10);
-    const { billNumber, lines } = event.data;
+    const { billNumber, cause, lines } = event.data;
     for (const [ordinal, line] of lines.entries()) {
       const written = changes.written.get(line.lineId);
       if (written !== undefined) written.bill_number = billNumber;
-      else if (line.lineItemId !== undefined) changes.billed.set(line.lineId, billNumber);
+      // What is there already keeps its place.
+      else if (line.lineItemId !== undefined || cause === 'rebill') changes.billed.set(line.lineId, billNumber);
       // The bill of a boundary also carries what the period before it owed in arrears: that is not this period's.
       else if (line.service.from >= opensOn)
         changes.written.set(line.lineId, { ...of, ordinal, bill_number: billNumber, ...lineRow(line) });

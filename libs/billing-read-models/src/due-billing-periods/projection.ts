@@ -2,7 +2,7 @@ import type { SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { createTable, deleteRows, upsertRows, type Table } from '../table';
 
-/** When each open period ends; a subscription has one row at most. */
+/** When each open period ends, and when what is scheduled starts (as the end of period 0); a subscription has one row at most. */
 export interface DueBillingPeriodRow {
   tenant: string;
   subscription_id: string;
@@ -39,8 +39,8 @@ function row(stored: StoredEvent, periodNumber: number, endsAt: string): DueBill
 
 export const dueBillingPeriods: Projection = {
   name: 'due-billing-periods',
-  version: 1,
-  handles: ['BillingPeriodOpened', 'BillingPeriodClosed'],
+  version: 2,
+  handles: ['SubscriptionStarted', 'BillingPeriodOpened', 'BillingPeriodClosed', 'SubscriptionCanceled'],
   tables: [dueBillingPeriodRows.name],
   create: (db, schema) => createTable(db, schema, dueBillingPeriodRows),
   async apply(events, tx, schema) {
@@ -48,9 +48,12 @@ export const dueBillingPeriods: Projection = {
     const due = new Map<string, DueBillingPeriodRow | null>();
     for (const stored of events) {
       const event = stored.event as SubscriptionEvent;
-      if (event.type === 'BillingPeriodOpened')
+      if (event.type === 'SubscriptionStarted') {
+        const { startsAt, effectiveAt } = event.data;
+        if (startsAt > effectiveAt) due.set(stored.aggregateId, row(stored, 0, startsAt));
+      } else if (event.type === 'BillingPeriodOpened') {
         due.set(stored.aggregateId, row(stored, event.data.periodNumber, event.data.endsAt));
-      if (event.type === 'BillingPeriodClosed') due.set(stored.aggregateId, null);
+      } else due.set(stored.aggregateId, null);
     }
     const ended = [...due].filter(([, open]) => open === null).map(([id]) => ({ subscription_id: id }));
     await deleteRows(tx, schema, dueBillingPeriodRows, ['subscription_id'], ended);

@@ -36,6 +36,9 @@ export interface InvoiceRow {
   void_reason: string | null;
   /** Of a voided one: its lines went on a new bill, or were waived. */
   rebill: boolean | null;
+  /** A draft that waits until someone asks for its finalising. */
+  waits: boolean;
+  metadata: Readonly<Record<string, string>>;
   /** Log position of its first event: the order of the list. */
   drafted_position: bigint;
   revision: bigint;
@@ -87,6 +90,8 @@ export const invoiceRows: Table<InvoiceRow> = {
     voided_at: 'timestamptz?',
     void_reason: 'text?',
     rebill: 'bool?',
+    waits: 'bool',
+    metadata: 'jsonb',
     drafted_position: 'int8',
     revision: 'int8',
     position: 'int8',
@@ -99,6 +104,11 @@ export const invoiceRows: Table<InvoiceRow> = {
     { on: ['tenant', 'subscription_id', 'drafted_position'] },
     { on: ['tenant', 'status', 'drafted_position'] },
     { on: ['tenant', 'due_on'], notNull: 'due_on' },
+    { on: ['tenant', 'issued_on'], notNull: 'issued_on' },
+    { on: ['tenant', 'drafted_at'] },
+    { on: ['tenant', 'currency', 'total'] },
+    { on: ['tenant', 'currency', 'amount_due'] },
+    { on: ['metadata'], using: 'gin' },
     { on: ['tenant', 'number'], notNull: 'number' },
   ],
 };
@@ -150,6 +160,8 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       voided_at: null,
       void_reason: null,
       rebill: null,
+      waits: data.autoFinalise === false,
+      metadata: {},
       drafted_position: stored.position,
       ...seen,
     };
@@ -167,6 +179,12 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       next.finalised_at = event.data.effectiveAt;
       next.credit_applied = event.data.creditApplied ?? '0';
       next.amount_due = (BigInt(row.total) - BigInt(next.credit_applied)).toString();
+      break;
+    case 'FinalisationRequested':
+      next.waits = false;
+      break;
+    case 'InvoiceMetadataChanged':
+      next.metadata = event.data.metadata;
       break;
     case 'InvoiceVoided':
       next.status = 'voided';

@@ -3,7 +3,8 @@ import { subscriptionId as subscriptionIdOf, type Line } from '@perennial/billin
 import { asOf } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
 import { lineOf } from '../line-row';
-import { pageOf, pageSize, positionOf, type PageRequest } from '../page';
+import { metadataHas } from '../metadata-filter';
+import { orderOf, pageOf, pageSize, type Order, type PageRequest } from '../page';
 import { isUuid, ReadModels, type Found, type MoneyView, type Page } from '../read-models';
 import { invoices, type InvoiceLineRow, type InvoiceRow, type InvoiceTaxRow } from './projection';
 
@@ -31,6 +32,9 @@ export interface InvoiceSummaryView {
   /** The rest; 0 when it is voided. */
   readonly amountDue: MoneyView;
   readonly lineCount: number;
+  /** A draft that waits until someone asks for its finalising. */
+  readonly waits: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly draftedAt: string;
   readonly finalisedAt: string | null;
   /** When and why it was voided, and whether its lines went on a new bill; null unless it is. */
@@ -53,6 +57,21 @@ export interface InvoiceFilter extends PageRequest {
   readonly externalId?: string | undefined;
   readonly status?: InvoiceRow['status'] | undefined;
   readonly number?: string | undefined;
+  readonly currency?: string | undefined;
+  /** All of these keys with these values. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Local dates: issued on or after the one and before the other. */
+  readonly issuedFrom?: string | undefined;
+  readonly issuedBefore?: string | undefined;
+  /** Instants: drafted at or after the one and before the other. */
+  readonly draftedFrom?: string | undefined;
+  readonly draftedBefore?: string | undefined;
+  /** Minor units, both ends included. */
+  readonly totalFrom?: string | undefined;
+  readonly totalTo?: string | undefined;
+  readonly amountDueFrom?: string | undefined;
+  readonly amountDueTo?: string | undefined;
+  readonly order?: Order | undefined;
   /** Local dates: due on or after the one and before the other. */
   readonly dueFrom?: string | undefined;
   readonly dueBefore?: string | undefined;
@@ -88,6 +107,8 @@ function summary(row: InvoiceRow): InvoiceSummaryView {
     creditApplied: money(row.credit_applied),
     amountDue: money(row.amount_due),
     lineCount: row.line_count,
+    waits: row.waits,
+    metadata: row.metadata,
     draftedAt: row.drafted_at,
     finalisedAt: row.finalised_at,
     voided:
@@ -137,12 +158,12 @@ export async function getInvoice(
   };
 }
 
-/** Invoices in the order in which they were drafted. Throws InvalidCursor. */
+/** Invoices in the order in which they were drafted, or the last of them first. Throws InvalidCursor. */
 export async function findInvoices(
   { db, schema }: ReadModels,
   filter: InvoiceFilter,
 ): Promise<Page<InvoiceSummaryView>> {
-  const after = positionOf(LIST, filter.cursor);
+  const { list, after, compare, direction } = orderOf(LIST, filter);
   const size = pageSize(filter);
   const seen = await asOf(db, schema, LIST);
   if (filter.subscriptionId !== undefined && !isUuid(filter.subscriptionId)) return { items: [], asOf: seen };
@@ -151,8 +172,8 @@ export async function findInvoices(
     .selectFrom('invoice')
     .selectAll()
     .where('tenant', '=', filter.tenant)
-    .where('drafted_position', '>', after)
-    .orderBy('drafted_position')
+    .where('drafted_position', compare, after)
+    .orderBy('drafted_position', direction)
     .limit(size + 1);
   if (filter.customerId !== undefined) query = query.where('customer_id', '=', filter.customerId);
   if (filter.subscriptionId !== undefined) query = query.where('subscription_id', '=', filter.subscriptionId);
@@ -161,9 +182,19 @@ export async function findInvoices(
     query = query.where('subscription_id', '=', subscriptionIdOf(filter.tenant, { externalId: filter.externalId }));
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.number !== undefined) query = query.where('number', '=', filter.number);
+  if (filter.currency !== undefined) query = query.where('currency', '=', filter.currency);
+  if (filter.metadata !== undefined) query = query.where(metadataHas(filter.metadata));
+  if (filter.issuedFrom !== undefined) query = query.where('issued_on', '>=', filter.issuedFrom);
+  if (filter.issuedBefore !== undefined) query = query.where('issued_on', '<', filter.issuedBefore);
+  if (filter.draftedFrom !== undefined) query = query.where('drafted_at', '>=', filter.draftedFrom);
+  if (filter.draftedBefore !== undefined) query = query.where('drafted_at', '<', filter.draftedBefore);
+  if (filter.totalFrom !== undefined) query = query.where('total', '>=', filter.totalFrom);
+  if (filter.totalTo !== undefined) query = query.where('total', '<=', filter.totalTo);
+  if (filter.amountDueFrom !== undefined) query = query.where('amount_due', '>=', filter.amountDueFrom);
+  if (filter.amountDueTo !== undefined) query = query.where('amount_due', '<=', filter.amountDueTo);
   if (filter.dueFrom !== undefined) query = query.where('due_on', '>=', filter.dueFrom);
   if (filter.dueBefore !== undefined) query = query.where('due_on', '<', filter.dueBefore);
-  return { ...pageOf(LIST, await query.execute(), size, (row) => row.drafted_position, summary), asOf: seen };
+  return { ...pageOf(list, await query.execute(), size, (row) => row.drafted_position, summary), asOf: seen };
 }
 
 export class GetInvoice extends Query<Found<InvoiceView>> {

@@ -1,4 +1,10 @@
-import type { ApiKeyEvent, InvoiceEvent, InvoiceNumbersEvent, SubscriptionEvent } from '@perennial/billing-domain';
+import type {
+  ApiKeyEvent,
+  CustomerEvent,
+  InvoiceEvent,
+  InvoiceNumbersEvent,
+  SubscriptionEvent,
+} from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { allEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
@@ -10,7 +16,7 @@ export interface StreamRow {
   stream: string;
   aggregate: string;
   aggregate_id: string;
-  /** What people call it: a subscription's external id, an invoice's or series' number, a key's name. */
+  /** What people call it: a subscription's or customer's external id, an invoice's or series' number, a key's name. */
   subject: string | null;
   customer_id: string | null;
   first_recorded_at: string;
@@ -46,7 +52,7 @@ export const streamRows: Table<StreamRow> = {
   ],
 };
 
-type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | ApiKeyEvent;
+type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | CustomerEvent | ApiKeyEvent;
 
 function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_id'>> {
   if (event.type === 'SubscriptionStarted')
@@ -54,6 +60,10 @@ function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_
   if (event.type === 'InvoiceDrafted') return { customer_id: event.data.customerId };
   if (event.type === 'InvoiceFinalised') return { subject: event.data.number };
   if (event.type === 'InvoiceNumberGranted') return { subject: event.data.series };
+  if (event.type === 'CustomerCreated') {
+    const { customerId, externalId } = event.data;
+    return { subject: externalId ?? null, customer_id: externalId ?? customerId };
+  }
   if (event.type === 'ApiKeyCreated') return { subject: event.data.name };
   return {};
 }
@@ -80,7 +90,7 @@ function evolve(row: StreamRow | undefined, stored: StoredEvent): StreamRow {
 
 export const streams: Projection = {
   name: 'streams',
-  version: 1,
+  version: 2,
   handles: allEventTypes,
   tables: [streamRows.name],
   create: (db, schema) => createTable(db, schema, streamRows),

@@ -1,4 +1,4 @@
-import type { Item, ItemEdit, SubscriptionEvent } from '@perennial/billing-domain';
+import type { Item, ItemEdit, SubscriptionCanceled, SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
@@ -13,20 +13,26 @@ export interface SubscriptionSummaryRow {
   currency: string;
   time_zone: string;
   payment_terms_days: number;
-  /** `canceling`: active, with a cancellation at the end of the open period. */
-  status: 'active' | 'canceling' | 'paused' | 'canceled';
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  auto_finalise: boolean;
+  /** `scheduled`: not begun. `canceling`: with a cancellation to come. */
+  status: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   starts_at: string;
+  trial_ends_at: string | null;
   anchor: string;
   interval_unit: 'day' | 'week' | 'month' | 'year';
   interval_count: number;
   /** Number of the last period that was opened, and while one is open its bounds. */
   period_number: number | null;
+  period_kind: 'regular' | 'trial' | null;
   period_starts_at: string | null;
   period_ends_at: string | null;
   cancels_at: string | null;
   canceled_at: string | null;
+  canceled_cause: SubscriptionCanceled['data']['cause'] | null;
   paused_at: string | null;
   bills: number;
+  /** Of the bills that are not released. */
   billed_net: string;
   /** What the end of the open period changes. */
   scheduled_edits: readonly ItemEdit[];
@@ -63,16 +69,20 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     currency: 'char(3)',
     time_zone: 'text',
     payment_terms_days: 'int4',
+    auto_finalise: 'bool',
     status: 'text',
     starts_at: 'timestamptz',
+    trial_ends_at: 'timestamptz?',
     anchor: 'text',
     interval_unit: 'text',
     interval_count: 'int4',
     period_number: 'int4?',
+    period_kind: 'text?',
     period_starts_at: 'timestamptz?',
     period_ends_at: 'timestamptz?',
     cancels_at: 'timestamptz?',
     canceled_at: 'timestamptz?',
+    canceled_cause: 'text?',
     paused_at: 'timestamptz?',
     bills: 'int4',
     billed_net: 'numeric',
@@ -90,6 +100,10 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'external_id'], notNull: 'external_id' },
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
+    { on: ['tenant', 'starts_at'] },
+    { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
+    { on: ['tenant', 'currency', 'billed_net'] },
+    { on: ['metadata'], using: 'gin' },
   ],
 };
 
@@ -127,16 +141,20 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       currency: data.currency,
       time_zone: data.timeZone,
       payment_terms_days: data.paymentTermsDays,
-      status: 'active',
+      auto_finalise: data.autoFinalise ?? true,
+      status: data.startsAt > data.effectiveAt ? 'scheduled' : 'active',
       starts_at: data.startsAt,
+      trial_ends_at: data.trialEndsAt ?? null,
       anchor: data.anchor,
       interval_unit: data.interval.unit,
       interval_count: data.interval.count,
       period_number: null,
+      period_kind: null,
       period_starts_at: null,
       period_ends_at: null,
       cancels_at: null,
       canceled_at: null,
+      canceled_cause: null,
       paused_at: null,
       bills: 0,
       billed_net: '0',
@@ -150,13 +168,15 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
   const next = { ...row, ...seen };
   switch (event.type) {
     case 'BillingPeriodOpened':
-      next.status = 'active';
       next.paused_at = null;
       next.period_number = event.data.periodNumber;
+      next.period_kind = event.data.kind;
+      next.status = running(next);
       next.period_starts_at = event.data.startsAt;
       next.period_ends_at = event.data.endsAt;
       break;
     case 'BillingPeriodClosed':
+      next.period_kind = null;
       next.period_starts_at = null;
       next.period_ends_at = null;
       break;
@@ -178,14 +198,15 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.cancels_at = event.data.cancelsAt;
       break;
     case 'CancellationUnscheduled':
-      next.status = 'active';
       next.cancels_at = null;
+      next.status = running(next);
       break;
     case 'SubscriptionCanceled':
       next.status = 'canceled';
       next.paused_at = null;
       next.cancels_at = null;
       next.canceled_at = event.data.effectiveAt;
+      next.canceled_cause = event.data.cause;
       next.scheduled_edits = [];
       break;
     case 'BillingCycleChanged':
@@ -202,12 +223,23 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'ItemsChangeUnscheduled':
       next.scheduled_edits = [];
       break;
+    case 'MetadataChanged':
+      next.metadata = event.data.metadata;
+      break;
     case 'LineItemAdded':
     case 'LineItemVoided':
+      break;
     case 'BillReleased':
+      next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
       break;
   }
   return next;
+}
+
+/** What a subscription with an open period is. */
+function running({ cancels_at, period_kind }: SubscriptionSummaryRow): SubscriptionSummaryRow['status'] {
+  if (cancels_at !== null) return 'canceling';
+  return period_kind === 'trial' ? 'trialing' : 'active';
 }
 
 /** The items that are in force after the event, when it states them: the last terms of the timeline. */
@@ -234,7 +266,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 2,
+  version: 3,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {

@@ -1,7 +1,8 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import { asOf } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
-import { pageOf, pageSize, positionOf, type PageRequest } from '../page';
+import { metadataHas } from '../metadata-filter';
+import { orderOf, pageOf, pageSize, type Order, type PageRequest } from '../page';
 import { isUuid, ReadModels, type Found, type MoneyView, type Page } from '../read-models';
 import { subscriptionSummary, type SubscriptionSummaryItemRow, type SubscriptionSummaryRow } from './projection';
 
@@ -13,7 +14,10 @@ export interface SubscriptionView {
   readonly currency: string;
   readonly timeZone: string;
   readonly paymentTermsDays: number;
+  /** false: its invoices stay drafts until someone asks for their finalising. */
+  readonly autoFinalise: boolean;
   readonly startsAt: string;
+  readonly trialEndsAt: string | null;
   readonly anchor: string;
   readonly interval: { readonly unit: string; readonly count: number };
   readonly items: readonly {
@@ -27,11 +31,18 @@ export interface SubscriptionView {
     readonly price: { readonly unitPrice: string } & Omit<SubscriptionSummaryItemRow['price'], 'unitPrice'>;
   }[];
   /** The period that is open; null while none is. */
-  readonly period: { readonly periodNumber: number; readonly startsAt: string; readonly endsAt: string } | null;
+  readonly period: {
+    readonly periodNumber: number;
+    readonly kind: 'regular' | 'trial';
+    readonly startsAt: string;
+    readonly endsAt: string;
+  } | null;
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
   readonly canceledAt: string | null;
+  /** Why it has ended. */
+  readonly canceledCause: SubscriptionSummaryRow['canceled_cause'];
   readonly pausedAt: string | null;
   readonly bills: number;
   readonly billedNet: MoneyView;
@@ -46,6 +57,18 @@ export interface SubscriptionFilter extends PageRequest {
   readonly customerId?: string | undefined;
   readonly externalId?: string | undefined;
   readonly status?: SubscriptionSummaryRow['status'] | undefined;
+  readonly currency?: string | undefined;
+  /** All of these keys with these values. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Instants: started, or canceled, at or after the one and before the other. */
+  readonly startsFrom?: string | undefined;
+  readonly startsBefore?: string | undefined;
+  readonly canceledFrom?: string | undefined;
+  readonly canceledBefore?: string | undefined;
+  /** Minor units: billed so far, both ends included. */
+  readonly billedNetFrom?: string | undefined;
+  readonly billedNetTo?: string | undefined;
+  readonly order?: Order | undefined;
   /** Instants: open periods that end at or after the one and before the other. */
   readonly periodEndsFrom?: string | undefined;
   readonly periodEndsBefore?: string | undefined;
@@ -67,7 +90,9 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     currency: row.currency,
     timeZone: row.time_zone,
     paymentTermsDays: row.payment_terms_days,
+    autoFinalise: row.auto_finalise,
     startsAt: row.starts_at,
+    trialEndsAt: row.trial_ends_at,
     anchor: row.anchor,
     interval: { unit: row.interval_unit, count: row.interval_count },
     items: items
@@ -82,12 +107,21 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         price: { ...item.price, unitPrice: item.unit_price },
       })),
     period:
-      row.period_number === null || row.period_starts_at === null || row.period_ends_at === null
+      row.period_number === null ||
+      row.period_kind === null ||
+      row.period_starts_at === null ||
+      row.period_ends_at === null
         ? null
-        : { periodNumber: row.period_number, startsAt: row.period_starts_at, endsAt: row.period_ends_at },
+        : {
+            periodNumber: row.period_number,
+            kind: row.period_kind,
+            startsAt: row.period_starts_at,
+            endsAt: row.period_ends_at,
+          },
     scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
     canceledAt: row.canceled_at,
+    canceledCause: row.canceled_cause,
     pausedAt: row.paused_at,
     bills: row.bills,
     billedNet: { amount: row.billed_net, currency: row.currency },
@@ -129,12 +163,12 @@ export async function getSubscription(
   };
 }
 
-/** Subscriptions in the order in which they were started. Throws InvalidCursor. */
+/** Subscriptions in the order in which they were started, or the last of them first. Throws InvalidCursor. */
 export async function findSubscriptions(
   { db, schema }: ReadModels,
   filter: SubscriptionFilter,
 ): Promise<Page<SubscriptionView>> {
-  const after = positionOf(LIST, filter.cursor);
+  const { list, after, compare, direction } = orderOf(LIST, filter);
   const size = pageSize(filter);
   const seen = await asOf(db, schema, LIST);
   const tables = (db as Kysely<Tables>).withSchema(schema);
@@ -142,12 +176,20 @@ export async function findSubscriptions(
     .selectFrom('subscription_summary')
     .selectAll()
     .where('tenant', '=', filter.tenant)
-    .where('started_position', '>', after)
-    .orderBy('started_position')
+    .where('started_position', compare, after)
+    .orderBy('started_position', direction)
     .limit(size + 1);
   if (filter.customerId !== undefined) query = query.where('customer_id', '=', filter.customerId);
   if (filter.externalId !== undefined) query = query.where('external_id', '=', filter.externalId);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.currency !== undefined) query = query.where('currency', '=', filter.currency);
+  if (filter.metadata !== undefined) query = query.where(metadataHas(filter.metadata));
+  if (filter.startsFrom !== undefined) query = query.where('starts_at', '>=', filter.startsFrom);
+  if (filter.startsBefore !== undefined) query = query.where('starts_at', '<', filter.startsBefore);
+  if (filter.canceledFrom !== undefined) query = query.where('canceled_at', '>=', filter.canceledFrom);
+  if (filter.canceledBefore !== undefined) query = query.where('canceled_at', '<', filter.canceledBefore);
+  if (filter.billedNetFrom !== undefined) query = query.where('billed_net', '>=', filter.billedNetFrom);
+  if (filter.billedNetTo !== undefined) query = query.where('billed_net', '<=', filter.billedNetTo);
   if (filter.periodEndsFrom !== undefined) query = query.where('period_ends_at', '>=', filter.periodEndsFrom);
   if (filter.periodEndsBefore !== undefined) query = query.where('period_ends_at', '<', filter.periodEndsBefore);
   const rows = await query.execute();
@@ -157,7 +199,7 @@ export async function findSubscriptions(
   );
   return {
     ...pageOf(
-      LIST,
+      list,
       rows,
       size,
       (row) => row.started_position,

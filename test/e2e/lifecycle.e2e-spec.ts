@@ -1,0 +1,84 @@
+import { eventually, lineItem, monthly, Service } from '../support/app';
+
+/** From start to end over real sockets: what a caller sees of it, and what is billed, to the cent. */
+describe('the life of a subscription', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await Service.start();
+    await service.setClock('2026-01-01T00:00:00.000Z');
+  });
+  afterAll(() => service.stop());
+
+  const flat = (unitPrice: string) => [{ description: 'Base', timing: 'advance', price: { model: 'flat', unitPrice } }];
+  const start = async (key: string, more: object) => {
+    const answer = await service.client.post(
+      '/v1/subscriptions',
+      monthly({ timeZone: 'UTC', items: flat('3100'), ...more }),
+      key,
+    );
+    expect([answer.status, answer.body.code]).toEqual([201, undefined]);
+    return answer.body.id as string;
+  };
+  const on = async (id: string, rest: string, body: object, key: string) => {
+    const answer = await service.client.post(`/v1/subscriptions/${id}/${rest}`, body, key);
+    expect([answer.status, answer.body.code]).toEqual([200, undefined]);
+    return answer.body;
+  };
+  const seen = async (id: string, status: string) =>
+    (
+      await eventually(
+        () => service.client.get(`/v1/subscriptions/${id}`),
+        ({ body }) => body.status === status,
+      )
+    ).body;
+  /** The totals of the invoices, in the order of the bills, when there are so many. */
+  const invoiced = async (id: string, count: number) => {
+    const { body } = await eventually(
+      () => service.client.get(`/v1/invoices?subscriptionId=${id}`),
+      (answer) => answer.body.items?.length === count,
+    );
+    return (body.items as { total: { amount: string }; billNumber: number }[])
+      .sort((a, b) => a.billNumber - b.billNumber)
+      .map(({ total }) => total.amount);
+  };
+
+  it('starts: in a trial, in the future, in the past', async () => {
+    const trial = await start('trial', { trialDays: 10, anchor: { dayOfMonth: 1 } });
+    const ending = await start('trial-ends', { trialDays: 10, trialEnd: 'cancel' });
+    const future = await start('future', { startsAt: '2026-01-16T00:00:00Z' });
+    const never = await start('never', { startsAt: '2026-01-16T00:00:00Z' });
+    const past = await start('past', { startsAt: '2025-11-01T00:00:00Z' });
+
+    expect(await invoiced(past, 3)).toEqual(['3100', '3100', '3100']);
+    expect(await seen(trial, 'trialing')).toMatchObject({
+      trialEndsAt: '2026-01-11T00:00:00.000Z',
+      period: { periodNumber: 1, kind: 'trial', endsAt: '2026-01-11T00:00:00.000Z' },
+      bills: 0,
+    });
+    expect(await seen(future, 'scheduled')).toMatchObject({ startsAt: '2026-01-16T00:00:00.000Z', period: null });
+    const upcoming = await service.client.get(`/v1/subscriptions/${future}/upcoming-invoice`);
+    expect([upcoming.status, upcoming.body.upcoming.lines[0].net]).toEqual([200, '3100']);
+    await on(future, 'changes', { edits: [{ kind: 'quantity', itemId: 'base', quantity: '2' }] }, 'change');
+    await on(never, 'cancel', { at: 'now' }, 'cancel-never');
+    const added = await service.client.post(`/v1/subscriptions/${trial}/line-items`, lineItem('a'), 'add');
+    expect(added.status).toBe(201);
+    const due = await service.client.get('/v1/due-billing-periods?at=2026-01-16T00:00:00Z');
+    expect(due.body.items).toContainEqual({
+      subscriptionId: future,
+      periodNumber: 0,
+      endsAt: '2026-01-16T00:00:00.000Z',
+    });
+
+    await service.setClock('2026-01-20T00:00:00.000Z');
+    // 21 of 31 days from 11 January, and the line item of the trial.
+    expect(await invoiced(trial, 1)).toEqual(['3350']);
+    expect(await invoiced(future, 1)).toEqual(['6200']);
+    expect(await seen(trial, 'active')).toMatchObject({ period: { periodNumber: 2, kind: 'regular' } });
+    expect(await seen(ending, 'canceled')).toMatchObject({
+      canceledAt: '2026-01-11T00:00:00.000Z',
+      canceledCause: 'trial-ended',
+      bills: 0,
+    });
+    expect(await seen(never, 'canceled')).toMatchObject({ canceledCause: 'requested', bills: 0 });
+  });
+});

@@ -1,0 +1,332 @@
+import fc from 'fast-check';
+import {
+  addDays,
+  addLineItem,
+  cancelNow,
+  changeBillingCycle,
+  changeItems,
+  DomainError,
+  evolveSubscription,
+  pause,
+  presets,
+  resume,
+  rollOver,
+  scheduleCancellation,
+  start,
+  toLocalDate,
+  undoCancellation,
+  undoScheduledChange,
+  voidLineItem,
+  type Anchor,
+  type BillingRules,
+  type Interval,
+  type NewItem,
+  type NewItemEdit,
+  type Price,
+  type StartSubscription,
+  type Subscription,
+  type SubscriptionEvent,
+} from '@perennial/billing-domain';
+
+/* Any subscription and anything that may be asked of it, at any times: the histories that the properties are about. */
+
+const DAY = 86_400_000;
+export const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
+
+export const zones = [
+  'UTC',
+  'America/New_York',
+  'America/Sao_Paulo',
+  'Europe/Berlin',
+  'Europe/London',
+  'Africa/Casablanca',
+  'Asia/Tokyo',
+  'Asia/Kathmandu',
+  'Australia/Lord_Howe',
+  'Pacific/Apia',
+] as const;
+
+const intervals: readonly Interval[] = [
+  { unit: 'day', count: 30 },
+  { unit: 'week', count: 2 },
+  { unit: 'month', count: 1 },
+  { unit: 'month', count: 1 },
+  { unit: 'month', count: 3 },
+  { unit: 'year', count: 1 },
+];
+
+const amounts = fc.constantFrom('0', '1', '33.3', '999', '1000', '12345', '100000', '0.000000000001');
+const fee = fc.option(amounts, { nil: undefined });
+const tiers = fc
+  .tuple(
+    fc.constantFrom([], ['2'], ['1', '3'], ['0.5', '2.5', '7']),
+    fc.array(fc.tuple(amounts, fee), { minLength: 4, maxLength: 4 }),
+  )
+  .map(([bounds, prices]) =>
+    [...bounds, null].map((upTo, i) => {
+      const [unitPrice = '0', flatFee] = prices[i] ?? [];
+      return { upTo, unitPrice, ...(flatFee !== undefined && { flatFee }) };
+    }),
+  );
+
+const prices: fc.Arbitrary<Price> = fc.oneof(
+  { weight: 3, arbitrary: amounts.map((unitPrice): Price => ({ model: 'flat', unitPrice })) },
+  { weight: 2, arbitrary: amounts.map((unitPrice): Price => ({ model: 'per-unit', unitPrice })) },
+  tiers.map((each): Price => ({ model: 'graduated', tiers: each })),
+  tiers.map((each): Price => ({ model: 'volume', tiers: each })),
+  fc
+    .tuple(amounts, fc.constantFrom('1', '2.5', '10'), fc.constantFrom(undefined, '1', '5'))
+    .map(([packagePrice, packageSize, freeUnits]): Price => ({
+      model: 'package',
+      packagePrice,
+      packageSize,
+      ...(freeUnits !== undefined && { freeUnits }),
+    })),
+);
+
+const quantities = fc.constantFrom('0', '1', '1', '2', '3', '2.5', '10');
+const timings = fc.constantFrom('advance' as const, 'advance' as const, 'arrears' as const);
+const itemIds = ['base', 'seats', 'extra'] as const;
+
+const item = (itemId: string): fc.Arbitrary<NewItem> =>
+  fc.record({
+    itemId: fc.constant(itemId),
+    componentKey: fc.constant(itemId),
+    description: fc.constant(itemId),
+    quantity: quantities,
+    timing: timings,
+    price: prices,
+  });
+
+const edit: fc.Arbitrary<NewItemEdit> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('quantity' as const),
+      itemId: fc.constantFrom(...itemIds),
+      quantity: quantities,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom(...itemIds)
+      .chain(item)
+      .map((each) => ({ kind: 'put' as const, item: each })),
+  },
+  fc.constantFrom(...itemIds).map((itemId) => ({ kind: 'remove' as const, itemId })),
+);
+const edits = fc.array(edit, { minLength: 1, maxLength: 2 });
+const billing = fc.constantFrom('now' as const, 'next-bill' as const);
+const credit = fc.constantFrom('none' as const, 'prorated' as const);
+const anchorOf = (interval: Interval): fc.Arbitrary<Anchor | undefined> =>
+  fc.oneof(
+    fc.constant(undefined),
+    fc.constant({ localDateTime: '2024-01-31T02:30:00' }),
+    interval.unit === 'month' || interval.unit === 'year'
+      ? fc.integer({ min: 1, max: 31 }).map((dayOfMonth) => ({ dayOfMonth }))
+      : fc.constant(undefined),
+  );
+
+/** One thing that is asked of a subscription. */
+export type Asked =
+  | { readonly command: 'add' | 'void'; readonly n: number }
+  | { readonly command: 'change'; readonly edits: NewItemEdit[]; readonly billing: 'now' | 'next-bill' }
+  | { readonly command: 'change-at-end'; readonly edits: NewItemEdit[] }
+  | { readonly command: 'backdate'; readonly edits: NewItemEdit[]; readonly back: number }
+  | {
+      readonly command: 'cycle';
+      readonly interval: Interval;
+      readonly anchor: Anchor | undefined;
+      readonly edits: NewItemEdit[];
+    }
+  | { readonly command: 'pause' | 'cancel'; readonly credit: 'none' | 'prorated' }
+  | { readonly command: 'resume'; readonly anchor: 'keep' | 'restart' }
+  | { readonly command: 'undo-change' | 'cancel-at-end' | 'undo-cancellation' }
+  | { readonly command: 'tick' };
+
+/** So many milliseconds after the one before. */
+export type Step = { readonly after: number } & Asked;
+
+const asked: fc.Arbitrary<Asked> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ command: fc.constant('add' as const), n: fc.nat(6) }) },
+  fc.record({ command: fc.constant('void' as const), n: fc.nat(6) }),
+  { weight: 5, arbitrary: fc.record({ command: fc.constant('change' as const), edits, billing }) },
+  { weight: 2, arbitrary: fc.record({ command: fc.constant('change-at-end' as const), edits }) },
+  { weight: 3, arbitrary: fc.record({ command: fc.constant('backdate' as const), edits, back: fc.nat(80) }) },
+  fc.constantFrom(...intervals).chain((interval) =>
+    fc.record({
+      command: fc.constant('cycle' as const),
+      interval: fc.constant(interval),
+      anchor: anchorOf(interval),
+      edits: fc.oneof(fc.constant<NewItemEdit[]>([]), edits),
+    }),
+  ),
+  { weight: 2, arbitrary: fc.record({ command: fc.constant('pause' as const), credit }) },
+  fc.record({ command: fc.constant('cancel' as const), credit }),
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      command: fc.constant('resume' as const),
+      anchor: fc.constantFrom('keep' as const, 'restart' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant({ command: 'tick' as const }) },
+  fc.record({
+    command: fc.constantFrom('undo-change' as const, 'cancel-at-end' as const, 'undo-cancellation' as const),
+  }),
+);
+
+const pauseBetween = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 0, max: DAY }),
+  fc.integer({ min: 0, max: 20 * DAY }),
+  fc.integer({ min: 0, max: 75 * DAY }),
+);
+
+export const scripts: fc.Arbitrary<Step[]> = fc.array(
+  fc.tuple(pauseBetween, asked).map(([after, what]): Step => ({ after, ...what })),
+  { minLength: 4, maxLength: 20, size: 'max' },
+);
+
+export interface Beginning {
+  readonly at: number;
+  readonly terms: StartSubscription;
+}
+
+export const beginningsUnder = (rules: fc.Arbitrary<BillingRules>): fc.Arbitrary<Beginning> =>
+  fc.constantFrom(...intervals).chain((interval) =>
+    fc
+      .record({
+        at: fc.integer({ min: Date.UTC(2023, 0, 1), max: Date.UTC(2026, 0, 1) }),
+        timeZone: fc.constantFrom(...zones),
+        anchor: anchorOf(interval),
+        first: item('base'),
+        second: fc.option(item('seats'), { nil: undefined }),
+        rules,
+      })
+      .map(({ at, timeZone, anchor, first, second, rules: named }) => ({
+        at,
+        terms: {
+          subscriptionId: '5d2eec52-086d-5f3c-8395-ed5062da6fd9',
+          customerId: 'customer-1',
+          currency: 'USD',
+          timeZone,
+          interval,
+          anchor,
+          item: first,
+          ...(second && { items: [second] }),
+          rules: named,
+        },
+      })),
+  );
+
+export const everyRules: fc.Arbitrary<BillingRules> = fc.constantFrom(...Object.values<BillingRules>(presets));
+export const defaultRules: fc.Arbitrary<BillingRules> = fc.constant<BillingRules>(presets.perennial);
+
+type Decision = (state: Subscription) => SubscriptionEvent[];
+
+function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decision {
+  switch (step.command) {
+    case 'add':
+      return (s) =>
+        addLineItem(
+          s,
+          { lineItemId: `li-${step.n}`, description: 'x', unitPrice: `${step.n * 7}.5`, quantity: '1.5' },
+          now,
+        );
+    case 'void':
+      return (s) => voidLineItem(s, `li-${step.n}`, now);
+    case 'change':
+      return (s) => changeItems(s, { edits: step.edits, billing: step.billing }, now);
+    case 'change-at-end':
+      return (s) => changeItems(s, { edits: step.edits, when: 'period-end' }, now);
+    case 'backdate':
+      return (s) => {
+        const zone = s.status === 'none' ? 'UTC' : s.timeZone;
+        const effectiveOn = addDays(toLocalDate(now, zone), -step.back);
+        return changeItems(s, { edits: step.edits, when: { effectiveOn } }, now);
+      };
+    case 'cycle':
+      return (s) => changeBillingCycle(s, step, now);
+    case 'pause':
+      return (s) => pause(s, step, now);
+    case 'resume':
+      return (s) => resume(s, step, now);
+    case 'cancel':
+      return (s) => cancelNow(s, step, now);
+    case 'cancel-at-end':
+      return (s) => scheduleCancellation(s, now);
+    case 'undo-cancellation':
+      return (s) => undoCancellation(s, now);
+    case 'undo-change':
+      return (s) => undoScheduledChange(s, now);
+  }
+}
+
+export interface Played {
+  readonly events: readonly SubscriptionEvent[];
+  readonly state: Subscription;
+  /** `command outcome` of each step: decided, noted (nothing to do), or a refusal's code. */
+  readonly outcomes: readonly string[];
+  /** Each decision that was taken, and the state after it. */
+  readonly made: readonly { readonly decide: Decision; readonly after: Subscription }[];
+}
+
+/**
+ * Plays a script as the handlers do: a command that meets `boundary-due` rolls over first. The scheduler comes before each command
+ * (punctual), or only with the script's ticks. At the end everything that elapses in the next 400 days is rolled over.
+ */
+export function play({ at, terms }: Beginning, script: readonly Step[], scheduler: 'punctual' | 'ticks'): Played {
+  let state: Subscription = { status: 'none' };
+  const events: SubscriptionEvent[] = [];
+  const outcomes: string[] = [];
+  const made: Played['made'][number][] = [];
+  const used = new Set<string>();
+  let clock = at;
+  const record = (decided: readonly SubscriptionEvent[]) => {
+    events.push(...decided);
+    state = decided.reduce<Subscription>(evolveSubscription, state);
+  };
+  const catchUp = (now: string) => {
+    for (;;) {
+      const period = state.status === 'none' ? null : state.openPeriod;
+      if (!period || now < period.endsAt) return;
+      record(rollOver(state, period.periodNumber, now));
+    }
+  };
+  const attempt = (decide: Decision): string => {
+    try {
+      const decided = decide(state);
+      record(decided);
+      return decided.length > 0 ? 'decided' : 'noted';
+    } catch (error) {
+      if (error instanceof DomainError) return error.code;
+      throw error;
+    }
+  };
+  outcomes.push(`start ${attempt((s) => start(s, terms, iso(at)))}`);
+  for (const step of script) {
+    clock += step.after;
+    const now = iso(clock);
+    if (scheduler === 'punctual') catchUp(now);
+    if (step.command === 'tick') {
+      if (scheduler === 'ticks')
+        attempt((s) => (s.status === 'none' || !s.openPeriod ? [] : rollOver(s, s.openPeriod.periodNumber, now)));
+      continue;
+    }
+    // A line item's id is remembered for the subscription's life: by the repository, here by this.
+    if (step.command === 'add' && used.has(`li-${step.n}`)) continue;
+    const decide = decision(step, now);
+    let outcome = attempt(decide);
+    if (outcome === 'boundary-due') {
+      catchUp(now);
+      outcome = attempt(decide);
+    }
+    if (outcome === 'decided' || outcome === 'noted') made.push({ decide, after: state });
+    if (step.command === 'add' && outcome === 'decided') used.add(`li-${step.n}`);
+    outcomes.push(`${step.command} ${outcome}`);
+  }
+  catchUp(iso(clock + 400 * DAY));
+  return { events, state, outcomes, made };
+}

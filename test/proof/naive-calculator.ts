@@ -1,0 +1,284 @@
+import type { Item, Line, LinesBilled, SubscriptionEvent } from '@perennial/billing-domain';
+import { NaiveHistory, type Tick } from './naive-history';
+import { priced, rounded, UNIT, units, type Tiered } from './naive-price';
+
+/*
+ * A second calculator, deliberately naive: it walks a subscription day by day (second by second where the rules count so), works out
+ * each line that was billed from the terms as they were known then, and at the end what the final terms ask for. Of the domain it
+ * uses Money's decimals and the calendar, and nothing that rates, prorates or decides what is outstanding.
+ */
+
+export interface Recomputed {
+  /** Where the lines differ from what this calculator comes to; empty when they agree. */
+  readonly differences: readonly string[];
+  /** What the final terms, the line items and the corrections ask for in all, without what was waived: minor units. */
+  readonly asked: bigint;
+  /** How often each kind of line, price model and rule was recomputed. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** A billed charge, and what its corrections have left of it. */
+interface Held {
+  readonly line: Line;
+  readonly from: Tick;
+  readonly end: Tick;
+  to: Tick;
+  net: bigint;
+  corrections: number;
+  waived: boolean;
+}
+
+const EXACT = UNIT * UNIT;
+
+/** Recomputes every bill of a subscription from its events, in order. */
+export function recompute(events: readonly SubscriptionEvent[]): Recomputed {
+  const calculator = new NaiveCalculator();
+  events.forEach((event) => calculator.apply(event));
+  calculator.finish();
+  return calculator;
+}
+
+class NaiveCalculator implements Recomputed {
+  readonly differences: string[] = [];
+  readonly counts = new Map<string, number>();
+  asked = 0n;
+  private readonly history = new NaiveHistory();
+  private readonly held: Held[] = [];
+  private readonly added = new Map<string, Line>();
+  private readonly billed = new Map<string, Line>();
+  private readonly others: { readonly line: Line; waived: boolean }[] = [];
+
+  apply(event: SubscriptionEvent): void {
+    this.history.apply(event);
+    if (event.type === 'LineItemAdded') this.added.set(event.data.lineItemId, event.data.line);
+    if (event.type === 'LineItemVoided') this.added.delete(event.data.lineItemId);
+    if (event.type === 'BillReleased' && !event.data.rebill) this.waive(new Set(event.data.lineIds));
+    if (event.type !== 'LinesBilled') return;
+    const { lines, net, cause, billNumber } = event.data;
+    const total = lines.reduce((sum, line) => sum + BigInt(line.net), 0n);
+    if (total.toString() !== net) this.differ(`bill ${billNumber} says ${net}, its lines ${total}`);
+    if (cause === 'rebill') return this.billedAgain(event.data);
+    for (const line of lines) {
+      if (this.billed.has(line.lineId)) this.differ(`${line.lineId} is on two bills`);
+      this.billed.set(line.lineId, line);
+    }
+    for (const line of lines) this.line(line, lines);
+    this.coverage();
+  }
+
+  finish(): void {
+    for (const { line, waived } of this.others) if (!waived) this.asked += BigInt(line.net);
+    for (const each of this.held) if (!each.waived) this.asked += each.net;
+  }
+
+  private differ(what: string): void {
+    this.differences.push(what);
+  }
+
+  private count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  private waive(lineIds: ReadonlySet<string>): void {
+    for (const each of this.held) {
+      if (lineIds.has(each.line.lineId)) Object.assign(each, { waived: true });
+    }
+    for (const other of this.others) if (lineIds.has(other.line.lineId)) other.waived = true;
+  }
+
+  private billedAgain({ lines, billNumber }: LinesBilled['data']): void {
+    this.count('rebill');
+    for (const line of lines) {
+      if (JSON.stringify(this.billed.get(line.lineId)) !== JSON.stringify(line))
+        this.differ(`bill ${billNumber} bills ${line.lineId} again, and it is not the same`);
+    }
+  }
+
+  private line(line: Line, bill: readonly Line[]): void {
+    this.count(`line ${line.kind}`);
+    this.count(`price ${line.rule.name}`);
+    if (line.kind === 'recurring') this.charge(line);
+    else if (line.kind === 'correction') this.correction(line);
+    else if (line.kind === 'one-time') this.oneTime(line);
+    else this.differ(`nobody has worked out ${told(line)} (of ${bill.length} lines)`);
+  }
+
+  /** A line item is billed as it was added, at its own price. */
+  private oneTime(line: Line): void {
+    const added = line.lineItemId === undefined ? undefined : this.added.get(line.lineItemId);
+    if (JSON.stringify(added) !== JSON.stringify(line))
+      this.differ(`line item ${line.lineItemId} is not as it was added`);
+    const net = rounded(units(line.quantity) * units(line.unitPrice), EXACT);
+    if (net.toString() !== line.net) this.differ(`line item ${line.lineItemId}: ${line.net}, should be ${net}`);
+    this.others.push({ line, waived: false });
+  }
+
+  /** Each tick of a charge is asked for at that price and quantity, and the net is so many ticks of the whole period. */
+  private charge(line: Line): void {
+    const { history } = this;
+    const [from, to] = history.spanOf(line);
+    const period = history.periodAt(from);
+    if (!period) return this.differ(`${told(line)}: charged for when there is no period`);
+    for (const tick of this.ticks(from, to)) {
+      const asked = history.asked(line.itemId ?? '', tick);
+      if (asked.status !== 'asked' || !sameRate(line, asked.item))
+        return this.differ(`${told(line)}: nobody asks for this at ${tick} (${asked.status})`);
+    }
+    const whole = history.wholeOf(period);
+    if (line.rule.fraction.denominator !== `${whole}`)
+      this.differ(`${told(line)}: of ${line.rule.fraction.denominator}, should be of ${whole}`);
+    const net = this.amount(tiersOf(line), this.weight(from, to, whole), whole);
+    if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
+    this.held.push({ line, from, end: to, to, net: BigInt(line.net), corrections: 0, waived: false });
+    for (const rule of Object.entries(history.rules)) this.count(`rule ${rule.join(' ')}`);
+  }
+
+  /** A charge is cut where nobody asks for it any more, and gives back what the rules say. */
+  private correction(line: Line): void {
+    const { history } = this;
+    const held = this.held.find((each) => each.line.lineId === line.corrects);
+    if (!held) return this.differ(`${told(line)}: corrects nothing that is known`);
+    const [cut, end] = history.spanOf(line);
+    if (held.to !== end) this.differ(`${told(line)}: ends at ${end}, where ${held.to} is left`);
+    if (this.stillAsked(held, cut)) this.differ(`${told(line)}: it is still asked for`);
+    const whole = BigInt(held.line.rule.fraction.denominator);
+    const [kept, before, length] = [cut, held.to, held.end].map((to) => this.weight(held.from, to, Number(whole)));
+    const { creditBasis } = history.rules;
+    let net: bigint;
+    if (held.waived) net = 0n;
+    else if (creditBasis === undefined) net = this.amount(tiersOf(held.line), kept ?? 0, Number(whole)) - held.net;
+    else {
+      const removed = (before ?? 0) - (kept ?? 0);
+      const back =
+        creditBasis === 'billed'
+          ? this.share(BigInt(held.line.net), removed, length ?? 1)
+          : this.amount(this.inForce(held, line, cut), removed, Number(whole));
+      net = back > held.net ? -held.net : -back;
+    }
+    if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
+    if (line.rule.credit?.netSoFar !== held.net.toString()) this.differ(`${told(line)}: of ${held.net} so far`);
+    this.count(`credit ${creditBasis ?? 're-rate'}`);
+    Object.assign(held, { to: cut, net: held.net + BigInt(line.net), corrections: held.corrections + 1 });
+  }
+
+  /** Whether the terms still ask, where a line is cut, for what it charges. */
+  private stillAsked({ line }: Held, cut: Tick): boolean {
+    const asked = this.history.asked(line.itemId ?? '', cut);
+    if (asked.status === 'nothing') return false;
+    if (asked.status === 'held') return true;
+    const restarted = this.history.terms.some(
+      (terms) => terms.restarts && terms.change > line.change && this.history.local(terms.from) <= cut,
+    );
+    return 'item' in asked && sameRate(line, asked.item) && !restarted;
+  }
+
+  /** What the line's quantity costs at the price before the change that cuts it; at the last one where the subscription stops. */
+  private inForce({ line }: Held, { change }: Line, cut: Tick): Tiered {
+    const { terms } = this.history;
+    const stopped = this.history.periodAt(cut) === undefined;
+    const before = stopped ? terms.at(-1) : (terms.findLast((each) => each.change < change) ?? terms[0]);
+    const item = before?.items.find(({ itemId }) => itemId === line.itemId);
+    return item ? priced(item.price, line.quantity) : tiersOf(line);
+  }
+
+  /** What the lines hold, tick by tick, is what the terms ask for: never twice, never too little. */
+  private coverage(): void {
+    const { history, held } = this;
+    const items = new Set([
+      ...held.map(({ line }) => line.itemId ?? ''),
+      ...history.terms.flatMap((terms) => terms.items.map(({ itemId }) => itemId)),
+    ]);
+    const horizon = history.periods.at(-2) ?? history.periods[0];
+    const last = history.periods.at(-1);
+    if (!horizon || !last) return;
+    const [from] = history.actual(horizon);
+    const to = Math.max(history.actual(last)[1], ...held.map((each) => each.to));
+    for (const itemId of items) {
+      const lines = held.filter((each) => each.line.itemId === itemId && each.to > from && each.from < each.to);
+      for (const tick of this.ticks(from, to)) {
+        const here = lines.filter((each) => each.from <= tick && tick < each.to);
+        const asked = history.asked(itemId, tick);
+        if (here.length > 1) this.differ(`${itemId} is charged ${here.length} times at ${tick}`);
+        const [only] = here;
+        if (!only && asked.status === 'asked') this.differ(`${itemId} is asked for at ${tick}, and not charged`);
+        if (only && asked.status === 'nothing') this.differ(`${itemId} is charged at ${tick}, and not asked for`);
+        if (only && 'item' in asked && !sameRate(only.line, asked.item))
+          this.differ(`${itemId} is charged at ${tick} by ${told(only.line)}, and asked for otherwise`);
+      }
+    }
+  }
+
+  /** Every day; where seconds count, every second at which anything begins or ends. */
+  private ticks(from: Tick, to: Tick): Tick[] {
+    if (!this.history.seconds) return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+    const { periods, terms } = this.history;
+    const points = [
+      from,
+      ...periods.flatMap((period) => this.history.actual(period)),
+      ...terms.map((each) => this.history.local(each.from)),
+      ...this.held.flatMap((each) => [each.from, each.to]),
+    ];
+    return [...new Set(points)].filter((tick) => tick >= from && tick < to).sort((a, b) => a - b);
+  }
+
+  /** Ticks as they count, at most the whole. */
+  private weight(from: Tick, to: Tick, whole: number): number {
+    return Math.min(this.history.weight(from, to), whole);
+  }
+
+  /** Amounts over some of the whole, rounded once, or once for each tier. */
+  private amount(tiers: Tiered, some: number, whole: number): bigint {
+    const amounts = this.history.rules.roundedPer === 'tier' ? [...tiers.values()] : [sumOf(tiers)];
+    return amounts.reduce((sum, exact) => {
+      const [n, d] = this.fraction(some, whole);
+      return sum + rounded(exact * n, EXACT * d);
+    }, 0n);
+  }
+
+  private share(net: bigint, some: number, whole: number): bigint {
+    const [n, d] = this.fraction(some, whole);
+    return rounded(net * n, d);
+  }
+
+  /** Exact, or to so many digits. */
+  private fraction(some: number, whole: number): [bigint, bigint] {
+    const digits = this.history.rules.fractionDigits;
+    if (digits === undefined) return [BigInt(some), BigInt(whole)];
+    const power = 10n ** BigInt(digits);
+    return [rounded(BigInt(some) * power, BigInt(whole)), power];
+  }
+}
+
+const sumOf = (tiers: Tiered) => [...tiers.values()].reduce((sum, each) => sum + each, 0n);
+
+/** Exact amounts by tier, as a line states them. */
+function tiersOf({ quantity, unitPrice, parts }: Line): Tiered {
+  if (!parts) return new Map([[0, units(quantity) * units(unitPrice)]]);
+  const tiers = new Map<number, bigint>();
+  for (const part of parts) {
+    const amount = units(part.quantity) * units(part.unitPrice);
+    tiers.set(part.tier, (tiers.get(part.tier) ?? 0n) + amount);
+  }
+  return tiers;
+}
+
+/** What has been compared: a day-by-day walk asks the same of the same line and item each day. */
+const compared = new WeakMap<Line, WeakMap<Item, boolean>>();
+
+/** Whether a line states the price, and what the quantity comes to, of an item of the terms. */
+function sameRate(line: Line, item: Item): boolean {
+  const known = compared.get(line) ?? new WeakMap<Item, boolean>();
+  compared.set(line, known);
+  const same = known.get(item) ?? comparedOnce(line, item);
+  known.set(item, same);
+  return same;
+}
+
+function comparedOnce(line: Line, item: Item): boolean {
+  if (line.quantity !== item.quantity || line.rule.name !== item.price.model) return false;
+  const [stated, own] = [tiersOf(line), priced(item.price, item.quantity)];
+  return [...own].every(([tier, amount]) => (stated.get(tier) ?? 0n) === amount) && sumOf(stated) === sumOf(own);
+}
+
+const told = (line: Line) =>
+  `${line.kind} of ${line.itemId} ${line.service.from}..${line.service.to} ${line.quantity} × ${line.unitPrice} × ${line.rule.fraction.numerator}/${line.rule.fraction.denominator} = ${line.net}`;
