@@ -28,13 +28,6 @@ const guarded: readonly ProblemCode[] = [
   'credit-note-not-found',
   // A draft becomes final within milliseconds.
   'invoice-not-finalised',
-  // Plans have no routes yet.
-  'plan-not-found',
-  'plan-exists',
-  'plan-version-not-found',
-  'plan-version-archived',
-  'plan-full',
-  'incomplete-plan',
   // Every option that is offered is available.
   'not-available',
   'currency-mismatch',
@@ -278,6 +271,45 @@ describe('refusals', () => {
       refused(await on(id, 'changes', { edits, effectiveOn: '2026-01-01', when: 'now' }), 'invalid-request');
       for (const wrong of [null, [], 'x', {}, { kind: 'constructor' }, { kind: 'remove', itemId: 'base', extra: 1 }])
         refused(await change(wrong as object), 'invalid-request');
+    });
+
+    it('plans that cannot be', async () => {
+      const create = (more: object) => service.client.post('/v1/plans', { name: 'Pro', ...more }, key());
+      const { id } = (await create({ externalId: 'pro' })).body;
+      refused(await create({ externalId: 'pro' }), 'plan-exists');
+      const put = (body: object, version = 1, plan: string = id) =>
+        service.client.ask('PUT', `/v1/plans/${plan}/versions/${version}`, { body, key: key() });
+      const then = (verb: 'publish' | 'archive', version = 1) =>
+        service.client.post(`/v1/plans/${id}/versions/${version}/${verb}`, undefined, key());
+      const prices = [{ currency: 'USD', price: { model: 'flat', unitPrice: '1999' } }];
+      const base = { componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices };
+      const terms = { interval: { unit: 'month', count: 1 }, currencies: ['USD'], components: [base] };
+      refused(await put(terms, 1, '00000000-0000-5000-8000-000000000000'), 'plan-not-found');
+      refused(await put(terms, 2), 'plan-version-not-found');
+      refused(await put({ ...terms, components: [{ ...base, prices: [...prices, ...prices] }] }), 'invalid-request');
+      refused(await put({ ...terms, components: [null] }), 'invalid-request');
+      refused(await put({ ...terms, components: [{ ...base, prices: [null] }] }), 'invalid-request');
+      refused(await put({ ...terms, components: [{ ...base, prices: [{ currency: 'USD' }] }] }), 'invalid-request');
+      refused(await put({ ...terms, minimum: [1] }), 'invalid-request');
+      expect((await put({ ...terms, components: [] })).status).toBe(200);
+      refused(await then('publish'), 'incomplete-plan');
+      expect((await put(terms)).status).toBe(200);
+      expect((await then('publish')).status).toBe(200);
+      refused(await put(terms), 'plan-version-published');
+      expect((await then('archive')).status).toBe(200);
+      refused(await then('publish'), 'plan-version-archived');
+      const tiers = Array.from({ length: 20 }, (_, n) => ({ upTo: n < 19 ? `${n + 1}` : null, unitPrice: '1' }));
+      const many = Array.from({ length: 50 }, (_, n) => ({
+        ...base,
+        componentKey: `c${n}`,
+        description: 'x'.repeat(500),
+        prices: ['USD', 'EUR', 'JPY'].map((currency) => ({ currency, price: { model: 'volume', tiers } })),
+      }));
+      let answer: Answer;
+      let version = 1;
+      do answer = await put({ ...terms, components: many }, (version += 1));
+      while (answer.status === 200 && version < 20);
+      refused(answer, 'plan-full');
     });
 
     it('an open period that is full', async () => {

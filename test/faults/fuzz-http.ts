@@ -83,6 +83,25 @@ const elsewhere = new Set([
 
 const day = 86_400_000;
 
+const priced = (price: object) => ['USD', 'EUR'].map((currency) => ({ currency, price }));
+const flat = priced({ model: 'flat', unitPrice: '1999' });
+const planComponents = [
+  [{ componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat }],
+  [
+    { componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', every: 12, prices: flat },
+    { componentKey: 'set-up', description: 'Set-up', kind: 'one-time', timing: 'advance', prices: flat },
+    {
+      componentKey: 'calls',
+      description: 'Calls',
+      kind: 'usage',
+      timing: 'arrears',
+      meter: 'api-calls',
+      prices: priced({ model: 'per-unit', unitPrice: '0.04' }),
+    },
+    { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },
+  ],
+];
+
 class Fuzz {
   readonly outcomes = new Map<string, number>();
   readonly violations: string[] = [];
@@ -98,6 +117,7 @@ class Fuzz {
     lineItemId: [],
     invoiceId: [],
     creditNoteId: [],
+    planId: [],
     apiKeyId: [],
     stream: [],
     minPosition: [],
@@ -220,6 +240,13 @@ class Fuzz {
         );
       case 'packageSize':
         return this.mostly(['5', '2.5'], ['0']);
+      case 'version':
+        return String(random.between(1, 3));
+      case 'currencies':
+        return this.mostly<unknown>([['USD'], ['USD', 'EUR']], [['XQQ']]);
+      case 'components':
+        // What a subscription can be billed by, and what the schema says.
+        return random.chance(0.6) ? random.pick(planComponents) : undefined;
       case 'edits':
         // Else what the schema says of each.
         if (random.chance(1 / 3)) return undefined;
@@ -324,7 +351,9 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|apiKeyId)\})/.exec(operation.path)?.[0];
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|apiKeyId)\})/.exec(
+        operation.path,
+      )?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
       const [of, keys] = known.length > 0 ? random.pick(known) : ['', []];
       const earlier = again.find((each) => each.body !== undefined);
@@ -439,6 +468,7 @@ class Fuzz {
       note('stream', body.stream);
       note('externalId', request?.['externalId']);
     }
+    if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
       note('customer', body.id);
       note('customerId', request?.['externalId'] ?? body.id);
@@ -454,6 +484,7 @@ class Fuzz {
     for (const item of body.items ?? []) {
       note('invoiceId', item.invoiceId);
       note('creditNoteId', item.creditNoteId);
+      note('planId', item.planId);
       note('stream', item.stream);
       note('number', item.number);
     }

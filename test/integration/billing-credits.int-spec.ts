@@ -19,6 +19,7 @@ import {
   invoiceId,
   invoiceNumbersType,
   invoiceType,
+  planType,
   presets,
   subscriptionType,
   type CreditNoteEvent,
@@ -58,9 +59,15 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
       streamPrefix: at.prefix,
       policies: billingPolicies,
       catalogs: Object.fromEntries(
-        [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
-          ({ name, catalog }) => [name, catalog],
-        ),
+        [
+          subscriptionType,
+          invoiceType,
+          creditNoteType,
+          customerBalanceType,
+          invoiceNumbersType,
+          planType,
+          apiKeyType,
+        ].map(({ name, catalog }) => [name, catalog]),
       ),
       dispatch: async (command) => {
         await process.execute(command as Command<CommandResult>);

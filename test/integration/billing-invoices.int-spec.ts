@@ -15,6 +15,7 @@ import {
   invoiceNumbersId,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   type InvoiceEvent,
   type LinesBilled,
@@ -51,9 +52,15 @@ describe('from bills to finalised invoices', () => {
       streamPrefix: at.prefix,
       policies: billingPolicies,
       catalogs: Object.fromEntries(
-        [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
-          ({ name, catalog }) => [name, catalog],
-        ),
+        [
+          subscriptionType,
+          invoiceType,
+          creditNoteType,
+          customerBalanceType,
+          invoiceNumbersType,
+          planType,
+          apiKeyType,
+        ].map(({ name, catalog }) => [name, catalog]),
       ),
       dispatch: async (command) => {
         await process.execute(command as Command<CommandResult>);

@@ -1,7 +1,11 @@
 import {
   AddLineItem,
+  ArchivePlanVersion,
   CancelSubscription,
+  CreatePlan,
+  DraftPlanVersion,
   PauseSubscription,
+  PublishPlanVersion,
   ResumeSubscription,
   RollOverBillingPeriod,
   StartSubscription,
@@ -13,10 +17,13 @@ import {
   apiKeyType,
   creditNoteType,
   customerBalanceType,
+  defaultRules,
   DomainError,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
+  type PlanTerms,
   type StartedSubscription,
 } from '@perennial/billing-domain';
 import {
@@ -24,6 +31,7 @@ import {
   findDueBillingPeriods,
   findStreams,
   getCurrentBillingPeriod,
+  getPlan,
   getSubscription,
   ReadModels,
 } from '@perennial/billing-read-models';
@@ -45,6 +53,25 @@ function dice(seed: number): (sides: number) => number {
     return Math.floor((state / 2 ** 32) * sides);
   };
 }
+
+const planTerms: PlanTerms = {
+  interval: { unit: 'month', count: 1 },
+  currencies: ['JPY'],
+  rules: defaultRules,
+  components: [
+    {
+      componentKey: 'base',
+      description: 'Base',
+      kind: 'recurring',
+      timing: 'advance',
+      every: 1,
+      prices: { JPY: { model: 'flat', unitPrice: '700' } },
+      taxCode: null,
+      taxBehaviour: 'unspecified',
+      discountable: true,
+    },
+  ],
+};
 
 describe('the read models behind the runner', () => {
   let server: TestEventStore;
@@ -83,9 +110,15 @@ describe('the read models behind the runner', () => {
     schema: at.schema,
     streamPrefix: server.prefix,
     catalogs: Object.fromEntries(
-      [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
-        ({ name, catalog }) => [name, catalog],
-      ),
+      [
+        subscriptionType,
+        invoiceType,
+        creditNoteType,
+        customerBalanceType,
+        invoiceNumbersType,
+        planType,
+        apiKeyType,
+      ].map(({ name, catalog }) => [name, catalog]),
     ),
   });
 
@@ -173,8 +206,28 @@ describe('the read models behind the runner', () => {
     expect(listed.items.map(({ aggregateId }) => aggregateId)).toEqual(ids);
   });
 
+  /** A plan with a published, an archived and a drafted version. */
+  const plan = async () => {
+    const { aggregateId: id } = await processes[0].execute(new CreatePlan({ name: 'Pro' }, request()));
+    for (const version of [1, 2, 3])
+      await processes[0].execute(new DraftPlanVersion(id, version, planTerms, request()));
+    for (const version of [1, 2]) await processes[0].execute(new PublishPlanVersion(id, version, request()));
+    return processes[0].execute(new ArchivePlanVersion(id, 2, request()));
+  };
+
   it('has the rows of a replay, also after a rebuild, while commands go on', async () => {
     const ids = await subscriptions(3);
+    const { aggregateId: planId, position: planned } = await plan();
+    expect(await runner.waitFor('plans', BigInt(planned), 10_000)).toBe(true);
+    expect((await getPlan(models, { tenant: 'default', planId })).found).toMatchObject({
+      versionCount: 3,
+      publishedVersion: 1,
+      versions: [
+        { version: 1, status: 'published', terms: planTerms },
+        { version: 2, status: 'archived' },
+        { version: 3, status: 'draft', publishedAt: null },
+      ],
+    });
     let position = 0n;
     const writing = live(ids, 120, 3).then((last) => (position = last));
     for (const projection of billingProjections) {

@@ -19,10 +19,12 @@ import { CommandDispatch } from './http/command-dispatch';
 import { Reading } from './http/reading';
 import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
+import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
 import { UpcomingInvoiceController } from './upcoming-invoice.controller';
+import { UsageController } from './usage.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -46,7 +48,9 @@ export class ApiModule {
         SubscriptionsController,
         CustomersController,
         UpcomingInvoiceController,
+        UsageController,
         InvoicesController,
+        PlansController,
         DueBillingPeriodsController,
         StreamsController,
         AuditController,

@@ -14,8 +14,10 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { MAX_ITEMS, MAX_TIERS, type PresetName, presets } from '@perennial/billing-domain';
+import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
+import { HasPrice, IsPrice, type PriceBody, allModels } from './price.dto';
+import { MeterBody } from './usage.dto';
 
 export class IntervalBody {
   @IsIn(['day', 'week', 'month', 'year'])
@@ -62,83 +64,25 @@ export function IsAnchor() {
   );
 }
 
-/** What the item comes to at least and at most in a whole period. */
-class BoundsBody {
-  @IsDecimal({ optional: true, example: '1000' })
-  readonly minimum?: string;
-
-  @IsDecimal({ optional: true, example: '5000' })
-  readonly maximum?: string;
-}
-
-/** quantity × unitPrice. */
-export class FlatPriceBody extends BoundsBody {
-  /** `flat` and `per-unit` (per seat) count alike. */
-  @IsIn(['flat', 'per-unit'])
-  readonly model!: 'flat' | 'per-unit';
-
-  /** For one unit and one period, a decimal of the minor unit: "1999" is 19.99 USD, "0.04" is 0.0004 USD. */
-  @IsDecimal({ example: '1999' })
-  readonly unitPrice!: string;
-}
-
-export class TierBody {
-  /** The largest quantity of the tier, above that of the tier before; null on the last tier alone. */
-  @ValidateIf((tier: TierBody) => tier.upTo !== null)
-  @IsDecimal({ example: '10', nullable: true })
-  readonly upTo!: string | null;
-
-  @IsDecimal({ example: '500' })
-  readonly unitPrice!: string;
-
-  /** Due once when the tier is entered. */
-  @IsDecimal({ optional: true, example: '1000' })
-  readonly flatFee?: string;
-}
-
-/** graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in. */
-export class TieredPriceBody extends BoundsBody {
-  @IsIn(['graduated', 'volume'])
-  readonly model!: 'graduated' | 'volume';
-
-  /** Rising; the last is open. */
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_TIERS)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => TierBody)
-  readonly tiers!: TierBody[];
-}
-
-/** ⌈(quantity − freeUnits) ÷ packageSize⌉ × packagePrice. */
-export class PackagePriceBody extends BoundsBody {
-  @IsIn(['package'])
-  readonly model!: 'package';
-
-  @IsDecimal({ example: '10' })
-  readonly packageSize!: string;
-
-  @IsDecimal({ example: '5000' })
-  readonly packagePrice!: string;
-
-  @IsDecimal({ optional: true, default: '0' })
-  readonly freeUnits?: string;
-}
-
-export type PriceBody = FlatPriceBody | TieredPriceBody | PackagePriceBody;
-
-const models = {
-  flat: FlatPriceBody,
-  'per-unit': FlatPriceBody,
-  graduated: TieredPriceBody,
-  volume: TieredPriceBody,
-  package: PackagePriceBody,
-} as const;
-
 /** What is charged in every period. */
-@ApiExtraModels(FlatPriceBody, TieredPriceBody, PackagePriceBody)
+@HasPrice(allModels)
 export class ItemBody {
+  /** `usage`: its quantity is what its meter measures. Left out: it recurs. */
+  @Optional()
+  @IsIn(['usage'])
+  readonly kind?: 'usage';
+
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => MeterBody)
+  readonly meter?: MeterBody;
+
+  /** Of usage: whether its tiers and free units go on when the terms change within a period, as when left out, or start anew. */
+  @Optional()
+  @IsIn(['go-on', 'restart'])
+  readonly segments?: 'go-on' | 'restart';
+
   /** Of the caller's; the component key when left out. */
   @IsText(100, { optional: true })
   readonly itemId?: string;
@@ -151,7 +95,8 @@ export class ItemBody {
   @IsText(500)
   readonly description!: string;
 
-  @IsDecimal({ optional: true, default: '1' })
+  /** 1 when left out; usage has none. */
+  @IsDecimal({ optional: true })
   readonly quantity?: string;
 
   @IsText(50, { optional: true })
@@ -170,24 +115,8 @@ export class ItemBody {
   @IsIn(['advance', 'arrears'])
   readonly timing!: 'advance' | 'arrears';
 
-  @IsDefined()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => FlatPriceBody, {
-    discriminator: {
-      property: 'model',
-      subTypes: Object.entries(models).map(([name, value]) => ({ name, value })),
-    },
-    keepDiscriminatorProperty: true,
-  })
-  @ApiProperty({
-    description: 'Of a whole period.',
-    oneOf: [FlatPriceBody, TieredPriceBody, PackagePriceBody].map((each) => ({ $ref: getSchemaPath(each) })),
-    discriminator: {
-      propertyName: 'model',
-      mapping: Object.fromEntries(Object.entries(models).map(([name, each]) => [name, getSchemaPath(each)])),
-    },
-  })
+  /** Percentages are prices of usage alone. */
+  @IsPrice(allModels)
   readonly price!: PriceBody;
 }
 
@@ -247,6 +176,11 @@ export class RulesBody {
   @IsIn([true])
   @ApiProperty({ required: false, type: 'boolean', enum: [true] })
   readonly fixedMonths?: true;
+
+  /** The terms on which usage of the day of a change is rated; cut at the moment of the change when left out. */
+  @Optional()
+  @IsIn(['old-terms', 'new-terms'])
+  readonly usageOnChangeDay?: 'old-terms' | 'new-terms';
 }
 
 /** Another quantity of an item. */

@@ -7,6 +7,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   usageType,
 } from '@perennial/billing-domain';
@@ -103,6 +104,7 @@ export const billingCatalogs = {
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
   [creditNoteType.name]: creditNoteType.catalog,
   [customerBalanceType.name]: customerBalanceType.catalog,
+  [planType.name]: planType.catalog,
   [customerType.name]: customerType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
   [usageType.name]: usageType.catalog,

@@ -5,6 +5,7 @@ import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
 import { BillUsageHandler } from './commands/bill-usage';
+import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
@@ -13,10 +14,12 @@ import { ChangeItemsHandler } from './commands/change-items';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
-import { CreateCustomerHandler } from './commands/create-customer';
-import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
+import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
 import { DraftInvoiceHandler } from './commands/draft-invoice';
+import { DraftPlanVersionHandler } from './commands/draft-plan-version';
+import { CreateCustomerHandler } from './commands/create-customer';
+import { DestroyCustomerKeyHandler } from './commands/destroy-customer-key';
 import { EraseCustomerHandler } from './commands/erase-customer';
 import { FinaliseInvoiceHandler } from './commands/finalise-invoice';
 import { GrantCreditHandler } from './commands/grant-credit';
@@ -24,6 +27,7 @@ import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
 import { RecordUsageHandler } from './commands/record-usage';
+import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
 import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
@@ -82,6 +86,10 @@ export class BillingApplicationModule {
         GrantCreditHandler,
         ApplyCreditHandler,
         ReturnCreditHandler,
+        CreatePlanHandler,
+        DraftPlanVersionHandler,
+        PublishPlanVersionHandler,
+        ArchivePlanVersionHandler,
         CreateCustomerHandler,
         ChangeCustomerHandler,
         EraseCustomerHandler,

@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   usageType,
   type ApiKey,
@@ -19,6 +20,8 @@ import {
   type InvoiceEvent,
   type InvoiceNumbers,
   type InvoiceNumbersEvent,
+  type Plan,
+  type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
   type Usage,
@@ -34,6 +37,7 @@ export class BillingRepositories {
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
   readonly usages: AggregateRepository<Usage, UsageEvent>;
+  readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
@@ -56,6 +60,7 @@ export class BillingRepositories {
       ...options,
       snapshotEvery: Math.min(options.snapshotEvery ?? 100, 20),
     });
+    this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
@@ -69,6 +74,7 @@ export class BillingRepositories {
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
       this.usages.flushSnapshots(),
+      this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);

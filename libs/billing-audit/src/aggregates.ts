@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   usageType,
 } from '@perennial/billing-domain';
@@ -18,6 +19,7 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     creditNoteType,
     customerBalanceType,
     invoiceNumbersType,
+    planType,
     customerType,
     apiKeyType,
     usageType,

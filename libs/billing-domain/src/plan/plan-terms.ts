@@ -7,6 +7,9 @@ import { oneOf, text } from '../text';
 import { meter } from '../usage/meter';
 import type { PlanComponent, PlanTerms } from './events';
 
+/** Components of a version, add-ons included. */
+export const MAX_COMPONENTS = 50;
+
 /**
  * The terms, if a subscription can be billed by them, with their prices in canonical form: component keys and meters once, a price
  * of a fitting model in every currency. Raises `incomplete-plan`, `duplicate-component` and the codes of category `invalid`.
@@ -17,7 +20,8 @@ export function publishable(terms: PlanTerms): PlanTerms {
     throw incomplete('a plan names its currencies, each once');
   }
   if (terms.components.length === 0) throw incomplete('a plan has components');
-  if (terms.components.length > MAX_ITEMS) throw new DomainError('too-many-items');
+  const always = terms.components.filter(({ optional }) => optional !== true);
+  if (terms.components.length > MAX_COMPONENTS || always.length > MAX_ITEMS) throw new DomainError('too-many-items');
   const keys = terms.components.map(({ componentKey }) => componentKey);
   const meters = terms.components.flatMap(({ meter: of }) => of?.key ?? []);
   if (new Set(keys).size < keys.length || new Set(meters).size < meters.length) {
@@ -60,6 +64,7 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
   oneOf('timing', timing, ['advance', 'arrears']);
   if (!Number.isInteger(every) || every < 1 || every > 120)
     throw new DomainError('invalid-option', 'every is 1 to 120');
+  if (kind !== 'recurring' && every !== 1) throw new DomainError('invalid-option', `every is 1 of ${kind}`);
   if ((kind === 'usage') !== (measured !== undefined)) throw incomplete('usage, and only that, has a meter');
   if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
   const others = Object.keys(component.prices).filter((code) => !currencies.includes(code));

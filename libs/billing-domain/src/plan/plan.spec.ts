@@ -48,26 +48,28 @@ const terms: PlanTerms = {
 const after = (state: Plan, ...decisions: readonly ((state: Plan) => PlanEvent[])[]) =>
   decisions.reduce<Plan>((current, decide) => decide(current).reduce(evolvePlan, current), state);
 const created = after(planType.initial, (s) => createPlan(s, { planId: 'p-1', name: 'Pro', externalId: 'pro' }, now));
-const drafted = after(created, (s) => draftVersion(s, terms, now));
+const drafted = after(created, (s) => draftVersion(s, 1, terms, now));
 const published = after(drafted, (s) => publishVersion(s, 1, now));
 
 describe('a plan', () => {
   it('is created once', () => {
     expect(refusal(() => createPlan(created, { planId: 'p-1', name: 'Pro' }, now))).toBe('plan-exists');
     expect(refusal(() => createPlan(planType.initial, { planId: 'p-1', name: '' }, now))).toBe('invalid-text');
-    expect(refusal(() => draftVersion(planType.initial, terms, now))).toBe('plan-not-found');
+    expect(refusal(() => draftVersion(planType.initial, 1, terms, now))).toBe('plan-not-found');
   });
 
   it('has a draft that can be written again, and then is published for good', () => {
-    expect(draftVersion(drafted, terms, now)).toEqual([]);
+    expect(draftVersion(drafted, 1, terms, now)).toEqual([]);
     const other = { ...terms, trialDays: 14 };
-    expect(draftVersion(drafted, other, now)[0]?.data).toMatchObject({ version: 1, terms: other });
+    expect(draftVersion(drafted, 1, other, now)[0]?.data).toMatchObject({ version: 1, terms: other });
     expect(publishVersion(drafted, 1, now)).toEqual([
       { type: 'PlanVersionPublished', data: { effectiveAt: now, version: 1 } },
     ]);
     expect(publishVersion(published, 1, now)).toEqual([]);
-    expect(draftVersion(published, other, now)[0]?.data).toMatchObject({ version: 2 });
+    expect(draftVersion(published, 2, other, now)[0]?.data).toMatchObject({ version: 2 });
     expect(refusal(() => publishVersion(drafted, 2, now))).toBe('plan-version-not-found');
+    expect(refusal(() => draftVersion(drafted, 3, other, now))).toBe('plan-version-not-found');
+    expect(refusal(() => draftVersion(published, 1, terms, now))).toBe('plan-version-published');
   });
 
   it('is published with its decimals in canonical form', () => {
@@ -77,7 +79,7 @@ describe('a plan', () => {
     } as const;
     const state = after(
       created,
-      (s) => draftVersion(s, loose, now),
+      (s) => draftVersion(s, 1, loose, now),
       (s) => publishVersion(s, 1, now),
     );
     expect(publishedTerms(state).terms.components[0]?.prices['USD']).toEqual({ model: 'flat', unitPrice: '1.5' });
@@ -87,7 +89,7 @@ describe('a plan', () => {
     expect(refusal(() => publishedTerms(drafted))).toBe('plan-version-not-found');
     const two = after(
       published,
-      (s) => draftVersion(s, { ...terms, trialDays: 7 }, now),
+      (s) => draftVersion(s, 2, { ...terms, trialDays: 7 }, now),
       (s) => publishVersion(s, 2, now),
     );
     expect(publishedTerms(two).version).toBe(2);
@@ -96,12 +98,25 @@ describe('a plan', () => {
     expect(publishedTerms(archived).version).toBe(1);
     expect(refusal(() => publishedTerms(archived, 2))).toBe('plan-version-archived');
     expect(refusal(() => publishVersion(archived, 2, now))).toBe('plan-version-archived');
+    expect(refusal(() => draftVersion(archived, 2, terms, now))).toBe('plan-version-archived');
+    const several = after(
+      archived,
+      (s) => draftVersion(s, 3, terms, now),
+      (s) => draftVersion(s, 4, terms, now),
+    );
+    const again = after(several, (s) => draftVersion(s, 3, { ...terms, trialDays: 3 }, now));
+    expect(again.status === 'active' && again.versions.map(({ version, status }) => [version, status])).toEqual([
+      [1, 'published'],
+      [2, 'archived'],
+      [3, 'draft'],
+      [4, 'draft'],
+    ]);
     expect(archiveVersion(archived, 2, now)).toEqual([]);
   });
 
   it('refuses more than fits', () => {
     const long = { ...terms, components: [{ ...base, description: 'x'.repeat(700_000) }] };
-    expect(refusal(() => draftVersion(created, long, now))).toBe('plan-full');
+    expect(refusal(() => draftVersion(created, 1, long, now))).toBe('plan-full');
   });
 
   it('gives a subscription its items, in its currency', () => {
@@ -145,6 +160,7 @@ describe('terms are not published', () => {
     ['a fee with a meter', 'incomplete-plan', { meter: { key: 'x', aggregation: 'count' } }],
     ['usage in advance', 'invalid-option', { kind: 'usage', meter: { key: 'x', aggregation: 'count' } }],
     ['no cadence', 'invalid-option', { every: 0 }],
+    ['a set-up fee with a cadence', 'invalid-option', { kind: 'one-time', every: 12 }],
     ['a recurring percentage', 'invalid-price', { prices: { ...calls.prices } }],
     [
       'tiers for a set-up fee',

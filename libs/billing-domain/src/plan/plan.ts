@@ -24,17 +24,16 @@ export interface PlanVersion {
 /** All versions of a plan as JSON, so that its snapshot fits an append. */
 const MAX_PLAN_BYTES = 600_000;
 
+export interface NewPlan {
+  /** Derived from the external id or the key: ids.ts. */
+  readonly planId: string;
+  readonly externalId?: string | undefined;
+  readonly name: string;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
 /** Creates a plan without versions. Raises `plan-exists`, `invalid-text`, `invalid-metadata`. */
-export function createPlan(
-  state: Plan,
-  input: {
-    readonly planId: string;
-    readonly externalId?: string | undefined;
-    readonly name: string;
-    readonly metadata?: Readonly<Record<string, string>> | undefined;
-  },
-  now: string,
-): PlanEvent[] {
+export function createPlan(state: Plan, input: NewPlan, now: string): PlanEvent[] {
   if (state.status !== 'none') throw new DomainError('plan-exists');
   const { planId, externalId } = input;
   return [
@@ -52,15 +51,18 @@ export function createPlan(
 }
 
 /**
- * Drafts the next version, or puts other terms into the draft that there is; nothing when it has them already. A draft may be
- * incomplete. Raises `plan-not-found`, `plan-full`.
+ * Drafts the next version, or puts other terms into a draft; nothing when it has them already. A draft may be incomplete. Raises
+ * `plan-not-found`, `plan-version-not-found` (beyond the next), `plan-version-published`, `plan-version-archived`, `plan-full`.
  */
-export function draftVersion(state: Plan, terms: PlanTerms, now: string): PlanEvent[] {
+export function draftVersion(state: Plan, version: number, terms: PlanTerms, now: string): PlanEvent[] {
   const plan = existing(state);
-  const last = plan.versions.at(-1);
-  if (last?.status === 'draft' && sameJson(last.terms, terms)) return [];
+  const next = plan.versions.length + 1;
+  if (version !== next) {
+    const known = versionOf(plan, version);
+    if (known.status !== 'draft') throw new DomainError(`plan-version-${known.status}`);
+    if (sameJson(known.terms, terms)) return [];
+  }
   if (encodedBytes(plan) + encodedBytes(terms) > MAX_PLAN_BYTES) throw new DomainError('plan-full');
-  const version = last?.status === 'draft' ? last.version : (last?.version ?? 0) + 1;
   return [{ type: 'PlanVersionDrafted', data: { effectiveAt: laterInstant(now, plan.changedAt), version, terms } }];
 }
 
@@ -127,8 +129,10 @@ export function evolvePlan(state: Plan, event: PlanEvent): Plan {
   });
   switch (event.type) {
     case 'PlanVersionDrafted': {
-      const others = state.versions.filter((each) => each.version !== version);
-      return { ...state, changedAt, versions: [...others, { version, status: 'draft', terms: event.data.terms }] };
+      const draft: PlanVersion = { version, status: 'draft', terms: event.data.terms };
+      const versions = [...state.versions];
+      versions[version - 1] = draft;
+      return { ...state, changedAt, versions };
     }
     case 'PlanVersionPublished':
       return become('published');

@@ -21,4 +21,6 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     BillingCycleChanged: [],
     MetadataChanged: [],
     BillReleased: [],
+    CouponApplied: [],
+    CouponRemoved: [],
   };

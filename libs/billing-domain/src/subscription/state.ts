@@ -5,6 +5,8 @@ import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPer
 import type {
   BillingPeriodClosed,
   BillingRules,
+  CouponTerms,
+  CouponUse,
   ItemEdit,
   ItemsChanged,
   LinesBilled,
@@ -71,6 +73,17 @@ export interface StartedSubscription {
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, when it is the last. */
   readonly cancelsAt: string | null;
+  /** Those that can still take something off a bill, in the order in which they were applied. */
+  readonly coupons: readonly AppliedCoupon[];
+}
+
+/** A coupon on a subscription: its own copy of the terms, and what it did so far. */
+export interface AppliedCoupon extends CouponTerms {
+  readonly reservationId: string;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left?: string;
 }
 
 export const notStarted: NotStarted = { status: 'none' };
@@ -96,6 +109,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       pauses: [],
       paidThrough: {},
       cancelsAt: null,
+      coupons: [],
     };
   }
   if (state.status === 'none') throw new Error(`${event.type} before SubscriptionStarted`);
@@ -184,6 +198,21 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         ids.has(each.line.lineId) ? { ...each, waived: true as const } : each;
       return { ...subscription, billed: subscription.billed.map(waive) };
     }
+    case 'CouponApplied': {
+      const { coupon, reservationId } = event.data;
+      const { discount } = coupon;
+      const applied = {
+        ...coupon,
+        reservationId,
+        uses: 0,
+        ...(discount.kind === 'amount' && { left: discount.amount }),
+      };
+      return { ...subscription, coupons: [...subscription.coupons, applied] };
+    }
+    case 'CouponRemoved': {
+      const { couponId } = event.data;
+      return { ...subscription, coupons: subscription.coupons.filter((each) => each.couponId !== couponId) };
+    }
     case 'BillingCycleChanged': {
       const { anchor, anchorDay, interval } = event.data;
       return { ...subscription, grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval } };
@@ -201,7 +230,7 @@ function stopped(subscription: StartedSubscription, credit: 'none' | 'prorated')
 
 function recordBill(
   subscription: StartedSubscription,
-  { billNumber, lines }: LinesBilled['data'],
+  { billNumber, lines, coupons = [] }: LinesBilled['data'],
 ): StartedSubscription {
   const ids = new Set(lines.map((line) => line.lineId));
   const unbilled = (line: Line) => !ids.has(line.lineId);
@@ -212,18 +241,32 @@ function recordBill(
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
     billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, lastClosed)],
+    coupons: subscription.coupons.flatMap((each) => used(each, coupons)),
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
 }
 
-/** Without those before the correction horizon, the start of the last closed period. (billing-model.md §4) */
+function used(coupon: AppliedCoupon, uses: readonly CouponUse[]): AppliedCoupon[] {
+  const use = uses.find(({ couponId }) => couponId === coupon.couponId);
+  if (use?.usedUp) return [];
+  return [use ? { ...coupon, uses: use.uses, ...(use.left !== undefined && { left: use.left }) } : coupon];
+}
+
+/**
+ * Without those before the correction horizon, the start of the last closed period; a line stays with all that corrects it or was
+ * taken off it. (billing-model.md §4)
+ */
 function keptLines(
   billed: StartedSubscription['billed'],
   previous: ClosedPeriod | null,
 ): StartedSubscription['billed'] {
   if (!previous) return billed;
   const horizon = dateOf(previous.from);
-  return billed.filter(({ line }) => line.service.to > horizon);
+  const lines = new Map(billed.map(({ line }) => [line.lineId, line]));
+  const kept = (line: Line | undefined): boolean =>
+    line !== undefined &&
+    (line.service.to > horizon || (line.corrects !== undefined && kept(lines.get(line.corrects))));
+  return billed.filter(({ line }) => kept(line));
 }
 
 /** Bytes of the accrued and billed lines as JSON. */

@@ -5,7 +5,7 @@ import type { Line } from '../line';
 import { metadata, text } from '../text';
 import type { SealedUsage } from '../usage/events';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
-import { bill } from './bill';
+import { bill, discountBytes } from './bill';
 import { needsSeal, usageDueAt } from './bill-usage';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end, endsWith } from './cancel';
@@ -63,7 +63,10 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
     metadata: metadata(input.metadata),
   };
-  const room = { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
+  const room = {
+    kept: keptBytes(subscription),
+    reserved: reservedBytes(subscription) + discountBytes(subscription, [line]),
+  };
   return addLine(period, line, known, at, room);
 }
 

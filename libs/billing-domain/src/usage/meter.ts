@@ -32,13 +32,13 @@ export interface Meter {
 /** A meter as a caller defines it: `event` is by default the key, `late` "accept". */
 export interface NewMeter {
   readonly key: string;
-  readonly event?: string | undefined;
+  readonly event?: string;
   readonly aggregation: Meter['aggregation'];
-  readonly valueProperty?: string | undefined;
-  readonly uniqueProperty?: string | undefined;
-  readonly filters?: Meter['filters'] | undefined;
-  readonly carry?: boolean | undefined;
-  readonly late?: 'accept' | 'refuse' | undefined;
+  readonly valueProperty?: string;
+  readonly uniqueProperty?: string;
+  readonly filters?: Meter['filters'];
+  readonly carry?: boolean;
+  readonly late?: 'accept' | 'refuse';
 }
 
 /** A meter as JSON, so that the terms that hold it stay small. */

@@ -3,6 +3,7 @@ import type {
   CustomerEvent,
   InvoiceEvent,
   InvoiceNumbersEvent,
+  PlanEvent,
   SubscriptionEvent,
 } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
@@ -52,7 +53,7 @@ export const streamRows: Table<StreamRow> = {
   ],
 };
 
-type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | CustomerEvent | ApiKeyEvent;
+type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | PlanEvent | CustomerEvent | ApiKeyEvent;
 
 function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_id'>> {
   if (event.type === 'SubscriptionStarted')
@@ -60,6 +61,7 @@ function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_
   if (event.type === 'InvoiceDrafted') return { customer_id: event.data.customerId };
   if (event.type === 'InvoiceFinalised') return { subject: event.data.number };
   if (event.type === 'InvoiceNumberGranted') return { subject: event.data.series };
+  if (event.type === 'PlanCreated') return { subject: event.data.externalId ?? event.data.name };
   if (event.type === 'CustomerCreated') {
     const { customerId, externalId } = event.data;
     return { subject: externalId ?? null, customer_id: externalId ?? customerId };
