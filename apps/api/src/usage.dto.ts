@@ -31,7 +31,7 @@ export class MeterFilterBody {
   @IsString({ each: true })
   @MinLength(1, { each: true })
   @MaxLength(200, { each: true })
-  readonly values!: string[];
+  readonly values!: readonly string[];
 }
 
 /** What usage is measured by. Its key stands for one definition for as long as a subscription lives. */
@@ -64,7 +64,7 @@ export class MeterBody {
   @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => MeterFilterBody)
-  readonly filters?: MeterFilterBody[];
+  readonly filters?: readonly MeterFilterBody[];
 
   /** latest and weighted-sum: a period starts from the last value of the one before; from nothing when left out. */
   @Optional()

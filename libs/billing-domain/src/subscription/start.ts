@@ -41,6 +41,8 @@ export interface StartSubscription {
   readonly trialDays?: number | undefined;
   /** cancel: it ends with the trial. Default: the first paid period follows. */
   readonly trialEnd?: 'activate' | 'cancel' | undefined;
+  /** How long usage may arrive after the end of its period, before the period is billed. Default 0. */
+  readonly usageGraceHours?: number | undefined;
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
@@ -83,7 +85,14 @@ export function start(state: Subscription, input: StartSubscription, now: string
   }
   const trialEndsAt =
     trialDays === 0 ? undefined : toInstant(`${addDays(dateOf(local), trialDays)}${local.slice(10)}`, zone);
-  const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
+  const { usageGraceHours = 0 } = input;
+  if (!Number.isInteger(usageGraceHours) || usageGraceHours < 0 || usageGraceHours > 3_660) {
+    throw new DomainError('invalid-option', 'usageGraceHours is a count from 0 to 3660');
+  }
+  const conditions = {
+    ...committed(undefined, commitmentEdit(input.commitment ?? {})),
+    ...(usageGraceHours > 0 && { usageGraceHours }),
+  };
   const trialEnd = oneOf('trialEnd', input.trialEnd ?? 'activate', ['activate', 'cancel']);
   const paidFrom = trialEndsAt ?? startsAt;
   const grid = startGrid(input.anchor, input.interval, toLocal(paidFrom, zone));

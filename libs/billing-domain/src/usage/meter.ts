@@ -36,7 +36,7 @@ export interface NewMeter {
   readonly aggregation: Meter['aggregation'];
   readonly valueProperty?: string;
   readonly uniqueProperty?: string;
-  readonly filters?: Meter['filters'];
+  readonly filters?: NonNullable<Meter['filters']>;
   readonly carry?: boolean;
   readonly late?: 'accept' | 'refuse';
 }
