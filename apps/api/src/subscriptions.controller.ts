@@ -70,6 +70,8 @@ export class SubscriptionsController {
     answer: CommandAnswer,
     problems: [
       'subscription-exists',
+      'customer-erased',
+      'customer-terms-missing',
       'unknown-currency',
       'unknown-time-zone',
       'invalid-interval',

@@ -13,7 +13,7 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
- *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
  * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
@@ -109,8 +109,15 @@ export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';
 export type * from './usage/events';
 
-export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
-export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export {
+  changeCustomer,
+  createCustomer,
+  customerType,
+  eraseCustomer,
+  evolveCustomer,
+  withCustomer,
+} from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer, LeftToCustomer } from './customer/customer';
 export { personalData } from './customer/personal-data';
 export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
 export type * from './customer/events';
