@@ -1,5 +1,10 @@
+import { MAX_BATCH } from '@perennial/billing-domain';
 import { Type } from 'class-transformer';
+import { ApiProperty } from '@nestjs/swagger';
 import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
   IsBoolean,
   IsDefined,
   IsIn,
@@ -172,6 +177,18 @@ export class AddLineItemBody {
 
   @IsMetadata()
   readonly metadata?: Record<string, string>;
+}
+
+/** Line items that are added in one go, each on its own. */
+export class AddLineItemsBody {
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_BATCH)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => AddLineItemBody)
+  @ApiProperty({ type: [AddLineItemBody], minItems: 1, maxItems: MAX_BATCH })
+  readonly lineItems!: AddLineItemBody[];
 }
 
 /** What changes, from when on, and when the difference is billed. */

@@ -14,14 +14,15 @@ import {
   BudgetExhausted,
   RevisionMismatch,
   type Change,
+  type ChangeOptions,
   type CommandContext,
-  type Remembered,
+  type DecisionPoint,
 } from '@perennial/event-sourcing';
 import type { BillingRepositories } from './repositories';
 import { billUsageRequest, rollOverRequest } from './roll-over-request';
 import { sealUsageOf, usageSoFar } from './usage-of-period';
 
-type Decide = (subscription: Subscription) => readonly SubscriptionEvent[];
+type Decide = (subscription: Subscription, at: DecisionPoint) => readonly SubscriptionEvent[];
 
 /** A decision was refused because time asks for a step first: the open period has elapsed, or a closed one waits for its usage. */
 class StepDue extends Error {
@@ -58,7 +59,7 @@ export async function changeWithElapsedPeriodsRolledOver(
   id: string,
   context: CommandContext,
   decide: Decide,
-  options: { readonly remembers?: readonly Remembered[] } = {},
+  options: ChangeOptions<SubscriptionEvent> = {},
 ): Promise<Change<SubscriptionEvent>> {
   const { subscriptions, timeBudgetMs } = repositories;
   const deadline = performance.now() + (context.timeBudgetMs ?? timeBudgetMs);
@@ -67,7 +68,7 @@ export async function changeWithElapsedPeriodsRolledOver(
     return subscriptions.change(
       id,
       context,
-      (subscription) => decideThrough(subscription, context.now, decide, sealed),
+      (subscription, at) => decideThrough(subscription, context.now, (state) => decide(state, at), sealed),
       options,
     );
   }
@@ -86,7 +87,7 @@ export async function changeWithElapsedPeriodsRolledOver(
         { ...context, expectedRevision, timeBudgetMs: left() },
         (subscription, at) => {
           try {
-            return decide(subscription);
+            return decide(subscription, at);
           } catch (error) {
             const step = dueStep(error);
             if (step === undefined || at.revision === 'no_stream') throw error;
@@ -293,7 +294,12 @@ export async function previewedUsage(
 /** More would not fit one answer (an append's bytes); a dry run that is later than that says `boundary-due`. */
 const MAX_BOUNDARIES_SHOWN = 100;
 
-function decideThrough(start: Subscription, now: string, decide: Decide, sealed: Sealed): SubscriptionEvent[] {
+function decideThrough(
+  start: Subscription,
+  now: string,
+  decide: (subscription: Subscription) => readonly SubscriptionEvent[],
+  sealed: Sealed,
+): SubscriptionEvent[] {
   const events: SubscriptionEvent[] = [];
   let subscription = start;
   const record = (made: readonly SubscriptionEvent[]) => {

@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   addLineItems(state, NewLineItem[], which are remembered, now)
  *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
@@ -49,6 +50,8 @@ export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-cou
 export type { ApplyCoupon } from './subscription/apply-coupon';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
+export { addLineItems, lineItemOutcomes, MAX_BATCH } from './subscription/add-line-items';
+export type { LineItemOutcome } from './subscription/add-line-items';
 export { changeMetadata } from './subscription/change-metadata';
 export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 
 /** Revisions whose keys are held exactly; older ones move to the slices, at the same places in every process. */
 const BLOCK = 1024n;
+/** Keys that a block may hold before it ends with the next revision: commands that remember many ids fill it early. */
+const BLOCK_KEYS = 4096;
 const HASHES = 11;
 /** At 15.5 bits a key and 11 hashes a full slice says yes to 0.06 % of new keys: three full ones stay under 0.2 %. */
 const BITS_PER_KEY = 15.5;
@@ -70,8 +72,7 @@ export function rememberedId(kind: string, id: string): string {
 export class KeyMemory {
   #recent = new Map<string, bigint>();
   #from = 0n;
-  /** The newest revision with a token that is not in the slices. */
-  #newest = -1n;
+  #last = -1n;
   readonly #slices: Slice[] = [];
 
   constructor(readonly kind: KeyMemoryKind = 'filter') {}
@@ -80,10 +81,11 @@ export class KeyMemory {
   add(token: string, revision: bigint): void {
     if (revision < this.#from) return; // In a slice already: a restored memory may be ahead of its snapshot.
     while (revision >= this.#from + BLOCK) this.#spill(this.#from + BLOCK);
-    if (this.kind === 'places' && revision > this.#newest && this.#recent.size >= RECENT_PLACES) this.#spill(revision);
+    const most = this.kind === 'places' ? RECENT_PLACES : BLOCK_KEYS;
+    if (this.#recent.size >= most && revision > this.#last) this.#spill(revision);
+    this.#last = revision;
     const hash = hashOf(token).toString('latin1', 0, 10);
     if (!this.#recent.has(hash)) this.#recent.set(hash, revision);
-    this.#newest = revision;
   }
 
   /** Where the token may stand, exact places first; nothing means that it surely stands nowhere. */
@@ -154,8 +156,9 @@ export class KeyMemory {
     const recent = Buffer.from(json.recent, 'base64');
     if (recent.length % RECENT_BYTES !== 0) return undefined;
     for (let at = 0; at < recent.length; at += RECENT_BYTES) {
-      memory.#newest = BigInt(recent.readUIntBE(at + 10, 6));
-      memory.#recent.set(recent.toString('latin1', at, at + 10), memory.#newest);
+      const revision = BigInt(recent.readUIntBE(at + 10, 6));
+      memory.#recent.set(recent.toString('latin1', at, at + 10), revision);
+      if (revision > memory.#last) memory.#last = revision;
     }
     for (const [index, extent] of json.slices.entries()) {
       const slice = parseSlice(slices[index], index, kind);

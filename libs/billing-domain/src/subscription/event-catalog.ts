@@ -8,6 +8,7 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     BillingPeriodClosed: [],
     UsageBilled: [],
     LineItemAdded: [],
+    LineItemsAdded: [],
     LineItemVoided: [],
     LinesBilled: [],
     SubscriptionPaused: [],

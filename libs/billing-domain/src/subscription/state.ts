@@ -143,6 +143,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return rest;
     }
     case 'LineItemAdded':
+    case 'LineItemsAdded':
     case 'LineItemVoided': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a line changed while no period was open');
