@@ -12,6 +12,7 @@ import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
@@ -37,6 +38,7 @@ import { RevokeApiKeyHandler } from './commands/revoke-api-key';
 import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
 import { StartSubscriptionHandler } from './commands/start-subscription';
 import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { UndoPauseHandler } from './commands/undo-pause';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
@@ -69,6 +71,8 @@ export class BillingApplicationModule {
         ResumeSubscriptionHandler,
         CancelSubscriptionHandler,
         UndoCancellationHandler,
+        UndoPauseHandler,
+        ChangePeriodsHandler,
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,

@@ -37,7 +37,8 @@ import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
-import { pause, resume } from './subscription/pause';
+import { pause, resume, schedulePause, undoPause } from './subscription/pause';
+import { changePeriods } from './subscription/start';
 import { addLineItem, rollOver, voidLineItem } from './subscription/subscription';
 import { billUsage } from './subscription/bill-usage';
 import type { StartedSubscription, Subscription } from './subscription/state';
@@ -129,6 +130,9 @@ const decisions: Decision[] = [
   (s) => voidLineItem(s, 'li-2', day(8)),
   (s) => scheduleCancellation(s, day(9)),
   (s) => undoCancellation(s, day(10)),
+  (s) => schedulePause(s, day(10)),
+  (s) => undoPause(s, day(10)),
+  (s) => changePeriods(s, { periods: 24 }, day(10)),
   (s) => changeMetadata(s, { tier: null, owner: 'finance' }, day(10)),
   (s) => rollOver(s, 1, day(40)),
   (s) => pause(s, { credit: 'none' }, day(41)),
@@ -508,13 +512,16 @@ it('has golden files that nobody edited', () => {
    6ba9129aed5731e3 subscription/LineItemsAdded.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
    059b405715bbab0e subscription/MetadataChanged.v1.json
+   f0c5c6e13e4d0744 subscription/PauseScheduled.v1.json
+   c971863e29c5b5b7 subscription/PauseUnscheduled.v1.json
+   07a6de65d0b3a951 subscription/PeriodsChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   79a5c446508bb80a subscription/state.v2.json
+   e985272404a9daad subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

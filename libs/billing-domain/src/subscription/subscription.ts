@@ -10,6 +10,7 @@ import { needsSeal, usageDueAt } from './bill-usage';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { pauseAt } from './pause';
 import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
@@ -111,7 +112,8 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
- * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill.
+ * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill, and
+ * where a pause begins with it no other period opens.
  * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. `sealed`:
  * its usage, if it measures any; with a grace, the bill follows it (`billUsage`). Raises `period-not-elapsed`,
  * `usage-not-sealed`, `subscription-canceled`.
@@ -139,9 +141,10 @@ export function rollOver(
   const { awaitsUsage } = subscription;
   if (awaitsUsage) throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
   if (!sealed && needsSeal(subscription)) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  const cause = endsWith(subscription, period);
+  if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' }, sealed);
+  if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none', sealed);
   const dueAt = usageDueAt(subscription, endsAt, sealed);
-  const ends = endsWith(subscription, period);
-  if (ends) return end(subscription, period, endsAt, ends, 'none', sealed);
   const { events, lines } = atBoundary(subscription, period, dueAt);
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
