@@ -219,7 +219,7 @@ describe('a change at the period end', () => {
     // What a caller hands in may be of a class: an event holds plain data.
     const removal = Object.assign(Object.create({}) as object, { kind: 'remove', itemId: 'base' } as const);
     const [removed] = changeItems(given(start), { edits: [removal], when: 'period-end' }, at('2026-01-03'));
-    const { edits } = removed?.data as { edits: object[] };
+    const edits = removed?.type === 'ItemsChangeScheduled' ? removed.data.edits : [];
     expect(edits.map((edit) => Object.getPrototypeOf(edit) === Object.prototype)).toEqual([true]);
     const undo: Decision = (s) => undoScheduledChange(s, at('2026-01-04'));
     expect(undo(given(start))).toEqual([]);
