@@ -413,6 +413,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   d30f1e30e76c8556 subscription/state.v2.json"
+   fca807cd86cc6ce9 subscription/state.v2.json"
   `);
 });

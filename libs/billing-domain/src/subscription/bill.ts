@@ -4,7 +4,8 @@ import type { Line } from '../line';
 import { lengthOf, type Span } from '../proration';
 import { ratio } from '../ratio';
 import type { LinesBilled } from './events';
-import { serviceOf, stretchesOf, type Stop } from './outstanding';
+import { serviceOf } from './moments';
+import { stretchesOf, type Stop } from './outstanding';
 import type { StartedSubscription } from './state';
 
 /*
