@@ -11,6 +11,8 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CreditNotesController } from './credit-notes.controller';
+import { CustomerBalancesController } from './customer-balances.controller';
 import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
@@ -48,6 +50,8 @@ export class ApiModule {
         CustomersController,
         UpcomingInvoiceController,
         InvoicesController,
+        CreditNotesController,
+        CustomerBalancesController,
         PlansController,
         DueBillingPeriodsController,
         StreamsController,

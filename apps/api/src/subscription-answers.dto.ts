@@ -1,11 +1,14 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { CommandAnswer } from './http/command-answer.dto';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
 
 export class TierAnswer {
   readonly upTo!: string | null;
-  readonly unitPrice!: string;
+  readonly unitPrice?: string;
+  /** Of amounts, in percent. */
+  readonly rate?: string;
   readonly flatFee?: string;
 }
 
@@ -19,12 +22,21 @@ export class ItemPriceAnswer {
   readonly packageSize?: string;
   readonly packagePrice?: string;
   readonly freeUnits?: string;
+  readonly rate?: string;
+  readonly recordFee?: string;
+  @ApiProperty({ type: 'integer', required: false })
+  readonly freeRecords?: number;
+  readonly freeAmount?: string;
 }
 
 export class ItemAnswer {
   readonly itemId!: string;
   readonly componentKey!: string;
   readonly description!: string;
+  /** Absent: recurring. */
+  readonly kind?: 'one-time' | 'usage';
+  /** Of usage. */
+  readonly meter?: string;
   readonly quantity!: string;
   @ApiProperty({ type: 'integer' })
   readonly every!: number;
@@ -96,6 +108,20 @@ export class SubscriptionPage {
 
 export class SubscriptionFound extends SubscriptionAnswer {
   readonly asOf!: AsOfAnswer;
+}
+
+export class LineItemOutcomeAnswer {
+  readonly lineItemId!: string;
+  /** exists: the same one was added before. */
+  readonly outcome!: 'added' | 'exists' | 'refused';
+  /** Why it was refused: a problem code. */
+  readonly code?: string;
+}
+
+export class LineItemsAnswer extends CommandAnswer {
+  /** One for each line item, in the order of the batch. */
+  @ApiProperty({ type: [LineItemOutcomeAnswer] })
+  readonly records!: readonly LineItemOutcomeAnswer[];
 }
 
 export class PendingLineAnswer extends LineAnswer {

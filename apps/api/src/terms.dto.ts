@@ -14,9 +14,9 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
+import { MAX_EVERY, MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
-import { HasPrice, IsPrice, type PriceBody, recurringModels } from './price.dto';
+import { HasPrice, IsPrice, type PriceBody } from './price.dto';
 
 export class IntervalBody {
   @IsIn(['day', 'week', 'month', 'year'])
@@ -64,7 +64,7 @@ export function IsAnchor() {
 }
 
 /** What is charged in every period. */
-@HasPrice(recurringModels)
+@HasPrice()
 export class ItemBody {
   /** Of the caller's; the component key when left out. */
   @IsText(100, { optional: true })
@@ -78,8 +78,22 @@ export class ItemBody {
   @IsText(500)
   readonly description!: string;
 
-  @IsDecimal({ optional: true, default: '1' })
+  /** `one-time`: charged once, when it comes into the terms. `usage`: what `meter` measured. Recurring when left out. */
+  @Optional()
+  @IsIn(['one-time', 'usage'])
+  readonly kind?: 'one-time' | 'usage';
+
+  /** Of usage alone. */
+  @IsText(100, { optional: true })
+  readonly meter?: string;
+
+  /** 1 when left out; usage has none. */
+  @IsDecimal({ optional: true })
   readonly quantity?: string;
+
+  /** Of what recurs: bills every so many periods, for as many; 1 when left out. */
+  @IsWhole(1, MAX_EVERY, { optional: true })
+  readonly every?: number;
 
   @IsText(50, { optional: true })
   readonly taxCode?: string;
@@ -93,11 +107,11 @@ export class ItemBody {
   @IsBoolean()
   readonly discountable?: boolean;
 
-  /** Charged at the start of the period, or at its end. */
+  /** Charged at the start of the time that it bills, or at its end. */
   @IsIn(['advance', 'arrears'])
   readonly timing!: 'advance' | 'arrears';
 
-  @IsPrice(recurringModels)
+  @IsPrice()
   readonly price!: PriceBody;
 }
 

@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
+import { AddLineItemsHandler } from './commands/add-line-items';
 import { ApplyCreditHandler } from './commands/apply-credit';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
@@ -58,6 +59,7 @@ export class BillingApplicationModule {
         { provide: Clock, useValue: clock },
         StartSubscriptionHandler,
         AddLineItemHandler,
+        AddLineItemsHandler,
         VoidLineItemHandler,
         RollOverBillingPeriodHandler,
         PauseSubscriptionHandler,

@@ -41,6 +41,11 @@ export function recomputedNet(line: Line, corrected?: bigint): bigint | undefine
     if (name === 'minimum' ? amount < 0n : amount > 0n) amount = 0n;
   }
   if (credit === undefined) return amount;
+  if (credit.atMost !== undefined) {
+    const atMost = whole(credit.atMost);
+    if (atMost === undefined) return undefined;
+    if (-amount > atMost) amount = -atMost;
+  }
   const netSoFar = whole(credit.netSoFar);
   if (netSoFar === undefined) return undefined;
   if (credit.basis === 're-rate') return amount - netSoFar;

@@ -2,6 +2,7 @@ import type { Line, SubscriptionEvent } from '@perennial/billing-domain';
 import type { StoredEvent } from '@perennial/event-sourcing';
 import canonicalize from 'canonicalize';
 import { type Difference, mismatch } from './difference';
+import { checkDiscounts, type CouponFacts } from './discount-check';
 import { recomputedNet, sumOfNets } from './line-arithmetic';
 
 type Of<Type extends SubscriptionEvent['type']> = Extract<SubscriptionEvent, { type: Type }>['data'];
@@ -36,6 +37,8 @@ export interface Ledger {
   readonly served: Map<string, number>;
   /** lineId of a recurring line → its net, which a correction by the share billed starts from. */
   readonly nets: Map<string, bigint>;
+  /** couponId → how a coupon that acts on it stands. */
+  readonly coupons: Map<string, CouponFacts>;
   key?: string;
 }
 
@@ -56,6 +59,7 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     released: new Map(),
     served: new Map(),
     nets: new Map(),
+    coupons: new Map(),
   };
 }
 
@@ -111,8 +115,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       ledger.coveredTo = event.data.endsAt;
       delete ledger.open;
       break;
-    case 'LineItemAdded': {
-      const { line, periodNumber, lineItemId, effectiveAt } = event.data;
+    case 'LineItemAdded':
+    case 'LineItemsAdded': {
+      const { periodNumber, effectiveAt } = event.data;
       if (periodNumber !== ledger.open?.periodNumber)
         differ(
           'open-period-only',
@@ -122,12 +127,17 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
         );
       else if (effectiveAt < ledger.open.startsAt || effectiveAt >= ledger.open.endsAt)
         differ('open-period-only', 'a line is dated outside of its period', span(ledger.open), effectiveAt);
-      if (ledger.lineItems.has(lineItemId) || ledger.pending.has(line.lineId) || ledger.billed.has(line.lineId))
-        differ('line-once', 'the line was added before', 'a new line', line.lineId);
-      if (line.lineItemId !== lineItemId) differ('identity', 'the line has another id', lineItemId, line.lineItemId);
-      ledger.lineItems.add(lineItemId);
-      ledger.pending.set(line.lineId, line);
-      found.push(...checkLine(ledger.stream, line, revision));
+      const lines = event.type === 'LineItemAdded' ? [event.data.line] : event.data.lines;
+      if (event.type === 'LineItemAdded' && event.data.line.lineItemId !== event.data.lineItemId)
+        differ('identity', 'the line has another id', event.data.lineItemId, event.data.line.lineItemId);
+      for (const line of lines) {
+        const { lineItemId = '' } = line;
+        if (ledger.lineItems.has(lineItemId) || ledger.pending.has(line.lineId) || ledger.billed.has(line.lineId))
+          differ('line-once', 'the line was added before', 'a new line', line.lineId);
+        ledger.lineItems.add(lineItemId);
+        ledger.pending.set(line.lineId, line);
+        found.push(...checkLine(ledger.stream, line, revision));
+      }
       break;
     }
     case 'LineItemVoided':
@@ -169,6 +179,16 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
     case 'MetadataChanged':
+      break;
+    case 'CouponApplied': {
+      const { couponId, discount, periods } = event.data.coupon;
+      if (ledger.coupons.has(couponId)) differ('discount', `coupon ${couponId} is applied twice`, 'once', couponId);
+      const left = discount.kind === 'amount' ? BigInt(discount.amount) : undefined;
+      ledger.coupons.set(couponId, { periods, uses: 0, left });
+      break;
+    }
+    case 'CouponRemoved':
+      ledger.coupons.delete(event.data.couponId);
       break;
     case 'BillReleased':
       for (const lineId of event.data.lineIds) {
@@ -287,6 +307,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
   ledger.billedNet += sum ?? 0n;
   ledger.billNets.set(bill.billNumber, sum ?? 0n);
   if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
+  if (bill.cause !== 'rebill') found.push(...checkDiscounts(ledger.stream, ledger.coupons, bill, revision));
   for (const line of bill.lines) {
     const earlier = ledger.billed.get(line.lineId);
     const again = bill.cause === 'rebill' && ledger.released.get(line.lineId) === 'rebill';
@@ -303,7 +324,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    const serves = line.kind === 'recurring' || (line.kind === 'correction' && line.rule.fees === undefined);
+    const serves = line.kind === 'recurring' || (line.kind === 'correction' && !line.rule.fees && !line.rule.discount);
     if (serves) checkService(ledger, line, differ);
     if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
     if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))

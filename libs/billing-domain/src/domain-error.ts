@@ -47,9 +47,24 @@ export const domainErrors = {
     category: 'invalid',
     meaning: 'The terms of a plan cannot be published: components, currencies, prices or meters are missing.',
   },
+  'coupon-not-found': { category: 'not-found', meaning: 'There is no coupon with this code or id.' },
+  'coupon-exists': { category: 'conflict', meaning: 'A coupon with this code exists already.' },
+  'coupon-archived': { category: 'conflict', meaning: 'The coupon is archived: nobody redeems it any more.' },
+  'coupon-expired': { category: 'conflict', meaning: 'The coupon can be redeemed no longer.' },
+  'coupon-exhausted': { category: 'conflict', meaning: 'The coupon has been redeemed as often as it can be.' },
+  'coupon-already-applied': { category: 'conflict', meaning: 'A subscription redeems a coupon once.' },
+  'coupon-currency-mismatch': {
+    category: 'conflict',
+    meaning: 'The amount of the coupon is in another currency than the subscription.',
+  },
+  'too-many-coupons': { category: 'conflict', meaning: 'More coupons would act on the subscription than can.' },
   'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
   'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
   'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'customer-terms-missing': {
+    category: 'invalid',
+    meaning: 'Currency and time zone are left to a customer that was not created here: name them.',
+  },
   'invalid-external-id': {
     category: 'invalid',
     meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
@@ -57,6 +72,10 @@ export const domainErrors = {
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
   'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },
+  'customer-balance-not-found': {
+    category: 'not-found',
+    meaning: 'There is no such balance: a customer has one in each currency in which it was ever granted credit.',
+  },
   'api-key-not-found': { category: 'not-found', meaning: 'There is no such API key.' },
   'api-key-exists': { category: 'conflict', meaning: 'An API key with this id exists already.' },
   'not-available': {

@@ -30,8 +30,10 @@ import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseBill } from './subscription/release-bill';
-import type { SubscriptionEvent } from './subscription/events';
+import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
+import type { CouponTerms, SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
+import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
@@ -60,6 +62,15 @@ interface AggregateType {
 }
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n, 9, 30)).toISOString();
+
+const tenOff: CouponTerms = {
+  couponId: 'coupon-1',
+  code: 'TEN',
+  description: '10.00 off',
+  discount: { kind: 'amount', amount: '1000', currency: 'EUR' },
+  periods: 3,
+  componentKeys: ['seats'],
+};
 
 const decisions: Decision[] = [
   startOn(
@@ -108,6 +119,16 @@ const decisions: Decision[] = [
   (s) => pause(s, { credit: 'none' }, day(41)),
   (s) => resume(s, { anchor: 'keep' }, day(43)),
   (s) => addLineItem(s, { lineItemId: 'li-4', description: 'Support', unitPrice: '250' }, day(44)),
+  (s) =>
+    addLineItems(
+      s,
+      [
+        { lineItemId: 'li-5', description: 'Hours', unitPrice: '12000', quantity: '0.25' },
+        { lineItemId: 'li-4', description: 'Support', unitPrice: '1' },
+      ],
+      [undefined, 'other'],
+      day(44),
+    ),
   (s) => rollOver(s, 3, day(60)),
   (s) => changeQuantity(s, { itemId: 'base', quantity: '4' }, day(60)),
   (s) =>
@@ -143,6 +164,9 @@ const decisions: Decision[] = [
   (s) => pause(s, { credit: 'prorated' }, day(61)),
   (s) => resume(s, { anchor: 'restart' }, day(61)),
   (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
+  (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
+  (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
 ];
@@ -401,11 +425,14 @@ it('has golden files that nobody edited', () => {
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
    fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
    c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
+   ccaae271f0078c1d subscription/CouponApplied.v1.json
+   45eaa58a3bdfe8ca subscription/CouponRemoved.v1.json
    4496834660a35ceb subscription/ItemsChangeScheduled.v1.json
    24c5f632cce650c7 subscription/ItemsChangeUnscheduled.v1.json
    5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
    f32726471d0c8771 subscription/LineItemAdded.v1.json
    4befcd551b895b2a subscription/LineItemVoided.v1.json
+   6ba9129aed5731e3 subscription/LineItemsAdded.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
    059b405715bbab0e subscription/MetadataChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
@@ -413,6 +440,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   fca807cd86cc6ce9 subscription/state.v2.json"
+   804dbc12d0165ea9 subscription/state.v2.json"
   `);
 });

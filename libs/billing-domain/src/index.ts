@@ -5,6 +5,8 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   addLineItems(state, NewLineItem[], which are remembered, now)
+ *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
  *   draft(state, LinesBilled data)              finalise(state, granted number, now)   grant(state, { series, invoiceId }, now)
@@ -12,7 +14,7 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
- *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
  * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
@@ -31,7 +33,7 @@ export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';
 export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
 export type { Moment, Shortened, Span } from './proration';
-export { discount, discountLines, discountShareOfCorrection } from './coupon/discount';
+export { discount, discountCorrections, discountLines, leftOfLines } from './coupon/discount';
 export type { Discount, Taken } from './coupon/discount';
 export { trueUpLine } from './commitment/true-up';
 export type { Commitment } from './commitment/true-up';
@@ -44,15 +46,19 @@ export { addLineItem, rollOver, voidLineItem, MAX_SERVICE_DISTANCE_DAYS } from '
 export type { NewLineItem } from './subscription/subscription';
 export { pause, resume } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
+export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-coupon';
+export type { ApplyCoupon } from './subscription/apply-coupon';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
+export { addLineItems, lineItemOutcomes, MAX_BATCH } from './subscription/add-line-items';
+export type { LineItemOutcome } from './subscription/add-line-items';
 export { changeMetadata } from './subscription/change-metadata';
 export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
 export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
-export type { StartedSubscription, Subscription } from './subscription/state';
-export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
+export type { AppliedCoupon, StartedSubscription, Subscription } from './subscription/state';
+export { MAX_EVERY, MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
 export type { Anchor, NewItem } from './subscription/terms';
 export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
 export { subscriptionType } from './subscription/subscription-type';
@@ -93,8 +99,15 @@ export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
-export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
-export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export {
+  changeCustomer,
+  createCustomer,
+  customerType,
+  eraseCustomer,
+  evolveCustomer,
+  withCustomer,
+} from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer, LeftToCustomer } from './customer/customer';
 export { personalData } from './customer/personal-data';
 export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
 export type * from './customer/events';

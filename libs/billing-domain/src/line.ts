@@ -47,12 +47,26 @@ export interface Line {
     /** Of a minimum or maximum: the fees that it was compared with; net = round(unitPrice × fraction) − fees. */
     readonly fees?: string;
     /**
+     * Of a discount: of what was left of all lines of the bill that the coupon acts on (`basis`) it took `taken`, `percent` of it
+     * or at most the `left` of its amount, and off this line, of which `of` was left, its share by largest remainder.
+     */
+    readonly discount?: {
+      readonly couponId: string;
+      readonly percent?: string;
+      readonly left?: string;
+      readonly basis: string;
+      readonly taken: string;
+      readonly of: string;
+    };
+    /**
      * Of a correction. re-rate: what the fraction that is kept comes to, minus `netSoFar` of the line that it corrects.
      * billed: that line's own net × fraction, given back. current-price: this price × fraction, given back. At most `netSoFar`.
      */
     readonly credit?: {
       readonly basis: 're-rate' | 'billed' | 'current-price';
       readonly netSoFar: string;
+      /** Of a discount: what earlier coupons leave of its line is less than its re-rated share. */
+      readonly atMost?: string;
       /** The line that it corrects was waived: nothing is given back, net is 0. */
       readonly waived?: true;
     };

@@ -11,10 +11,31 @@ import { subscriptionSummary } from './subscription-summary/projection';
 
 export { BillingReadModelsModule } from './billing-read-models.module';
 export {
+  FindCreditNotes,
+  findCreditNotes,
+  GetCreditNote,
+  getCreditNote,
+  type CreditNoteFilter,
+  type CreditNoteSummaryView,
+  type CreditNoteView,
+} from './credit-notes/queries';
+export {
   GetCurrentBillingPeriod,
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCustomerBalanceMovements,
+  findCustomerBalanceMovements,
+  FindCustomerBalances,
+  findCustomerBalances,
+  GetCustomerBalance,
+  getCustomerBalance,
+  type CustomerBalanceFilter,
+  type CustomerBalanceMovementFilter,
+  type CustomerBalanceMovementView,
+  type CustomerBalanceView,
+} from './customer-balances/queries';
 export {
   FindCustomers,
   findCustomers,

@@ -29,19 +29,37 @@ export class CreditRuleAnswer {
   readonly basis!: 're-rate' | 'billed' | 'current-price';
   /** Minor units: what was left of the line that it corrects. */
   readonly netSoFar!: string;
+  /** Minor units: what earlier coupons leave of the line is less than a discount's share of it. */
+  readonly atMost?: string;
   /** The line that it corrects was waived: nothing is given back. */
   readonly waived?: boolean;
+}
+
+export class DiscountRuleAnswer {
+  readonly couponId!: string;
+  readonly percent?: string;
+  /** Minor units: what was left of an amount. */
+  readonly left?: string;
+  /** Minor units: what was left of all lines that the coupon acted on, and what it took of that. */
+  readonly basis!: string;
+  readonly taken!: string;
+  /** Minor units: what was left of this line. */
+  readonly of!: string;
 }
 
 export class RuleAnswer {
   readonly name!: string;
   readonly fraction!: FractionAnswer;
   readonly rounding!: string;
+  /** Of an item that bills every so many periods, for as many. */
+  @ApiProperty({ type: 'integer', required: false })
+  readonly every?: number;
   readonly roundedPer?: 'tier';
   @ApiProperty({ type: 'integer', required: false })
   readonly fractionDigits?: number;
   readonly instants?: InstantsAnswer;
   readonly fees?: string;
+  readonly discount?: DiscountRuleAnswer;
   readonly credit?: CreditRuleAnswer;
 }
 

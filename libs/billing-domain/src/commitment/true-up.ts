@@ -93,7 +93,7 @@ export function trueUpLine(
 
 function isFee(line: Line): boolean {
   if (line.kind === 'recurring' || line.kind === 'usage') return true;
-  return line.kind === 'correction' && !isTrueUp(line);
+  return line.kind === 'correction' && !isTrueUp(line) && line.rule.discount === undefined;
 }
 
 /** Of a line that reaches beyond the period, the share of its time, so that the shares of all periods sum to its net. */

@@ -1,9 +1,10 @@
+import { isTrueUp } from '../commitment/true-up';
 import { parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { lineId } from '../ids';
 import type { Line } from '../line';
 import { allocateMoney, money, parseMinor } from '../money';
-import { roundHalfAwayFromZero } from '../ratio';
+import { ratio, roundHalfAwayFromZero } from '../ratio';
 
 /** A coupon as a bill applies it: a percentage of what is left, or an amount of which a rest may be left from bills before. */
 export type Discount = {
@@ -21,35 +22,48 @@ export type Discount = {
 export interface Taken {
   readonly couponId: string;
   readonly amount: string;
-  readonly shares: readonly { readonly lineId: string; readonly amount: string }[];
+  /** What was left of all its eligible lines. */
+  readonly basis: string;
+  /** `of`: what was left of the line. */
+  readonly shares: readonly { readonly lineId: string; readonly of: string; readonly amount: string }[];
 }
+
+const reductions: readonly Line['kind'][] = ['correction', 'discount', 'maximum'];
 
 /**
  * What coupons take off a bill's lines, in the order in which they were applied: each rounded once on what is left of its eligible
  * lines (discountable, above zero, of its items), never more than that, spread over them by largest remainder, ties to the
- * earlier line. Raises `invalid-price` for a percentage outside 0 to 100. (billing-model.md §5)
+ * earlier line. `leftBefore`: what other lines leave of each. Raises `invalid-price` for a percentage outside 0 to 100.
+ * (billing-model.md §5)
  */
-export function discount(lines: readonly Line[], discounts: readonly Discount[], currency: string): Taken[] {
-  const left = new Map(lines.map((line) => [line.lineId, BigInt(line.net)]));
+export function discount(
+  lines: readonly Line[],
+  discounts: readonly Discount[],
+  currency: string,
+  leftBefore: ReadonlyMap<string, bigint> = leftOfLines(lines),
+): Taken[] {
+  const left = new Map(leftBefore);
   return discounts.flatMap((each) => {
     const eligible = lines.filter(
       ({ lineId: id, discountable, itemId, kind }) =>
         discountable &&
-        kind !== 'correction' &&
+        !reductions.includes(kind) &&
         (left.get(id) ?? 0n) > 0n &&
         (each.itemIds === undefined || (itemId !== undefined && each.itemIds.includes(itemId))),
     );
     const weights = eligible.map(({ lineId: id }) => left.get(id) ?? 0n);
-    const base = weights.reduce((sum, weight) => sum + weight, 0n);
-    const asked = each.kind === 'percentage' ? percentOf(base, each.percent) : parseMinor(each.left);
-    const amount = asked < base ? asked : base;
+    const basis = weights.reduce((sum, weight) => sum + weight, 0n);
+    const asked = each.kind === 'percentage' ? percentOf(basis, each.percent) : parseMinor(each.left);
+    const amount = asked < basis ? asked : basis;
     if (amount <= 0n) return [];
-    const shares = allocateMoney(money(amount, currency), weights).map(({ minor }, i) => ({
-      lineId: eligible[i]?.lineId ?? '',
-      amount: minor.toString(),
+    const parts = allocateMoney(money(amount, currency), weights);
+    const shares = eligible.map(({ lineId: id }, i) => ({
+      lineId: id,
+      of: (weights[i] ?? 0n).toString(),
+      amount: (parts[i]?.minor ?? 0n).toString(),
     }));
-    for (const share of shares) left.set(share.lineId, (left.get(share.lineId) ?? 0n) - BigInt(share.amount));
-    return [{ couponId: each.couponId, amount: amount.toString(), shares }];
+    for (const share of shares) left.set(share.lineId, BigInt(share.of) - BigInt(share.amount));
+    return [{ couponId: each.couponId, amount: amount.toString(), basis: basis.toString(), shares }];
   });
 }
 
@@ -60,12 +74,13 @@ export function discountLines(
   discounts: readonly Discount[],
   taken: readonly Taken[],
 ): Line[] {
-  return taken.flatMap(({ couponId, shares }) => {
+  return taken.flatMap(({ couponId, amount, basis, shares }) => {
     const coupon = discounts.find((each) => each.couponId === couponId);
     return shares.flatMap((share): Line[] => {
       const line = lines.find((each) => each.lineId === share.lineId);
       if (!line || !coupon || share.amount === '0') return [];
       const { itemId, service, taxCode, taxBehaviour, change } = line;
+      const asked = coupon.kind === 'percentage' ? { percent: coupon.percent } : { left: coupon.left };
       return [
         {
           lineId: lineId(subscriptionId, couponId, 'discount', service, line.lineId, change),
@@ -85,8 +100,9 @@ export function discountLines(
             name: coupon.kind,
             fraction: { numerator: '1', denominator: '1' },
             rounding: 'half-away-from-zero',
+            discount: { couponId, ...asked, basis, taken: amount, of: share.of },
           },
-          metadata: { couponId, ...(coupon.kind === 'percentage' && { percent: coupon.percent }) },
+          metadata: {},
         },
       ];
     });
@@ -94,25 +110,105 @@ export function discountLines(
 }
 
 /**
- * The share of a line's discounts that goes with a correction of it, minor units (above zero for a correction below zero): the
- * discount re-rated to what is left of the line, minus what was given back before. `net` and `netSoFar` are the line's as
- * billed and after all corrections, this one included; `discounted` what coupons took off it. (billing-model.md §5)
+ * The corrections of discounts whose lines came to less after they were billed: each discount is re-rated to what is left of its
+ * line, the first applied first, so that a line never comes to less than nothing, and one that is taken back whole takes its
+ * discounts along. `billed`: all lines that are known; `made`: those of the bill that is being made. (billing-model.md §5)
  */
-export function discountShareOfCorrection({
-  net,
-  netSoFar,
-  discounted,
-  returnedSoFar,
-}: {
-  readonly net: bigint;
-  readonly netSoFar: bigint;
-  readonly discounted: bigint;
-  readonly returnedSoFar: bigint;
-}): bigint {
-  if (net === 0n || discounted === 0n) return 0n;
-  const kept = roundHalfAwayFromZero({ numerator: discounted * netSoFar, denominator: net });
-  return discounted - kept - returnedSoFar;
+export function discountCorrections(subscriptionId: string, billed: readonly Line[], made: readonly Line[]): Line[] {
+  const discounts = billed.filter(({ kind }) => kind === 'discount');
+  if (discounts.length === 0) return [];
+  const lines = [...billed, ...made];
+  const left = leftOfLines(lines);
+  const corrections = correctionsByLine(lines);
+  return [...new Set(discounts.map(({ corrects = '' }) => corrects))].flatMap((id) => {
+    const taken = discounts.filter(({ corrects }) => corrects === id);
+    // What was left of the line before the first coupon.
+    const before = taken.map(({ rule }) => BigInt(rule.discount?.of ?? '0')).reduce((a, b) => (a > b ? a : b));
+    const now = left.get(id);
+    if (now === undefined || before === 0n) return [];
+    const kept = now < 0n ? 0n : now < before ? now : before;
+    // What takes something off the line now: a correction of it, or what its period is above its maximum.
+    const cause =
+      made.find(({ kind, corrects }) => kind === 'correction' && corrects === id) ?? made.findLast(isTrueUp);
+    if (!cause) return [];
+    let rest = kept;
+    return taken.flatMap((line): Line[] => {
+      const netSoFar = (corrections.get(line.lineId) ?? []).reduce(
+        (sum, { net }) => sum + BigInt(net),
+        BigInt(line.net),
+      );
+      const share = -roundHalfAwayFromZero({ numerator: BigInt(line.net) * kept, denominator: before });
+      const atMost = rest;
+      const net = -(share < atMost ? share : atMost) - netSoFar;
+      rest -= share < atMost ? share : atMost;
+      if (net === 0n) return [];
+      const { change, service } = cause;
+      const fraction = ratio(kept, before);
+      return [
+        {
+          ...line,
+          lineId: lineId(subscriptionId, cause.lineId, 'correction', service, line.lineId, change),
+          kind: 'correction',
+          service,
+          net: net.toString(),
+          corrects: line.lineId,
+          change,
+          rule: {
+            ...line.rule,
+            fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
+            credit: {
+              basis: 're-rate',
+              netSoFar: netSoFar.toString(),
+              ...(share > atMost && { atMost: atMost.toString() }),
+            },
+          },
+        },
+      ];
+    });
+  });
 }
+
+/** What corrections and maximums leave of each line that can be discounted, minor units. */
+export function leftOfLines(lines: readonly Line[]): Map<string, bigint> {
+  const corrections = correctionsByLine(lines);
+  const netSoFar = (line: Line) =>
+    (corrections.get(line.lineId) ?? []).reduce((sum, { net }) => sum + BigInt(net), BigInt(line.net));
+  const charges = lines.filter(({ kind }) => !reductions.includes(kind));
+  const left = new Map(charges.map((line) => [line.lineId, netSoFar(line)]));
+  for (const maximum of lines.filter((line) => isTrueUp(line) && line.corrects === undefined)) {
+    const above = -netSoFar(maximum);
+    if (above <= 0n) continue;
+    const fees = charges.filter(
+      ({ itemId, kind, service, lineId: id }) =>
+        (kind === 'recurring' || kind === 'usage') &&
+        (maximum.itemId === undefined || itemId === maximum.itemId) &&
+        service.from < maximum.service.to &&
+        service.to > maximum.service.from &&
+        (left.get(id) ?? 0n) > 0n,
+    );
+    const weights = fees.map(({ lineId: id }) => left.get(id) ?? 0n);
+    const total = weights.reduce((sum, weight) => sum + weight, 0n);
+    if (total === 0n) continue;
+    spread(above < total ? above : total, weights).forEach((part, i) => {
+      const id = fees[i]?.lineId ?? '';
+      left.set(id, (left.get(id) ?? 0n) - part);
+    });
+  }
+  return left;
+}
+
+function correctionsByLine(lines: readonly Line[]): Map<string, Line[]> {
+  const corrections = new Map<string, Line[]>();
+  for (const line of lines) {
+    if (line.kind !== 'correction' || line.corrects === undefined) continue;
+    corrections.set(line.corrects, [...(corrections.get(line.corrects) ?? []), line]);
+  }
+  return corrections;
+}
+
+/** By largest remainder; the currency counts for nothing here. */
+const spread = (amount: bigint, weights: readonly bigint[]) =>
+  allocateMoney(money(amount, 'USD'), weights).map(({ minor }) => minor);
 
 function percentOf(base: bigint, percent: string): bigint {
   const { units, scale } = parseDecimal(percent);

@@ -1,21 +1,27 @@
 import type { BillingRules } from '../billing-rules';
 import { isTrueUp, trueUpLine, type Bound, type Commitment } from '../commitment/true-up';
+import { discount, discountCorrections, discountLines, leftOfLines, type Discount } from '../coupon/discount';
 import type { Line } from '../line';
 import { lengthOf, type Span } from '../proration';
 import { ratio } from '../ratio';
-import type { LinesBilled } from './events';
+import { encodedBytes } from '../text';
+import type { CouponUse, LinesBilled } from './events';
 import { serviceOf } from './moments';
 import { stretchesOf, type Stop } from './outstanding';
-import type { StartedSubscription } from './state';
+import type { AppliedCoupon, StartedSubscription } from './state';
 
 /*
- * The last stage of making a bill: what is charged gets the lines that a minimum or maximum asks for. Each line follows from the
- * lines of its service period, billed or about to be: decided again, there is none. (billing-model.md §5)
+ * The last stage of making a bill: what is charged gets the lines that a minimum or maximum asks for, then those that coupons take
+ * off; what was discounted and is corrected gives its share of the discount back. Each line follows from the lines of its service
+ * period, billed or about to be: decided again, there is none. (billing-model.md §5)
  */
 
 type Cause = LinesBilled['data']['cause'];
 
-/** The bill of what is charged, with its true-ups; none when nothing is. `stop`: the subscription stops with it. */
+/** What the line of a discount has besides its texts. */
+const DISCOUNT_BYTES = 900;
+
+/** The bill of what is charged, with its true-ups and discounts; none when nothing is. `stop`: the subscription stops with it. */
 export function bill(
   subscription: StartedSubscription,
   cause: Exclude<Cause, 'rebill'>,
@@ -24,8 +30,11 @@ export function bill(
   charged: readonly Line[],
   stop?: Stop,
 ): LinesBilled[] {
-  const lines = [...charged, ...trueUps(subscription, charged, stop)];
-  return linesBilled(subscription, cause, periodNumber, effectiveAt, lines);
+  const gross = [...charged, ...trueUps(subscription, charged, stop)];
+  const known = subscription.billed.map(({ line }) => line);
+  const corrections = discountCorrections(subscription.subscriptionId, known, gross);
+  const { lines, coupons } = discounted(subscription, cause, [...known, ...gross], gross);
+  return linesBilled(subscription, cause, periodNumber, effectiveAt, [...gross, ...corrections, ...lines], coupons);
 }
 
 /** The one event by which lines leave the subscription; none for no lines. */
@@ -35,6 +44,7 @@ export function linesBilled(
   periodNumber: number,
   effectiveAt: string,
   lines: readonly Line[],
+  coupons: readonly CouponUse[] = [],
 ): LinesBilled[] {
   if (lines.length === 0) return [];
   const { subscriptionId, customerId, timeZone, paymentTermsDays, autoFinalise } = subscription;
@@ -52,8 +62,60 @@ export function linesBilled(
     currency: subscription.currency,
     lines,
     net,
+    ...(coupons.length > 0 && { coupons }),
   };
   return [{ type: 'LinesBilled', data }];
+}
+
+/** Bytes of the lines that the coupons of a subscription may take off lines of a bill. */
+export function discountBytes({ coupons, terms }: StartedSubscription, lines: readonly Line[]): number {
+  return coupons.reduce((sum, coupon) => {
+    const itemIds = itemsOf(coupon, terms);
+    const texts = encodedBytes(coupon.description);
+    return lines
+      .filter(
+        ({ itemId, discountable }) => discountable && (!itemIds || (itemId !== undefined && itemIds.includes(itemId))),
+      )
+      .reduce((bytes, { itemId, taxCode }) => bytes + DISCOUNT_BYTES + texts + encodedBytes([itemId, taxCode]), sum);
+  }, 0);
+}
+
+/** What coupons take off the lines of a bill, and how they stand after it. Bills within a period do not count as uses. */
+function discounted(
+  { coupons, currency, subscriptionId, terms }: StartedSubscription,
+  cause: Cause,
+  known: readonly Line[],
+  lines: readonly Line[],
+): { lines: Line[]; coupons: CouponUse[] } {
+  if (coupons.length === 0) return { lines: [], coupons: [] };
+  const discounts = coupons.map((coupon): Discount => {
+    const { couponId, description, discount: asked, left = '0' } = coupon;
+    const itemIds = itemsOf(coupon, terms);
+    const limited = { couponId, description, ...(itemIds && { itemIds }) };
+    return asked.kind === 'amount'
+      ? { ...limited, kind: 'amount', left }
+      : { ...limited, kind: 'percentage', percent: asked.percent };
+  });
+  const taken = discount(lines, discounts, currency, leftOfLines(known));
+  const uses = taken.flatMap(({ couponId, amount }): CouponUse[] => {
+    const coupon = coupons.find((each) => each.couponId === couponId);
+    if (!coupon) return [];
+    const { periods, left: before } = coupon;
+    const after = coupon.uses + (cause === 'change' ? 0 : 1);
+    const left = before === undefined ? undefined : (BigInt(before) - BigInt(amount)).toString();
+    const usedUp = (periods !== undefined && after >= periods) || left === '0';
+    return [
+      { couponId, taken: amount, uses: after, ...(left !== undefined && { left }), ...(usedUp && { usedUp: true }) },
+    ];
+  });
+  return { lines: discountLines(subscriptionId, lines, discounts, taken), coupons: uses };
+}
+
+/** The items with the component keys that a coupon is limited to; undefined: it is not. */
+function itemsOf({ componentKeys }: AppliedCoupon, terms: StartedSubscription['terms']): string[] | undefined {
+  if (!componentKeys) return undefined;
+  const items = terms.flatMap((each) => each.items).filter(({ componentKey }) => componentKeys.includes(componentKey));
+  return items.map(({ itemId }) => itemId);
 }
 
 /** Lines that a bill may have for minimums and maximums: one for each item that has such a bound, and one over all. */

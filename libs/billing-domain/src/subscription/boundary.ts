@@ -1,7 +1,7 @@
 import { instant, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
-import { trueUpsAtMost } from './bill';
+import { discountBytes, trueUpsAtMost } from './bill';
 import {
   close,
   openAt,
@@ -99,11 +99,15 @@ export function reservedBytes(subscription: StartedSubscription): number {
   const { openPeriod: period } = subscription;
   const { items } = termsInForce(subscription);
   // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
-  const usual = (items.length * 2 + trueUpsAtMost(subscription)) * RECURRING_LINE_BYTES;
+  const { coupons } = subscription;
+  // Each coupon takes something off each of them, or a share of it is given back.
+  const usual = (items.length * 2 + trueUpsAtMost(subscription)) * (1 + coupons.length) * RECURRING_LINE_BYTES;
+  const pending = period ? discountBytes(subscription, period.lines) : 0;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
-  if (!period || plain) return usual;
+  if (!period || plain) return usual + pending;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] }, 'all');
-  return Math.max(usual, 2 * sumOfBytes(lines) + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES);
+  const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;
+  return Math.max(usual, boundary + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES) + pending;
 }
 
 function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {

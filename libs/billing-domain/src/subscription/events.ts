@@ -117,6 +117,25 @@ export interface LineItemAdded {
   };
 }
 
+/** A batch of line items: those that were added, in order, and what became of the others. */
+export interface LineItemsAdded {
+  readonly type: 'LineItemsAdded';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    readonly lines: readonly Line[];
+    readonly notAdded: readonly {
+      /** Its place in the batch, from 0. */
+      readonly index: number;
+      readonly lineItemId: string;
+      /** exists: the same one was added before. */
+      readonly outcome: 'exists' | 'refused';
+      /** Why it was refused: a code of the domain. */
+      readonly code?: string;
+    }[];
+  };
+}
+
 export interface LineItemVoided {
   readonly type: 'LineItemVoided';
   readonly data: {
@@ -147,7 +166,53 @@ export interface LinesBilled {
     readonly lines: readonly Line[];
     /** Sum of the lines' nets, minor units. */
     readonly net: string;
+    /** What coupons took off it, and how they stand after it. */
+    readonly coupons?: readonly CouponUse[];
   };
+}
+
+export interface CouponUse {
+  readonly couponId: string;
+  /** Minor units, above zero. */
+  readonly taken: string;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left?: string;
+  /** It has done what it could and is gone. */
+  readonly usedUp?: true;
+}
+
+/** What a coupon gives, as a subscription keeps it. */
+export interface CouponTerms {
+  readonly couponId: string;
+  readonly code: string;
+  /** As it stands on the invoice. */
+  readonly description: string;
+  readonly discount:
+    | { readonly kind: 'percentage'; readonly percent: string }
+    /** Minor units. */
+    | { readonly kind: 'amount'; readonly amount: string; readonly currency: string };
+  /** Bills at boundaries off which it takes something; absent: for ever. */
+  readonly periods?: number;
+  /** Component keys of the items that it is limited to; absent: all lines. */
+  readonly componentKeys?: readonly string[];
+}
+
+export interface CouponApplied {
+  readonly type: 'CouponApplied';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** Of the redemption that the coupon keeps for this. */
+    readonly reservationId: string;
+    readonly coupon: CouponTerms;
+  };
+}
+
+/** What it took stays taken. */
+export interface CouponRemoved {
+  readonly type: 'CouponRemoved';
+  readonly data: { readonly effectiveAt: string; readonly couponId: string };
 }
 
 export interface SubscriptionPaused {
@@ -275,6 +340,7 @@ export type SubscriptionEvent =
   | BillingPeriodOpened
   | BillingPeriodClosed
   | LineItemAdded
+  | LineItemsAdded
   | LineItemVoided
   | LinesBilled
   | SubscriptionPaused
@@ -287,4 +353,6 @@ export type SubscriptionEvent =
   | ItemsChangeUnscheduled
   | BillingCycleChanged
   | MetadataChanged
-  | BillReleased;
+  | BillReleased
+  | CouponApplied
+  | CouponRemoved;

@@ -261,7 +261,7 @@ function heldLines(subscription: StartedSubscription): Held[] {
   const lines = subscription.billed.map(({ line }) => line);
   const correctionsOf = new Map<string, Line[]>();
   for (const line of lines) {
-    if (line.corrects !== undefined) {
+    if (line.kind === 'correction' && line.corrects !== undefined) {
       correctionsOf.set(line.corrects, [...(correctionsOf.get(line.corrects) ?? []), line]);
     }
   }

@@ -15,6 +15,7 @@ import { commitmentEdit, committed, type CommitmentEdit } from '../commitment/bo
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
+import { applying, type ApplyCoupon } from './apply-coupon';
 import { bill } from './bill';
 import { openFrom } from './boundary';
 import type { SubscriptionEvent } from './events';
@@ -45,6 +46,8 @@ export interface StartSubscription {
   readonly items?: readonly NewItem[] | undefined;
   /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
   readonly commitment?: CommitmentEdit | undefined;
+  /** Coupons that act on it from its first bill on, in this order. */
+  readonly coupons?: readonly ApplyCoupon[] | undefined;
   /** Default: those of `defaultRules`. */
   readonly rules?: BillingRules | undefined;
   /** false: its invoices stay drafts until someone asks for their finalising. */
@@ -109,7 +112,14 @@ export function start(state: Subscription, input: StartSubscription, now: string
     ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
-  return startsAt > at ? [started] : [started, ...begin(evolve(state, started))];
+  const applied: SubscriptionEvent[] = [];
+  let subscription = evolve(state, started);
+  for (const coupon of input.coupons ?? []) {
+    const events = applying(subscription, coupon, at);
+    applied.push(...events);
+    subscription = events.reduce<StartedSubscription>(evolve, subscription);
+  }
+  return startsAt > at ? [started, ...applied] : [started, ...applied, ...begin(subscription)];
 }
 
 /** Opens the first period and bills what is due in advance, dated at the start however late it is done. */

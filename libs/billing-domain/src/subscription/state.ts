@@ -3,7 +3,15 @@ import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
 import { isKept, keptSince, runUpTo } from './cycle';
-import type { BillingRules, ItemEdit, ItemsChanged, LinesBilled, SubscriptionEvent } from './events';
+import type {
+  BillingRules,
+  CouponTerms,
+  CouponUse,
+  ItemEdit,
+  ItemsChanged,
+  LinesBilled,
+  SubscriptionEvent,
+} from './events';
 
 /** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
 export type Subscription = NotStarted | StartedSubscription;
@@ -58,6 +66,17 @@ export interface StartedSubscription {
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, when it is the last. */
   readonly cancelsAt: string | null;
+  /** Those that can still take something off a bill, in the order in which they were applied. */
+  readonly coupons: readonly AppliedCoupon[];
+}
+
+/** A coupon on a subscription: its own copy of the terms, and what it did so far. */
+export interface AppliedCoupon extends CouponTerms {
+  readonly reservationId: string;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left?: string;
 }
 
 export const notStarted: NotStarted = { status: 'none' };
@@ -83,6 +102,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       pauses: [],
       paidThrough: {},
       cancelsAt: null,
+      coupons: [],
     };
   }
   if (state.status === 'none') throw new Error(`${event.type} before SubscriptionStarted`);
@@ -113,6 +133,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, openPeriod: null, lastClosed, accrued };
     }
     case 'LineItemAdded':
+    case 'LineItemsAdded':
     case 'LineItemVoided': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a line changed while no period was open');
@@ -168,6 +189,21 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         ids.has(each.line.lineId) ? { ...each, waived: true as const } : each;
       return { ...subscription, billed: subscription.billed.map(waive) };
     }
+    case 'CouponApplied': {
+      const { coupon, reservationId } = event.data;
+      const { discount } = coupon;
+      const applied = {
+        ...coupon,
+        reservationId,
+        uses: 0,
+        ...(discount.kind === 'amount' && { left: discount.amount }),
+      };
+      return { ...subscription, coupons: [...subscription.coupons, applied] };
+    }
+    case 'CouponRemoved': {
+      const { couponId } = event.data;
+      return { ...subscription, coupons: subscription.coupons.filter((each) => each.couponId !== couponId) };
+    }
     case 'BillingCycleChanged': {
       const { anchor, anchorDay, interval } = event.data;
       return { ...subscription, grid: { anchor, ...(anchorDay !== undefined && { anchorDay }), interval } };
@@ -179,7 +215,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
 
 function recordBill(
   subscription: StartedSubscription,
-  { billNumber, lines }: LinesBilled['data'],
+  { billNumber, lines, coupons = [] }: LinesBilled['data'],
 ): StartedSubscription {
   const ids = new Set(lines.map((line) => line.lineId));
   const unbilled = (line: Line) => !ids.has(line.lineId);
@@ -190,16 +226,31 @@ function recordBill(
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
     billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, subscription)],
+    coupons: subscription.coupons.flatMap((each) => used(each, coupons)),
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
 }
 
-/** Without those before the correction horizon, the start of the last closed period. (billing-model.md §4) */
+function used(coupon: AppliedCoupon, uses: readonly CouponUse[]): AppliedCoupon[] {
+  const use = uses.find(({ couponId }) => couponId === coupon.couponId);
+  if (use?.usedUp) return [];
+  return [use ? { ...coupon, uses: use.uses, ...(use.left !== undefined && { left: use.left }) } : coupon];
+}
+
+/**
+ * Without those before the correction horizon, the start of the last closed period; a line stays with all that corrects it or was
+ * taken off it. (billing-model.md §4)
+ */
 function keptLines(
   billed: StartedSubscription['billed'],
   { terms, lastClosed }: StartedSubscription,
 ): StartedSubscription['billed'] {
-  return lastClosed ? billed.filter(({ line }) => isKept(line, terms, lastClosed)) : billed;
+  if (!lastClosed) return billed;
+  const lines = new Map(billed.map(({ line }) => [line.lineId, line]));
+  const kept = (line: Line | undefined): boolean =>
+    line !== undefined &&
+    (isKept(line, terms, lastClosed) || (line.corrects !== undefined && kept(lines.get(line.corrects))));
+  return billed.filter(({ line }) => kept(line));
 }
 
 /** Bytes of the accrued and billed lines as JSON. */

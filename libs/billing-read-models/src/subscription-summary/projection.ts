@@ -51,6 +51,8 @@ export interface SubscriptionSummaryItemRow {
   item_id: string;
   component_key: string;
   description: string;
+  kind: 'recurring' | 'one-time' | 'usage';
+  meter: string | null;
   quantity: string;
   every: number;
   timing: 'advance' | 'arrears';
@@ -116,6 +118,8 @@ export const subscriptionSummaryItems: Table<SubscriptionSummaryItemRow> = {
     item_id: 'text',
     component_key: 'text',
     description: 'text',
+    kind: 'text',
+    meter: 'text?',
     quantity: 'numeric',
     every: 'int4',
     timing: 'text',
@@ -227,6 +231,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.metadata = event.data.metadata;
       break;
     case 'LineItemAdded':
+    case 'LineItemsAdded':
     case 'LineItemVoided':
       break;
     case 'BillReleased':
@@ -254,6 +259,8 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
     item_id: item.itemId,
     component_key: item.componentKey,
     description: item.description,
+    kind: item.kind ?? 'recurring',
+    meter: item.meter ?? null,
     quantity: item.quantity,
     every: item.every,
     timing: item.timing,

@@ -1,0 +1,61 @@
+import { laterInstant } from '../calendar';
+import { DomainError } from '../domain-error';
+import { MAX_BILL_BYTES, MAX_KEPT_BYTES } from './billing-period';
+import { living, reservedBytes } from './boundary';
+import type { CouponTerms, SubscriptionEvent } from './events';
+import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
+
+/** Coupons that act on a subscription at one time: a bill stays readable, and has room for a line of each off each line. */
+export const MAX_COUPONS = 5;
+
+export interface ApplyCoupon {
+  /** Of the redemption that the coupon keeps for this. */
+  readonly reservationId: string;
+  readonly coupon: CouponTerms;
+}
+
+/**
+ * Lets a coupon act on the bills from the next one on, after those that were applied before. Nothing when this redemption was
+ * applied already. Raises `coupon-already-applied`, `coupon-currency-mismatch`, `too-many-coupons`, `billing-period-full`,
+ * `boundary-due`, `subscription-canceled`.
+ */
+export function applyCoupon(state: Subscription, input: ApplyCoupon, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  const applied = applying(subscription, input, laterInstant(now, startOf(subscription) ?? now));
+  const after = applied.reduce<StartedSubscription>(evolve, subscription);
+  const pending = (after.openPeriod?.bytes ?? 0) + reservedBytes(after);
+  if (applied.length > 0 && (pending > MAX_BILL_BYTES || keptBytes(after) + pending > MAX_KEPT_BYTES)) {
+    throw new DomainError('billing-period-full', undefined, { periodNumber: after.periodNumber });
+  }
+  return applied;
+}
+
+/** As applyCoupon, where there is no bill yet: of a subscription that starts. */
+export function applying(
+  { coupons, currency }: StartedSubscription,
+  { reservationId, coupon }: ApplyCoupon,
+  effectiveAt: string,
+): SubscriptionEvent[] {
+  const { couponId, code, discount } = coupon;
+  const known = coupons.find((each) => each.couponId === couponId);
+  if (known?.reservationId === reservationId) return [];
+  if (known) throw new DomainError('coupon-already-applied', undefined, { code });
+  if (discount.kind === 'amount' && discount.currency !== currency) {
+    throw new DomainError('coupon-currency-mismatch', undefined, { code });
+  }
+  if (coupons.length >= MAX_COUPONS) throw new DomainError('too-many-coupons', `at most ${MAX_COUPONS} coupons`);
+  return [{ type: 'CouponApplied', data: { effectiveAt, reservationId, coupon } }];
+}
+
+/**
+ * Takes a coupon off the bills to come; what it took stays taken, and its redemption used. Nothing when it does not act on the
+ * subscription. Raises `boundary-due`, `subscription-canceled`.
+ */
+export function removeCoupon(state: Subscription, couponId: string, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.coupons.every((each) => each.couponId !== couponId)) return [];
+  const effectiveAt = laterInstant(now, startOf(subscription) ?? now);
+  return [{ type: 'CouponRemoved', data: { effectiveAt, couponId } }];
+}
+
+const startOf = ({ openPeriod, lastClosed }: StartedSubscription) => openPeriod?.startsAt ?? lastClosed?.endsAt;
