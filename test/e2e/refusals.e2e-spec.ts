@@ -260,6 +260,17 @@ describe('refusals', () => {
       refused(await on(id, 'resume'), 'subscription-canceled');
     });
 
+    it('an end that comes too soon', async () => {
+      const term = await start({ minimumTermPeriods: 2 });
+      refused(await on(term.id, 'cancel', { at: 'now' }), 'minimum-term');
+      const notice = await start({ noticeDays: 30 });
+      refused(await on(notice.id, 'cancel', { at: 'now' }), 'notice-period');
+      await on(notice.id, 'pause', { at: 'period-end' });
+      refused(await on(notice.id, 'cancel', { at: 'period-end' }), 'pause-scheduled');
+      refused(await on(notice.id, 'periods', { periods: 0 }), 'invalid-request');
+      refused(await on(notice.id, 'periods', {}), 'invalid-request');
+    });
+
     it('customers that are not there, or no longer', async () => {
       const create = (body: object) => service.client.post('/v1/customers', body, key());
       const terms = { currency: 'EUR', timeZone: 'UTC' };

@@ -11,6 +11,7 @@ import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { CreatePlanHandler } from './commands/create-plan';
@@ -34,6 +35,7 @@ import { RevokeApiKeyHandler } from './commands/revoke-api-key';
 import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
 import { StartSubscriptionHandler } from './commands/start-subscription';
 import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { UndoPauseHandler } from './commands/undo-pause';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
@@ -66,6 +68,8 @@ export class BillingApplicationModule {
         ResumeSubscriptionHandler,
         CancelSubscriptionHandler,
         UndoCancellationHandler,
+        UndoPauseHandler,
+        ChangePeriodsHandler,
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,

@@ -16,6 +16,7 @@ export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing
 export { ChangeCustomer } from './commands/change-customer';
 export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
+export { ChangePeriods } from './commands/change-periods';
 export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
 export { CreatePlan } from './commands/create-plan';
@@ -39,6 +40,7 @@ export { RevokeApiKey } from './commands/revoke-api-key';
 export { RollOverBillingPeriod } from './commands/roll-over-billing-period';
 export { StartSubscription, type SubscriptionTerms } from './commands/start-subscription';
 export { UndoCancellation } from './commands/undo-cancellation';
+export { UndoPause } from './commands/undo-pause';
 export { UndoScheduledChange } from './commands/undo-scheduled-change';
 export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';

@@ -13,6 +13,18 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'The subscription ends with its open period; undo the cancellation first.',
   },
+  'pause-scheduled': {
+    category: 'conflict',
+    meaning: 'A pause begins with the end of the open period; undo it first.',
+  },
+  'minimum-term': {
+    category: 'conflict',
+    meaning: 'The minimum term has not passed: it can end later, or with the term waived (details.earliest).',
+  },
+  'notice-period': {
+    category: 'conflict',
+    meaning: 'It cannot end without notice: cancel with the period, or with the notice waived (details.earliest).',
+  },
   'no-open-period': {
     category: 'conflict',
     meaning: 'No billing period is open: the subscription has not begun, or is paused.',

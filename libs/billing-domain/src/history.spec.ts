@@ -37,7 +37,8 @@ import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
-import { pause, resume } from './subscription/pause';
+import { pause, resume, schedulePause, undoPause } from './subscription/pause';
+import { changePeriods } from './subscription/start';
 import { addLineItem, rollOver, voidLineItem } from './subscription/subscription';
 import { type Subscription } from './subscription/state';
 
@@ -114,6 +115,9 @@ const decisions: Decision[] = [
   (s) => voidLineItem(s, 'li-2', day(8)),
   (s) => scheduleCancellation(s, day(9)),
   (s) => undoCancellation(s, day(10)),
+  (s) => schedulePause(s, day(10)),
+  (s) => undoPause(s, day(10)),
+  (s) => changePeriods(s, { periods: 24 }, day(10)),
   (s) => changeMetadata(s, { tier: null, owner: 'finance' }, day(10)),
   (s) => rollOver(s, 1, day(40)),
   (s) => pause(s, { credit: 'none' }, day(41)),
@@ -435,11 +439,14 @@ it('has golden files that nobody edited', () => {
    6ba9129aed5731e3 subscription/LineItemsAdded.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
    059b405715bbab0e subscription/MetadataChanged.v1.json
+   f0c5c6e13e4d0744 subscription/PauseScheduled.v1.json
+   c971863e29c5b5b7 subscription/PauseUnscheduled.v1.json
+   07a6de65d0b3a951 subscription/PeriodsChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   804dbc12d0165ea9 subscription/state.v2.json"
+   3082f51ef107c12d subscription/state.v2.json"
   `);
 });

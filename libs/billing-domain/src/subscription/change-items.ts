@@ -127,6 +127,7 @@ export function changeBillingCycle(
   if (sameInterval && firstEnd(regridded) === firstEnd(grid) && gridDay(regridded) === day)
     return changeItems(state, { edits: input.edits, billing: 'now' }, now);
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (subscription.pausesAt !== null) throw new DomainError('pause-scheduled');
   if (unpaid) return [cycleChanged(regridded, at), ...changeItems(state, { edits: input.edits }, now)];
   const period = openPeriod(subscription);
   const edits = checked(input.edits);
@@ -148,7 +149,8 @@ function schedule(
   edits: readonly ItemEdit[],
   at: string,
 ): SubscriptionEvent[] {
-  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt)
+    throw new DomainError('cancellation-scheduled');
   const all = [...subscription.scheduledEdits, ...edits];
   if (all.length > MAX_EDITS) throw new DomainError('billing-period-full', undefined, { periodNumber });
   const { items, conditions } = termsInForce(subscription);

@@ -74,6 +74,8 @@ export interface SubscriptionStarted {
     readonly trialEndsAt?: string;
     /** cancel: it ends with the trial. Absent: the first paid period follows. */
     readonly trialEnd?: 'cancel';
+    /** It expires with the end of so many paid periods. Absent: it goes on. */
+    readonly periods?: number;
   };
 }
 
@@ -225,6 +227,17 @@ export interface SubscriptionPaused {
   };
 }
 
+/** The end of the open period is the beginning of a pause. */
+export interface PauseScheduled {
+  readonly type: 'PauseScheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number; readonly pausesAt: string };
+}
+
+export interface PauseUnscheduled {
+  readonly type: 'PauseUnscheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
+}
+
 export interface SubscriptionResumed {
   readonly type: 'SubscriptionResumed';
   readonly data: { readonly effectiveAt: string; readonly anchor: 'keep' | 'restart' };
@@ -235,7 +248,7 @@ export interface CancellationScheduled {
   readonly data: {
     readonly effectiveAt: string;
     readonly periodNumber: number;
-    /** The end of the period that was open when it was asked for. */
+    /** The end of the period that was open when it was asked for, or of a later one: the first that honours minimum term and notice. */
     readonly cancelsAt: string;
   };
 }
@@ -249,9 +262,17 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended' | 'expired';
     readonly credit: 'none' | 'prorated';
+    /** Whoever asked for it waived what was left of minimum term and notice. */
+    readonly waivedTerm?: true;
   };
+}
+
+/** After how many paid periods it expires, those before included; null: it goes on. */
+export interface PeriodsChanged {
+  readonly type: 'PeriodsChanged';
+  readonly data: { readonly effectiveAt: string; readonly periods: number | null };
 }
 
 /** The items as they are from a local date-time on, and the numbers of the changes that later ones keep. (billing-model.md §1, §4) */
@@ -344,10 +365,13 @@ export type SubscriptionEvent =
   | LineItemVoided
   | LinesBilled
   | SubscriptionPaused
+  | PauseScheduled
+  | PauseUnscheduled
   | SubscriptionResumed
   | CancellationScheduled
   | CancellationUnscheduled
   | SubscriptionCanceled
+  | PeriodsChanged
   | ItemsChanged
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled

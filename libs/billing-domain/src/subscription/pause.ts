@@ -6,7 +6,8 @@ import { bill } from './bill';
 import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
 import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
-import { outstandingLines } from './outstanding';
+import { scheduledChange } from './items-changed';
+import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid } from './terms';
 
@@ -15,7 +16,7 @@ type Credit = SubscriptionPaused['data']['credit'];
 /**
  * Pauses now: closes the period and bills its pending lines and its arrears so far. What is paid in advance beyond now is given
  * back (`prorated`), or not charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`,
- * `boundary-due`, `subscription-canceled`.
+ * `no-open-period`, `boundary-due`, `subscription-canceled`.
  */
 export function pause(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
   const credit = oneOf('credit', input.credit, ['none', 'prorated']);
@@ -23,16 +24,48 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   if (subscription.status === 'paused') return [];
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const period = openPeriod(subscription);
-  const at = laterInstant(now, period.startsAt);
+  return pauseAt(subscription, period, laterInstant(now, period.startsAt), credit);
+}
+
+/**
+ * Lets a pause begin with the end of the open period. Nothing when it is so already, or paused. Raises `cancellation-scheduled`,
+ * `no-open-period`, `boundary-due`, `subscription-canceled`.
+ */
+export function schedulePause(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.status === 'paused' || subscription.pausesAt !== null) return [];
+  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
+  const effectiveAt = laterInstant(now, startsAt);
+  return [{ type: 'PauseScheduled', data: { effectiveAt, periodNumber, pausesAt: endsAt } }];
+}
+
+/** Takes a scheduled pause back. Nothing when there is none. Raises `subscription-canceled`, `boundary-due`. */
+export function undoPause(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.pausesAt === null) return [];
+  const { periodNumber, startsAt } = openPeriod(subscription);
+  return [{ type: 'PauseUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+}
+
+/** Closes the open period at a moment in it or at its end, where scheduled edits take effect, and bills what is due. */
+export function pauseAt(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  at: string,
+  credit: Credit,
+): SubscriptionEvent[] {
   const closed = close(period, subscription.timeZone, at, 'pause');
+  const changed = at === period.endsAt ? scheduledChange(subscription, period) : undefined;
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
-  const after = evolve(evolve(subscription, closed), paused);
-  const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
+  const events = [closed, ...(changed ? [changed] : []), paused];
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' };
   const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
+  return [...events, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
 }
 
 /**

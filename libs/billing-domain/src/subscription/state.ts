@@ -42,6 +42,10 @@ export interface StartedSubscription {
   /** When what is paid for begins: the end of the trial, else the start. */
   readonly paidFrom: string;
   readonly trialEnd?: 'cancel';
+  /** It expires with the end of so many paid periods. */
+  readonly periods?: number;
+  /** Paid periods that have reached their end. */
+  readonly completedPeriods: number;
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
   /** Number of the last bill. */
@@ -64,8 +68,10 @@ export interface StartedSubscription {
   readonly pauses: readonly { readonly from: string; readonly to?: string; readonly credit?: 'prorated' }[];
   /** By item: the local date up to which it is paid, beyond a pause. */
   readonly paidThrough: Readonly<Record<string, string>>;
-  /** The end of the open period, when it is the last. */
+  /** The end of the open period, or of a later one, when it is the last. */
   readonly cancelsAt: string | null;
+  /** The end of the open period, when a pause begins with it. */
+  readonly pausesAt: string | null;
   /** Those that can still take something off a bill, in the order in which they were applied. */
   readonly coupons: readonly AppliedCoupon[];
 }
@@ -102,6 +108,8 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       pauses: [],
       paidThrough: {},
       cancelsAt: null,
+      pausesAt: null,
+      completedPeriods: 0,
       coupons: [],
     };
   }
@@ -130,7 +138,9 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { grid } = subscription;
       const run = runUpTo(subscription.lastClosed, period, grid);
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid, ...(run && { run }) };
-      return { ...subscription, openPeriod: null, lastClosed, accrued };
+      const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
+      const completedPeriods = subscription.completedPeriods + completed;
+      return { ...subscription, openPeriod: null, lastClosed, accrued, completedPeriods };
     }
     case 'LineItemAdded':
     case 'LineItemsAdded':
@@ -145,8 +155,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { effectiveAt, paidThrough, credit } = event.data;
       const pause = { from: effectiveAt, ...(credit === 'prorated' && { credit }) };
       const pauses = [...subscription.pauses, pause];
-      return { ...subscription, status: 'paused', pauses, paidThrough };
+      return { ...subscription, status: 'paused', pauses, paidThrough, pausesAt: null };
     }
+    case 'PauseScheduled':
+      return { ...subscription, pausesAt: event.data.pausesAt };
+    case 'PauseUnscheduled':
+      return { ...subscription, pausesAt: null };
     case 'SubscriptionResumed': {
       const { effectiveAt } = event.data;
       const pauses = subscription.pauses.map((each) => ({ to: effectiveAt, ...each }));
@@ -166,7 +180,11 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
     case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null, scheduledEdits: [] };
+      return { ...subscription, status: 'canceled', cancelsAt: null, pausesAt: null, scheduledEdits: [] };
+    case 'PeriodsChanged': {
+      const { periods: _, ...rest } = subscription;
+      return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
+    }
     case 'ItemsChanged': {
       const { from, cause, terms } = event.data;
       return {

@@ -8,6 +8,7 @@ import { bill, discountBytes } from './bill';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { pauseAt } from './pause';
 import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
@@ -108,7 +109,8 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
- * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill.
+ * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill, and
+ * where a pause begins with it no other period opens.
  * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. Raises
  * `period-not-elapsed`, `subscription-canceled`.
  */
@@ -127,8 +129,9 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
   const { endsAt } = period;
-  const ends = endsWith(subscription, period);
-  if (ends) return end(subscription, period, endsAt, ends, 'none');
+  const cause = endsWith(subscription, period);
+  if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' });
+  if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none');
   const { events, lines } = atBoundary(subscription, period);
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
