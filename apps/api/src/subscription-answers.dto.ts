@@ -3,6 +3,7 @@ import { CommandAnswer } from './http/command-answer.dto';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
+import { MeterBody } from './usage.dto';
 
 export class TierAnswer {
   readonly upTo!: string | null;
@@ -36,7 +37,7 @@ export class ItemAnswer {
   /** Absent: recurring. */
   readonly kind?: 'one-time' | 'usage';
   /** Of usage. */
-  readonly meter?: string;
+  readonly meter?: MeterBody;
   readonly quantity!: string;
   @ApiProperty({ type: 'integer' })
   readonly every!: number;

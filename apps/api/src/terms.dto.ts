@@ -17,6 +17,7 @@ import {
 import { MAX_EVERY, MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
 import { HasPrice, IsPrice, type PriceBody } from './price.dto';
+import { MeterBody } from './usage.dto';
 
 export class IntervalBody {
   @IsIn(['day', 'week', 'month', 'year'])
@@ -66,6 +67,22 @@ export function IsAnchor() {
 /** What is charged in every period. */
 @HasPrice()
 export class ItemBody {
+  /** `usage`: its quantity is what its meter measures. `one-time`: charged once, when it comes into the terms. Left out: it recurs. */
+  @Optional()
+  @IsIn(['usage', 'one-time'])
+  readonly kind?: 'usage' | 'one-time';
+
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => MeterBody)
+  readonly meter?: MeterBody;
+
+  /** Of usage: whether its tiers and free units go on when the terms change within a period, as when left out, or start anew. */
+  @Optional()
+  @IsIn(['go-on', 'restart'])
+  readonly segments?: 'go-on' | 'restart';
+
   /** Of the caller's; the component key when left out. */
   @IsText(100, { optional: true })
   readonly itemId?: string;
@@ -77,15 +94,6 @@ export class ItemBody {
   /** As it stands on the invoice. */
   @IsText(500)
   readonly description!: string;
-
-  /** `one-time`: charged once, when it comes into the terms. `usage`: what `meter` measured. Recurring when left out. */
-  @Optional()
-  @IsIn(['one-time', 'usage'])
-  readonly kind?: 'one-time' | 'usage';
-
-  /** Of usage alone. */
-  @IsText(100, { optional: true })
-  readonly meter?: string;
 
   /** 1 when left out; usage has none. */
   @IsDecimal({ optional: true })

@@ -58,7 +58,7 @@ export interface SubscriptionSummaryItemRow {
   component_key: string;
   description: string;
   kind: 'recurring' | 'one-time' | 'usage';
-  meter: string | null;
+  meter: Item['meter'] | null;
   quantity: string;
   every: number;
   timing: 'advance' | 'arrears';
@@ -130,7 +130,7 @@ export const subscriptionSummaryItems: Table<SubscriptionSummaryItemRow> = {
     component_key: 'text',
     description: 'text',
     kind: 'text',
-    meter: 'text?',
+    meter: 'jsonb?',
     quantity: 'numeric',
     every: 'int4',
     timing: 'text',

@@ -26,7 +26,7 @@ export interface SubscriptionView {
     readonly description: string;
     /** Absent: recurring. */
     readonly kind?: 'one-time' | 'usage';
-    readonly meter?: string;
+    readonly meter?: NonNullable<SubscriptionSummaryItemRow['meter']>;
     readonly quantity: string;
     readonly every: number;
     readonly timing: 'advance' | 'arrears';
@@ -110,7 +110,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         componentKey: item.component_key,
         description: item.description,
         ...(item.kind !== 'recurring' && { kind: item.kind }),
-        ...(item.meter !== null && { meter: item.meter }),
+        ...(item.meter && { meter: item.meter }),
         quantity: item.quantity,
         every: item.every,
         timing: item.timing,
