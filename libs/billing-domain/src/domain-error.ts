@@ -81,6 +81,10 @@ export const domainErrors = {
     category: 'invalid',
     meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
   },
+  'unknown-component': {
+    category: 'invalid',
+    meaning: 'A quantity or an add-on names no component of the plan that has quantities or can be picked.',
+  },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
   'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },

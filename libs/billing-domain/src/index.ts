@@ -97,7 +97,9 @@ export {
   publishVersion,
 } from './plan/plan';
 export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
-export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
+export { MAX_COMPONENTS, publishable } from './plan/plan-terms';
+export { plannedTerms, startOnPlan } from './plan/planned-terms';
+export type { PlanChoice, PlannedTerms } from './plan/planned-terms';
 export type * from './plan/events';
 
 export { meter } from './usage/meter';

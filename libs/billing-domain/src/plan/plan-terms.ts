@@ -2,7 +2,7 @@ import { interval } from '../calendar';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { price, type Price } from '../price/price';
-import { MAX_EVERY, MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
+import { MAX_EVERY, MAX_ITEMS, taxFields } from '../subscription/terms';
 import { oneOf, text } from '../text';
 import { meter } from '../usage/meter';
 import type { PlanComponent, PlanTerms } from './events';
@@ -91,22 +91,6 @@ function fitting(of: Price, kind: PlanComponent['kind']): Price {
     throw new DomainError('invalid-price', `a ${kind} component is not priced by ${of.model}`);
   }
   return of;
-}
-
-/** The recurring items of a plan in one currency, as a subscription starts with them; quantities by component key, default 1. Raises `currency-mismatch`. */
-export function recurringItems(
-  terms: PlanTerms,
-  code: string,
-  quantities: Readonly<Record<string, string>> = {},
-): NewItem[] {
-  if (!terms.currencies.includes(code)) throw new DomainError('currency-mismatch', `the plan has no prices in ${code}`);
-  return terms.components.flatMap(({ kind, prices, componentKey, description, timing, ...tax }): NewItem[] => {
-    const of = prices[code];
-    if (kind !== 'recurring' || !of) return [];
-    const { taxCode, taxBehaviour, discountable } = tax;
-    const quantity = Object.hasOwn(quantities, componentKey) ? quantities[componentKey] : undefined;
-    return [{ componentKey, description, timing, price: of, quantity, taxCode, taxBehaviour, discountable }];
-  });
 }
 
 const incomplete = (message: string) => new DomainError('incomplete-plan', message);

@@ -12,7 +12,7 @@ import {
   type BillingPeriod,
 } from './billing-period';
 import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from './events';
-import { scheduledChange } from './items-changed';
+import { scheduledChanges } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { usageBytes } from './usage-lines';
@@ -75,12 +75,6 @@ export function termsInForce({ terms }: StartedSubscription): StartedSubscriptio
   return last;
 }
 
-/** Periods are counted on this grid from a moment on. */
-export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt: string): BillingCycleChanged {
-  const data = { effectiveAt, anchor, ...(anchorDay !== undefined && { anchorDay }), interval };
-  return { type: 'BillingCycleChanged', data };
-}
-
 /** Opens the next period from a moment on: what is left of the trial, else up to the first boundary strictly after it. */
 export function openFrom(subscription: StartedSubscription, at: string): BillingPeriodOpened {
   const { timeZone: zone, grid, paidFrom } = subscription;
@@ -102,9 +96,10 @@ export function atBoundary(
   const closed = close(period, zone, period.endsAt, 'boundary');
   const awaits = { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } };
   const events: SubscriptionEvent[] = [awaits];
-  const changed = scheduledChange(subscription, period);
-  if (changed) events.push(changed);
-  events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
+  events.push(...scheduledChanges(subscription, period));
+  const changed = events.reduce<StartedSubscription>(evolve, subscription);
+  const goesOn = period.kind !== 'trial' && changed.grid === grid;
+  events.push(goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
 }
