@@ -5,9 +5,10 @@ import type { Line } from '../line';
 import { metadata, text } from '../text';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
 import { bill, discountBytes } from './bill';
-import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
+import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce, refuseHeld } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { heldInstead } from './guard';
 import { pauseAt } from './pause';
 import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
@@ -112,7 +113,7 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
  * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill, and
  * where a pause begins with it no other period opens.
  * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. Raises
- * `period-not-elapsed`, `subscription-canceled`.
+ * `period-not-elapsed`, `billing-held`, `subscription-canceled`. A bill that passes a bound is not made: billing is held.
  */
 export function rollOver(state: Subscription, periodNumber: number, now: string): SubscriptionEvent[] {
   const subscription = startedState(state);
@@ -128,7 +129,12 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
   if (!period || periodNumber > period.periodNumber || at < period.endsAt) {
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
-  const { endsAt } = period;
+  refuseHeld(subscription);
+  return heldInstead(subscription, endOf(subscription, period));
+}
+
+function endOf(subscription: StartedSubscription, period: BillingPeriod): SubscriptionEvent[] {
+  const { periodNumber, endsAt } = period;
   const cause = endsWith(subscription, period);
   if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' });
   if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none');
