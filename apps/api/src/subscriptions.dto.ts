@@ -128,6 +128,10 @@ export class StartSubscriptionBody {
   @Type(() => RulesBody)
   readonly rules?: RulesBody;
 
+  /** How long usage may arrive after the end of its period, before the period is billed; 0 when left out. */
+  @IsWhole(0, 3_660, { optional: true })
+  readonly usageGraceHours?: number;
+
   @IsMetadata()
   readonly metadata?: Record<string, string>;
 }
@@ -314,6 +318,11 @@ export class SubscriptionsQuery extends OrderedListQuery {
   @Optional()
   @IsIn(['scheduled', 'trialing', 'active', 'canceling', 'paused', 'canceled'])
   readonly status?: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
+
+  /** Those whose billing is held until someone has looked at it, or the others. */
+  @Optional()
+  @IsIn(['true', 'false'])
+  readonly held?: 'true' | 'false';
 
   @IsCurrencyFilter()
   readonly currency?: string;
