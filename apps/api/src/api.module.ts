@@ -26,6 +26,7 @@ import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
 import { UpcomingInvoiceController } from './upcoming-invoice.controller';
+import { UsageController } from './usage.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -49,6 +50,7 @@ export class ApiModule {
         SubscriptionsController,
         CustomersController,
         UpcomingInvoiceController,
+        UsageController,
         InvoicesController,
         CreditNotesController,
         CustomerBalancesController,

@@ -128,6 +128,10 @@ export class StartSubscriptionBody {
   @Type(() => RulesBody)
   readonly rules?: RulesBody;
 
+  /** How long usage may arrive after the end of its period, before the period is billed; 0 when left out. */
+  @IsWhole(0, 3_660, { optional: true })
+  readonly usageGraceHours?: number;
+
   @IsMetadata()
   readonly metadata?: Record<string, string>;
 }

@@ -5,6 +5,7 @@ import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { AddLineItemsHandler } from './commands/add-line-items';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { BillUsageHandler } from './commands/bill-usage';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
@@ -13,6 +14,7 @@ import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata
 import { ChangeItemsHandler } from './commands/change-items';
 import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
+import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
@@ -26,6 +28,7 @@ import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { RecordUsageHandler } from './commands/record-usage';
 import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
 import { RequestFinalisationHandler } from './commands/request-finalisation';
@@ -75,6 +78,9 @@ export class BillingApplicationModule {
         ChangeBillingCycleHandler,
         ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
+        RecordUsageHandler,
+        CountLateUsageHandler,
+        BillUsageHandler,
         DraftInvoiceHandler,
         RequestFinalisationHandler,
         GrantInvoiceNumberHandler,

@@ -1,4 +1,5 @@
 import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
+import { countLateUsage } from './policies/count-late-usage';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -10,6 +11,7 @@ export type { CommandResult, RequestContext } from './command-result';
 export { AddLineItem } from './commands/add-line-item';
 export { AddLineItems, type LineItemsResult } from './commands/add-line-items';
 export { ApplyCredit } from './commands/apply-credit';
+export { BillUsage } from './commands/bill-usage';
 export { ArchivePlanVersion } from './commands/archive-plan-version';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
@@ -18,6 +20,7 @@ export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
 export { ChangePeriods } from './commands/change-periods';
 export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
+export { CountLateUsage } from './commands/count-late-usage';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
 export { CreatePlan } from './commands/create-plan';
 export { DraftCreditNote } from './commands/draft-credit-note';
@@ -31,6 +34,7 @@ export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
 export { IssueCreditNote } from './commands/issue-credit-note';
 export { PauseSubscription } from './commands/pause-subscription';
+export { RecordUsage, type ReportedUsage, type UsageReport } from './commands/record-usage';
 export { PublishPlanVersion } from './commands/publish-plan-version';
 export { ReleaseBill } from './commands/release-bill';
 export { RequestFinalisation } from './commands/request-finalisation';
@@ -45,7 +49,7 @@ export { UndoScheduledChange } from './commands/undo-scheduled-change';
 export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
-export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
+export { billDueUsage, rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
@@ -59,6 +63,7 @@ export {
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [
+  countLateUsage,
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,

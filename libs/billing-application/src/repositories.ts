@@ -7,6 +7,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
   type ApiKey,
   type ApiKeyEvent,
   type CreditNote,
@@ -23,6 +24,8 @@ import {
   type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
+  type Usage,
+  type UsageEvent,
 } from '@perennial/billing-domain';
 import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
@@ -33,6 +36,7 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly usages: AggregateRepository<Usage, UsageEvent>;
   readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
@@ -51,6 +55,11 @@ export class BillingRepositories {
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    // One event holds up to a thousand records, so what follows a snapshot is long with a few of them.
+    this.usages = new AggregateRepository(usageType, {
+      ...options,
+      snapshotEvery: Math.min(options.snapshotEvery ?? 100, 20),
+    });
     this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
@@ -64,6 +73,7 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.usages.flushSnapshots(),
       this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
       this.apiKeys.flushSnapshots(),

@@ -7,6 +7,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import type { AggregateType, DomainEvent } from '@perennial/event-sourcing';
 
@@ -21,5 +22,6 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     planType,
     customerType,
     apiKeyType,
+    usageType,
   ].map((type) => [type.name, type as unknown as AggregateType<unknown, DomainEvent>]),
 );

@@ -146,6 +146,47 @@ export const domainErrors = {
     meaning:
       'A price does not give every quantity from 0 on exactly one amount: its tiers, sizes, rates or bounds are wrong.',
   },
+  'invalid-meter': {
+    category: 'invalid',
+    meaning: 'A meter does not say what it measures: its key, properties or filters do not fit its aggregation.',
+  },
+  'meter-changed': {
+    category: 'conflict',
+    meaning: 'The subscription knows a meter with this key and another definition; another definition is another key.',
+  },
+  'meter-not-found': {
+    category: 'not-found',
+    meaning: 'No meter of the subscription reads this event at the time of the record.',
+  },
+  'ambiguous-subscription': {
+    category: 'conflict',
+    meaning: 'Several subscriptions of the customer measure this event; name the subscription.',
+  },
+  'invalid-usage-record': { category: 'invalid', meaning: 'A usage record is larger than 4,000 bytes.' },
+  'invalid-usage-value': {
+    category: 'invalid',
+    meaning: 'A usage record has no value, or property, of the kind that its meter measures.',
+  },
+  'usage-record-exists': { category: 'conflict', meaning: 'This usage record id was used before, with other content.' },
+  'usage-record-in-future': { category: 'conflict', meaning: 'The time of the usage record is still to come.' },
+  'usage-record-late': {
+    category: 'conflict',
+    meaning: 'The period of the usage record is sealed, and its meter takes nothing late.',
+  },
+  'usage-period-not-found': {
+    category: 'not-found',
+    meaning: 'The subscription has no period with usage that holds the time of the record.',
+  },
+  'usage-out-of-range': { category: 'conflict', meaning: 'The period would hold more usage than can be billed.' },
+  'usage-sealed': { category: 'conflict', meaning: 'The usage of the period is sealed.' },
+  'usage-terms-differ': {
+    category: 'conflict',
+    meaning: 'The usage of the period is measured on other terms than those that the subscription has.',
+  },
+  'usage-not-sealed': {
+    category: 'conflict',
+    meaning: 'The usage of the period is not sealed, so it cannot be billed yet (details.periodNumber).',
+  },
   'start-out-of-range': {
     category: 'invalid',
     meaning: 'A start lies within five years of now, and has at most 120 periods to bill that have elapsed.',

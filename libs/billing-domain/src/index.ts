@@ -100,6 +100,19 @@ export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
+export { meter } from './usage/meter';
+export type { Meter, NewMeter } from './usage/meter';
+export { CLOCK_TOLERANCE_MS, countLateUsage, opening, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
+export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { billUsage, needsSeal } from './subscription/bill-usage';
+export { usageBillsAt } from './subscription/boundary';
+export { usageLines } from './subscription/usage-lines';
+export { usagePeriod, usagePrices } from './subscription/usage-period';
+export { usageType } from './usage/usage';
+export type { KnownUsage, Usage } from './usage/usage';
+export type * from './usage/events';
+
 export {
   changeCustomer,
   createCustomer,

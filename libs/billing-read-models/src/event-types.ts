@@ -7,6 +7,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
 
@@ -34,4 +35,6 @@ export const allEventTypes = typesOf(
   planType,
   customerType,
   apiKeyType,
+  usageType,
 );
+export const usageEventTypes = typesOf(usageType);

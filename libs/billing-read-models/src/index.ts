@@ -4,6 +4,7 @@ import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
+import { dueUsageBills } from './due-usage-bills/projection';
 import { invoices } from './invoices/projection';
 import { plans } from './plans/projection';
 import { streams } from './streams/projection';
@@ -45,6 +46,7 @@ export {
   type CustomerView,
 } from './customers/queries';
 export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
+export { findDueUsageBills, type DueUsageBill } from './due-usage-bills/queries';
 export {
   FindInvoices,
   findInvoices,
@@ -80,6 +82,7 @@ export {
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
   invoices,
   plans,
   streams,
@@ -95,6 +98,7 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
   plans,
   streams,
 ];

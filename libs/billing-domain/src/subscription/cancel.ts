@@ -1,12 +1,15 @@
 import { addDays, dateOf, gridPeriod, laterInstant, toInstant, toLocalDate } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
+import type { SealedUsage } from '../usage/events';
+import { awaiting, usageDueAt } from './bill-usage';
 import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { living, openPeriod, startedState, termsInForce } from './boundary';
 import type { SubscriptionCanceled, SubscriptionEvent } from './events';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
+import { usageLines } from './usage-lines';
 
 type Credit = SubscriptionCanceled['data']['credit'];
 type Ending = Omit<SubscriptionCanceled['data'], 'effectiveAt'>;
@@ -98,18 +101,22 @@ export function endsWith(
   return completedPeriods + 1 >= periods ? 'expired' : undefined;
 }
 
-/** Closes the open period for good and makes the final bill. */
+/** Closes the open period for good and makes the final bill, unless it waits for usage that is not sealed. */
 export function end(
   subscription: StartedSubscription,
   period: BillingPeriod,
   at: string,
   ending: Ending,
+  sealed?: SealedUsage,
 ): SubscriptionEvent[] {
-  const closed = close(period, subscription.timeZone, at, 'cancellation');
+  const dueAt = usageDueAt(subscription, at, sealed);
+  const closed = awaiting(close(period, subscription.timeZone, at, 'cancellation'), dueAt);
   const { credit } = ending;
   const canceled: SubscriptionEvent = { type: 'SubscriptionCanceled', data: { effectiveAt: at, ...ending } };
+  if (dueAt !== undefined) return [closed, canceled];
   const after = evolve(evolve(subscription, closed), canceled);
   const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'cancellation' };
-  const lines = [...after.accrued, ...outstandingLines(after, stop)];
+  const usage = sealed ? usageLines(after, sealed) : [];
+  const lines = [...after.accrued, ...outstandingLines(after, stop), ...usage];
   return [closed, canceled, ...bill(after, 'final', period.periodNumber, at, lines, stop)];
 }

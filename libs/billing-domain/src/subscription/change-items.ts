@@ -20,6 +20,7 @@ import type { ItemEdit, SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
+import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
 import { conditionsAfter, edited, itemsChanged, named } from './items-changed';
 import { distinct, itemQuantity, newItem, startGrid, type Anchor, type NewItem } from './terms';
@@ -132,12 +133,14 @@ export function changeBillingCycle(
   const period = openPeriod(subscription);
   const edits = checked(input.edits);
   const changed = itemsChanged(subscription, edits, { at, from: local, cause: 'requested', restarts: !sameInterval });
+  const dueAt = usageDueAt(subscription, at, undefined);
   const events: SubscriptionEvent[] = [
-    close(period, zone, at, 'change'),
+    awaiting(close(period, zone, at, 'change'), dueAt),
     cycleChanged(regridded, at),
     ...(changed ? [changed] : []),
     openAt(regridded, zone, period.periodNumber + 1, at),
   ];
+  if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const lines = [...after.accrued, ...outstandingLines(after)];
   return [...events, ...bill(after, 'change', period.periodNumber, at, lines)];

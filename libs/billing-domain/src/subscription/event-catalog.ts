@@ -6,6 +6,7 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     SubscriptionStarted: [],
     BillingPeriodOpened: [],
     BillingPeriodClosed: [],
+    UsageBilled: [],
     LineItemAdded: [],
     LineItemsAdded: [],
     LineItemVoided: [],

@@ -2,6 +2,7 @@ import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Line } from '../line';
 import type { Price } from '../price/price';
+import type { Meter } from '../usage/meter';
 
 export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';
@@ -13,7 +14,9 @@ export interface Item {
   /** one-time: charged once, when it comes into the terms. usage: what `meter` measured, in arrears. Absent: recurring. */
   readonly kind?: 'one-time' | 'usage';
   /** Of usage alone. */
-  readonly meter?: string;
+  readonly meter?: Meter;
+  /** Of usage: each version of the terms counts its tiers and free units anew. Absent: they go on within a period. */
+  readonly segments?: 'restart';
   readonly description: string;
   /** Of usage "1", which counts for nothing. */
   readonly quantity: string;
@@ -106,7 +109,15 @@ export interface BillingPeriodClosed {
     readonly to: string;
     readonly endsAt: string;
     readonly cause: 'boundary' | 'change' | 'pause' | 'cancellation';
+    /** Its usage is not sealed: the bill follows, at this instant or at the next boundary if that comes first. */
+    readonly usageDueAt?: string;
   };
+}
+
+/** The usage of a closed period that waited for its seal is on the bill that follows in the same append, if it costs anything. */
+export interface UsageBilled {
+  readonly type: 'UsageBilled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
 }
 
 export interface LineItemAdded {
@@ -360,6 +371,7 @@ export type SubscriptionEvent =
   | SubscriptionStarted
   | BillingPeriodOpened
   | BillingPeriodClosed
+  | UsageBilled
   | LineItemAdded
   | LineItemsAdded
   | LineItemVoided

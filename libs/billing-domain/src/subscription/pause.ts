@@ -1,14 +1,17 @@
 import { dateOf, laterInstant, toLocal } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
+import type { SealedUsage } from '../usage/events';
 import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
+import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid } from './terms';
+import { usageLines } from './usage-lines';
 
 type Credit = SubscriptionPaused['data']['credit'];
 
@@ -47,23 +50,27 @@ export function undoPause(state: Subscription, now: string): SubscriptionEvent[]
   return [{ type: 'PauseUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
 }
 
-/** Closes the open period at a moment in it or at its end, where scheduled edits take effect, and bills what is due. */
+/** Closes the open period at a moment in it or at its end, where scheduled edits take effect, and bills what is due unless it waits for usage that is not sealed. */
 export function pauseAt(
   subscription: StartedSubscription,
   period: BillingPeriod,
   at: string,
   credit: Credit,
+  sealed?: SealedUsage,
 ): SubscriptionEvent[] {
-  const closed = close(period, subscription.timeZone, at, 'pause');
+  const dueAt = usageDueAt(subscription, at, sealed);
+  const closed = awaiting(close(period, subscription.timeZone, at, 'pause'), dueAt);
   const changed = at === period.endsAt ? scheduledChange(subscription, period) : undefined;
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
   const events = [closed, ...(changed ? [changed] : []), paused];
+  if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' };
-  const lines = [...after.accrued, ...outstandingLines(after, stop)];
+  const usage = sealed ? usageLines(after, sealed) : [];
+  const lines = [...after.accrued, ...outstandingLines(after, stop), ...usage];
   return [...events, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
 }
 

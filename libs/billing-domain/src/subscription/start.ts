@@ -42,6 +42,8 @@ export interface StartSubscription {
   readonly trialDays?: number | undefined;
   /** cancel: it ends with the trial. Default: the first paid period follows. */
   readonly trialEnd?: 'activate' | 'cancel' | undefined;
+  /** How long usage may arrive after the end of its period, before the period is billed. Default 0. */
+  readonly usageGraceHours?: number | undefined;
   /** It expires with the end of so many paid periods. Default: it goes on. */
   readonly periods?: number | undefined;
   /** Paid periods before the end of which nobody cancels. */
@@ -90,14 +92,16 @@ export function start(state: Subscription, input: StartSubscription, now: string
   }
   const trialEndsAt =
     trialDays === 0 ? undefined : toInstant(`${addDays(dateOf(local), trialDays)}${local.slice(10)}`, zone);
-  const { periods, minimumTermPeriods = 0, noticeDays = 0 } = input;
+  const { periods, minimumTermPeriods = 0, noticeDays = 0, usageGraceHours = 0 } = input;
   if (periods !== undefined) paidPeriods(periods);
   count('minimumTermPeriods', minimumTermPeriods);
   count('noticeDays', noticeDays);
+  count('usageGraceHours', usageGraceHours);
   const conditions = {
     ...committed(undefined, commitmentEdit(input.commitment ?? {})),
     ...(minimumTermPeriods > 0 && { minimumTermPeriods }),
     ...(noticeDays > 0 && { noticeDays }),
+    ...(usageGraceHours > 0 && { usageGraceHours }),
   };
   const trialEnd = oneOf('trialEnd', input.trialEnd ?? 'activate', ['activate', 'cancel']);
   const paidFrom = trialEndsAt ?? startsAt;

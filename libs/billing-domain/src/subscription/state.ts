@@ -3,6 +3,7 @@ import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
 import type {
+  BillingPeriodClosed,
   BillingRules,
   CouponTerms,
   CouponUse,
@@ -53,6 +54,13 @@ export interface StartedSubscription {
   readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
+  /** The last closed period, while its usage is on no bill; `credit` where the subscription stopped with it. */
+  readonly awaitsUsage?: {
+    readonly periodNumber: number;
+    readonly cause: BillingPeriodClosed['data']['cause'];
+    readonly dueAt: string;
+    readonly credit?: 'none' | 'prorated';
+  };
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
   /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
@@ -132,12 +140,17 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
       const { periodNumber, gridIndex, kind, from, startsAt } = period;
-      const { to, endsAt } = event.data;
+      const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid: subscription.grid };
       const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
       const completedPeriods = subscription.completedPeriods + completed;
-      return { ...subscription, openPeriod: null, lastClosed, accrued, completedPeriods };
+      const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
+      return { ...subscription, openPeriod: null, lastClosed, accrued, completedPeriods, ...awaits };
+    }
+    case 'UsageBilled': {
+      const { awaitsUsage: _, ...rest } = subscription;
+      return rest;
     }
     case 'LineItemAdded':
     case 'LineItemsAdded':
@@ -152,7 +165,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { effectiveAt, paidThrough, credit } = event.data;
       const pause = { from: effectiveAt, ...(credit === 'prorated' && { credit }) };
       const pauses = [...subscription.pauses, pause];
-      return { ...subscription, status: 'paused', pauses, paidThrough, pausesAt: null };
+      return { ...stopped(subscription, credit), status: 'paused', pauses, paidThrough, pausesAt: null };
     }
     case 'PauseScheduled':
       return { ...subscription, pausesAt: event.data.pausesAt };
@@ -177,7 +190,13 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
     case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null, pausesAt: null, scheduledEdits: [] };
+      return {
+        ...stopped(subscription, event.data.credit),
+        status: 'canceled',
+        cancelsAt: null,
+        pausesAt: null,
+        scheduledEdits: [],
+      };
     case 'PeriodsChanged': {
       const { periods: _, ...rest } = subscription;
       return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
@@ -226,6 +245,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+/** What waits for its usage is billed as the stop says. */
+function stopped(subscription: StartedSubscription, credit: 'none' | 'prorated'): StartedSubscription {
+  const { awaitsUsage } = subscription;
+  return awaitsUsage ? { ...subscription, awaitsUsage: { ...awaitsUsage, credit } } : subscription;
 }
 
 function recordBill(
