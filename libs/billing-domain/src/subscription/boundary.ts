@@ -1,4 +1,4 @@
-import { instant, type Grid } from '../calendar';
+import { instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import { discountBytes, trueUpsAtMost } from './bill';
@@ -11,7 +11,7 @@ import {
   sumOfBytes,
   type BillingPeriod,
 } from './billing-period';
-import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from './events';
+import type { BillingPeriodOpened, SubscriptionEvent } from './events';
 import { scheduledChanges } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -35,14 +35,20 @@ export function nextBoundary({
   return period ?? undefined;
 }
 
+/** Raises `billing-held`. */
+export function refuseHeld({ hold }: StartedSubscription): void {
+  if (hold) throw new DomainError('billing-held', `billing is held since ${hold.heldAt}: ${hold.reason}`);
+}
+
 /**
  * A subscription that can still change, at a time before its start or within its open period. Raises `subscription-canceled`,
- * `boundary-due`, `usage-not-sealed`.
+ * `billing-held`, `boundary-due`, `usage-not-sealed`.
  */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  refuseHeld(subscription);
   const { awaitsUsage } = subscription;
   const billsAt = usageBillsAt(subscription);
   if (awaitsUsage && billsAt !== undefined && at >= billsAt) {
