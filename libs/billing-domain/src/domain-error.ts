@@ -58,6 +58,7 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'A published version of a plan never changes; draft the next one.',
   },
+  'plan-version-draft': { category: 'conflict', meaning: 'The version of the plan is a draft; publish it first.' },
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
   'incomplete-plan': {

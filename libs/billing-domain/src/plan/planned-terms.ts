@@ -1,9 +1,10 @@
 import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import { DomainError } from '../domain-error';
-import type { Conditions } from '../subscription/events';
+import type { Conditions, ItemEdit } from '../subscription/events';
 import type { StartSubscription } from '../subscription/start';
-import type { NewItem } from '../subscription/terms';
+import { newItem, type NewItem } from '../subscription/terms';
+import { itemOf } from './component-item';
 import type { PlanComponent } from './events';
 import { publishedTerms, type Plan } from './plan';
 
@@ -11,7 +12,7 @@ import { publishedTerms, type Plan } from './plan';
 export interface PlanChoice {
   /** Default: the newest that is published. */
   readonly version?: number | undefined;
-  /** By component key, of what recurs. Default: as it is, else 1. */
+  /** By component key, of what has a quantity. Default: as it is, else 1. */
   readonly quantities?: Readonly<Record<string, string>> | undefined;
   /** Component keys. */
   readonly addOns?: readonly string[] | undefined;
@@ -28,40 +29,30 @@ export interface PlannedTerms {
 
 /**
  * The terms that a plan gives a subscription in its currency. Raises `plan-not-found`, `plan-version-not-found`,
- * `plan-version-archived`, `currency-mismatch`, `unknown-component`.
+ * `plan-version-draft`, `plan-version-archived`, `currency-mismatch`, `unknown-component`.
  */
 export function plannedTerms(
   plan: Plan,
   code: string,
   { version: asked, quantities = {}, addOns = [] }: PlanChoice,
 ): PlannedTerms {
-  const { version, terms } = publishedTerms(plan, asked);
-  const { minimum, maximum, trialDays, minimumTermPeriods, noticeDays, usageGraceHours } = terms;
-  if (plan.status === 'none') throw new DomainError('plan-not-found');
+  const { planId, version, terms } = publishedTerms(plan, asked);
+  const { components, minimum, maximum, trialDays, minimumTermPeriods, noticeDays, usageGraceHours } = terms;
   if (!terms.currencies.includes(code)) throw new DomainError('currency-mismatch', `the plan has no prices in ${code}`);
-  const picked = terms.components.filter(
-    ({ componentKey, optional }) => optional !== true || addOns.includes(componentKey),
+  const optional = components.filter((component) => component.optional === true);
+  known(addOns, optional);
+  const picked = components.filter(
+    (component) => !optional.includes(component) || addOns.includes(component.componentKey),
   );
-  const known = (key: string, of: readonly PlanComponent[]) => {
-    if (!of.some(({ componentKey }) => componentKey === key)) throw new DomainError('unknown-component', key);
-  };
-  for (const key of addOns)
-    known(
-      key,
-      terms.components.filter(({ optional }) => optional === true),
-    );
-  for (const key of Object.keys(quantities))
-    known(
-      key,
-      picked.filter(({ kind }) => kind !== 'usage'),
-    );
+  const counted = picked.filter(({ kind }) => kind !== 'usage');
+  known(Object.keys(quantities), counted);
   return {
     interval: terms.interval,
     rules: terms.rules,
     ...(trialDays !== undefined && { trialDays }),
-    items: picked.flatMap((component) => itemOf(component, code, quantities)),
+    items: picked.map((component) => itemOf(component, code, quantities)),
     conditions: {
-      plan: { planId: plan.planId, version },
+      plan: { planId, version },
       ...(minimum?.[code] !== undefined && { minimum: minimum[code] }),
       ...(maximum?.[code] !== undefined && { maximum: maximum[code] }),
       ...(minimumTermPeriods && { minimumTermPeriods }),
@@ -71,38 +62,30 @@ export function plannedTerms(
   };
 }
 
-function itemOf(
-  { kind, optional: _, prices, every, ...component }: PlanComponent,
-  code: string,
-  quantities: Readonly<Record<string, string>>,
-): NewItem[] {
-  const of = prices[code];
-  if (!of) return [];
-  const { componentKey } = component;
-  const quantity = Object.hasOwn(quantities, componentKey) ? quantities[componentKey] : undefined;
-  return [
-    {
-      ...component,
-      ...(kind !== 'recurring' && { kind }),
-      every,
-      price: of,
-      ...(quantity !== undefined && { quantity }),
-      ofPlan: true,
-    },
-  ];
+/** Raises `unknown-component`. */
+function known(keys: readonly string[], components: readonly PlanComponent[]): void {
+  const missing = keys.find((key) => components.every(({ componentKey }) => componentKey !== key));
+  if (missing !== undefined) throw new DomainError('unknown-component', `no such component: ${missing}`);
 }
 
-/** What a subscription starts with on a plan: what the caller asks for besides goes before. */
-export function startOnPlan<Asked extends Partial<StartSubscription>>(asked: Asked, planned: PlannedTerms) {
-  const { interval, rules, conditions, trialDays } = planned;
-  const { plan, minimum, maximum, ...counts } = conditions;
-  const [item, ...items] = [...planned.items, ...(asked.item ? [asked.item] : []), ...(asked.items ?? [])];
+/** What a subscription starts with on a plan; what the caller asks for besides stands in the plan's place. Raises `incomplete-plan`. */
+export function startOnPlan<Asked extends Partial<StartSubscription>>(
+  asked: Asked,
+  { interval, rules, conditions, trialDays, items: components }: PlannedTerms,
+) {
+  const { plan, minimum, maximum, minimumTermPeriods, noticeDays, usageGraceHours } = conditions;
+  const [item, ...items] = [...components, ...(asked.item ? [asked.item] : []), ...(asked.items ?? [])];
   if (!item) throw new DomainError('incomplete-plan', 'nothing of the plan is picked');
   return {
-    trialDays,
-    ...counts,
-    commitment: { ...(minimum !== undefined && { minimum }), ...(maximum !== undefined && { maximum }) },
     ...asked,
+    trialDays: asked.trialDays ?? trialDays,
+    minimumTermPeriods: asked.minimumTermPeriods ?? minimumTermPeriods,
+    noticeDays: asked.noticeDays ?? noticeDays,
+    usageGraceHours: asked.usageGraceHours ?? usageGraceHours,
+    commitment: asked.commitment ?? {
+      ...(minimum !== undefined && { minimum }),
+      ...(maximum !== undefined && { maximum }),
+    },
     interval,
     rules,
     item,
@@ -111,3 +94,15 @@ export function startOnPlan<Asked extends Partial<StartSubscription>>(asked: Ask
   };
 }
 
+/** The edit that puts a version of a plan in the place of the one before. Raises the codes of category `invalid`. */
+export function planEdit({ interval, items, conditions }: PlannedTerms): Extract<ItemEdit, { kind: 'plan' }> {
+  return {
+    kind: 'plan',
+    interval,
+    items: items.map((each) => {
+      const { from: _, quantity, ...item } = newItem(each, '');
+      return { ...item, ...(each.quantity !== undefined && { quantity }) };
+    }),
+    conditions,
+  };
+}

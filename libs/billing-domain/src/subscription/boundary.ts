@@ -120,7 +120,8 @@ export function reservedBytes(subscription: StartedSubscription): number {
   // Each coupon takes something off each of them, or a share of it is given back.
   const usual = (items.length * 2 + trueUpsAtMost(subscription)) * (1 + coupons.length) * RECURRING_LINE_BYTES;
   const pending = period ? discountBytes(subscription, period.lines) : 0;
-  const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
+  const unchanged = subscription.terms.length === 1 && subscription.scheduledEdits.length === 0;
+  const plain = unchanged && items.every(({ price: { model } }) => model === 'flat');
   if (!period || plain) return usual + usage + pending;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] }, undefined, 'all');
   const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;

@@ -25,15 +25,14 @@ export function intervalAfter(edits: readonly ItemEdit[]): Interval | undefined 
   return edits.findLast((edit) => edit.kind === 'plan')?.interval;
 }
 
-/** A grid of another interval from a local date-time on, which keeps the day of month. (billing-model.md §1) */
+/** A grid of another interval from a local date-time on: it keeps the day of month, if both have one. (billing-model.md §1) */
 export function gridOfInterval(grid: Grid, every: Interval, local: string): Grid {
-  const counted = every.unit === 'month' || every.unit === 'year';
-  return startGrid(
-    counted ? { dayOfMonth: gridDay(grid) } : { localDateTime: startOfDay(dateOf(local)) },
-    every,
-    local,
-  );
+  const day = isMonthly(every) && isMonthly(grid.interval) ? gridDay(grid) : undefined;
+  const anchor = day === undefined ? { localDateTime: startOfDay(dateOf(local)) } : { dayOfMonth: day };
+  return startGrid(anchor, every, local);
 }
+
+const isMonthly = ({ unit }: Interval) => unit === 'month' || unit === 'year';
 
 /** Periods are counted on this grid from a moment on. */
 export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt: string): BillingCycleChanged {
@@ -119,7 +118,8 @@ function onPlan(list: readonly Item[], planned: Extract<ItemEdit, { kind: 'plan'
   const keyed = new Map(planned.map((item) => [item.componentKey, item]));
   const kept = list.flatMap((known): Item[] => {
     const item = keyed.get(known.componentKey);
-    if (known.kind === 'one-time') return [known];
+    const charged = known.kind === 'one-time' && (item?.kind ?? 'one-time') === 'one-time';
+    if (charged) return [known];
     if (!item) return known.ofPlan ? [] : [known];
     const quantity = item.quantity ?? (item.kind === known.kind ? known.quantity : '1');
     withinLimits(item, quantity);
