@@ -11,6 +11,7 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CouponsController } from './coupons.controller';
 import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
@@ -45,6 +46,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        CouponsController,
         CustomersController,
         UpcomingInvoiceController,
         InvoicesController,

@@ -1,5 +1,7 @@
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
+  IsArray,
   IsBoolean,
   IsDefined,
   IsIn,
@@ -9,6 +11,8 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
+import { MAX_COUPONS } from '@perennial/billing-domain';
+import { IsCouponCode } from './coupons.dto';
 import {
   IsCurrencyFilter,
   IsDecimal,
@@ -99,6 +103,13 @@ export class StartSubscriptionBody {
   @ValidateNested()
   @Type(() => CommitmentBody)
   readonly commitment?: CommitmentBody;
+
+  /** Codes of coupons that act on it from its first bill on, in this order. */
+  @Optional()
+  @IsArray()
+  @ArrayMaxSize(MAX_COUPONS)
+  @IsCouponCode(true)
+  readonly couponCodes?: string[];
 
   /** Kept for the subscription's life. */
   @Optional()

@@ -4,6 +4,12 @@ import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { ApplyCouponHandler } from './commands/apply-coupon';
+import { ArchiveCouponHandler } from './commands/archive-coupon';
+import { CreateCouponHandler } from './commands/create-coupon';
+import { RedeemCouponHandler } from './commands/redeem-coupon';
+import { RemoveCouponHandler } from './commands/remove-coupon';
+import { SettleReservationHandler } from './commands/settle-reservation';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
@@ -84,6 +90,12 @@ export class BillingApplicationModule {
         DraftPlanVersionHandler,
         PublishPlanVersionHandler,
         ArchivePlanVersionHandler,
+        CreateCouponHandler,
+        ArchiveCouponHandler,
+        ApplyCouponHandler,
+        RemoveCouponHandler,
+        RedeemCouponHandler,
+        SettleReservationHandler,
         CreateCustomerHandler,
         ChangeCustomerHandler,
         EraseCustomerHandler,

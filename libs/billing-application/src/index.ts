@@ -2,6 +2,7 @@ import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-cus
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
+import { redeemAppliedCoupon } from './policies/redeem-applied-coupon';
 import { releaseVoidedInvoice } from './policies/release-voided-invoice';
 
 export { ApiKeys, type ApiKeyHolder } from './api-keys';
@@ -9,6 +10,12 @@ export { BillingApplicationModule, type BillingApplicationOptions } from './bill
 export type { CommandResult, RequestContext } from './command-result';
 export { AddLineItem } from './commands/add-line-item';
 export { ApplyCredit } from './commands/apply-credit';
+export { ApplyCoupon } from './commands/apply-coupon';
+export { ArchiveCoupon } from './commands/archive-coupon';
+export { CreateCoupon } from './commands/create-coupon';
+export { RedeemCoupon } from './commands/redeem-coupon';
+export { RemoveCoupon } from './commands/remove-coupon';
+export { SettleReservation } from './commands/settle-reservation';
 export { ArchivePlanVersion } from './commands/archive-plan-version';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
@@ -42,6 +49,7 @@ export { UndoScheduledChange } from './commands/undo-scheduled-change';
 export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
+export { settleExpiredReservations, type ExpiredReservation } from './policies/settle-expired-reservations';
 export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
@@ -51,6 +59,7 @@ export {
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,
+  redeemAppliedCoupon,
   releaseVoidedInvoice,
 };
 
@@ -61,4 +70,5 @@ export const billingPolicies = [
   issueCreditNote,
   releaseVoidedInvoice,
   destroyKeyOfErasedCustomer,
+  redeemAppliedCoupon,
 ] as const;

@@ -1,5 +1,6 @@
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -9,6 +10,8 @@ import {
   subscriptionType,
   type ApiKey,
   type ApiKeyEvent,
+  type Coupon,
+  type CouponEvent,
   type CreditNote,
   type CreditNoteEvent,
   type Customer,
@@ -35,6 +38,7 @@ export class BillingRepositories {
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
   readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
+  readonly coupons: AggregateRepository<Coupon, CouponEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
@@ -53,6 +57,7 @@ export class BillingRepositories {
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
     this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
+    this.coupons = new AggregateRepository(couponType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -66,6 +71,7 @@ export class BillingRepositories {
       this.customerBalances.flushSnapshots(),
       this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
+      this.coupons.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

@@ -1,5 +1,6 @@
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -20,6 +21,7 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     invoiceNumbersType,
     planType,
     customerType,
+    couponType,
     apiKeyType,
   ].map((type) => [type.name, type as unknown as AggregateType<unknown, DomainEvent>]),
 );

@@ -52,6 +52,10 @@ export const domainErrors = {
   'coupon-archived': { category: 'conflict', meaning: 'The coupon is archived: nobody redeems it any more.' },
   'coupon-expired': { category: 'conflict', meaning: 'The coupon can be redeemed no longer.' },
   'coupon-exhausted': { category: 'conflict', meaning: 'The coupon has been redeemed as often as it can be.' },
+  'coupon-busy': {
+    category: 'conflict',
+    meaning: 'More redemptions of the coupon are on their way than can be at one time; try again.',
+  },
   'coupon-already-applied': { category: 'conflict', meaning: 'A subscription redeems a coupon once.' },
   'coupon-currency-mismatch': {
     category: 'conflict',

@@ -3,6 +3,16 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { apiKeyType, createApiKey, revokeApiKey } from './api-key/api-key';
 import type { ApiKeyEvent } from './api-key/events';
+import {
+  archiveCoupon,
+  couponType,
+  createCoupon,
+  redeem,
+  releaseRedemption,
+  reserveRedemption,
+  type Coupon,
+} from './coupon/coupon';
+import type { CouponEvent } from './coupon/events';
 import { grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
 import { creditNoteType, draftCreditNote, issueCreditNote, type CreditNote } from './credit-note/credit-note';
 import type { CreditNoteEvent } from './credit-note/events';
@@ -294,6 +304,37 @@ for (const decide of [
   customerEvents.push(...made);
   customer = made.reduce(customerType.evolve, customer);
 }
+const couponEvents: CouponEvent[] = [];
+let coupon: Coupon = couponType.initial;
+const reservation = { reservationId: 'r-1', subscriptionId: 's-1' };
+for (const decide of [
+  (s: Coupon) =>
+    createCoupon(
+      s,
+      {
+        couponId: 'coupon-1',
+        code: 'spring',
+        description: 'Spring sale',
+        discount: { kind: 'percentage', percent: '12.5' },
+        duration: { periods: 3 },
+        componentKeys: ['seats'],
+        maxRedemptions: 10,
+        expiresAt: day(90),
+        externalId: 'campaign-7',
+        metadata: { team: 'a' },
+      },
+      day(1),
+    ),
+  (s: Coupon) => reserveRedemption(s, { ...reservation, reservedUntil: day(2) }, day(1)),
+  (s: Coupon) => redeem(s, reservation, day(2)),
+  (s: Coupon) => reserveRedemption(s, { ...reservation, reservationId: 'r-2', reservedUntil: day(4) }, day(3)),
+  (s: Coupon) => releaseRedemption(s, { ...reservation, reservationId: 'r-2' }, day(5)),
+  (s: Coupon) => archiveCoupon(s, day(6)),
+]) {
+  const made = decide(coupon);
+  couponEvents.push(...made);
+  coupon = made.reduce<Coupon>(couponType.evolve, coupon);
+}
 const newKey = {
   apiKeyId: 'k-1',
   tenant: 'default',
@@ -313,6 +354,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
   [planType, planEvents],
+  [couponType, couponEvents],
 ];
 
 function golden(file: string, value: unknown): unknown {
@@ -383,6 +425,12 @@ it('has golden files that nobody edited', () => {
    "2ea0d8842324bc02 api-key/ApiKeyCreated.v1.json
    5bf14c6fe14c8970 api-key/ApiKeyRevoked.v1.json
    898e4797eabeccaa api-key/state.v1.json
+   7e800015a10627ce coupon/CouponArchived.v1.json
+   cc87b59e01811c7d coupon/CouponCreated.v1.json
+   c07a4d9d0bef89ac coupon/CouponRedeemed.v1.json
+   4e3a778bb4500ac4 coupon/RedemptionReleased.v1.json
+   525831c5ff429140 coupon/RedemptionReserved.v1.json
+   c455bdadc6f6a506 coupon/state.v1.json
    275ab0c28519e3de credit-note/CreditNoteDrafted.v1.json
    82cb7771818efdd2 credit-note/CreditNoteIssued.v1.json
    bf3e22d4d070c1d8 credit-note/state.v1.json

@@ -14,6 +14,7 @@
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
  *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
+ *   createCoupon, archiveCoupon, reserveRedemption, redeem, releaseRedemption(state, ..., now)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
  * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
@@ -32,6 +33,19 @@ export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';
 export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
 export type { Moment, Shortened, Span } from './proration';
+export {
+  archiveCoupon,
+  couponCode,
+  couponType,
+  createCoupon,
+  evolveCoupon,
+  redeem,
+  releaseRedemption,
+  reserveRedemption,
+  termsOfCoupon,
+} from './coupon/coupon';
+export type { Coupon, ExistingCoupon, NewCoupon, Reservation } from './coupon/coupon';
+export type * from './coupon/events';
 export { discount, discountCorrections, discountLines, leftOfLines } from './coupon/discount';
 export type { Discount, Taken } from './coupon/discount';
 export { trueUpLine } from './commitment/true-up';

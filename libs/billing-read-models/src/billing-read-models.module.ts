@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import { FindCouponsHandler, GetCouponHandler } from './coupons/queries';
 import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
 import { FindPlansHandler, GetPlanHandler } from './plans/queries';
@@ -20,6 +21,8 @@ export class BillingReadModelsModule {
         GetSubscriptionHandler,
         FindSubscriptionsHandler,
         GetCurrentBillingPeriodHandler,
+        GetCouponHandler,
+        FindCouponsHandler,
         GetCustomerHandler,
         FindCustomersHandler,
         GetInvoiceHandler,

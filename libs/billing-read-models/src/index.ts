@@ -1,5 +1,6 @@
 import type { Projection } from '@perennial/event-sourcing';
 import { currentBillingPeriod } from './current-billing-period/projection';
+import { coupons } from './coupons/projection';
 import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
@@ -15,6 +16,15 @@ export {
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCoupons,
+  findCoupons,
+  findExpiredReservations,
+  GetCoupon,
+  getCoupon,
+  type CouponFilter,
+  type CouponView,
+} from './coupons/queries';
 export {
   FindCustomers,
   findCustomers,
@@ -54,6 +64,7 @@ export {
   type SubscriptionView,
 } from './subscription-summary/queries';
 export {
+  coupons,
   creditNotes,
   currentBillingPeriod,
   customerBalances,
@@ -75,5 +86,6 @@ export const billingProjections: readonly Projection[] = [
   customers,
   dueBillingPeriods,
   plans,
+  coupons,
   streams,
 ];
