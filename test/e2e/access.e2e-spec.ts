@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lineItem, monthly, Service } from '../support/app';
+import { eventually, lineItem, monthly, Service } from '../support/app';
 import { type Schema, Values } from '../faults/fuzz-values';
 import type { Answer, HttpClient } from '../support/http-client';
 import { Random } from '../support/random';
@@ -55,6 +55,8 @@ describe('who may do what', () => {
     const { body } = await service.client.post('/v1/subscriptions', monthly(), 'start');
     const { position } = (await service.client.post(`/v1/subscriptions/${body.id}/line-items`, lineItem('one'), 'add'))
       .body;
+    const left = await service.client.post('/v1/subscriptions', monthly({ customerId: 'credited' }), 'leave');
+    await service.client.post(`/v1/subscriptions/${left.body.id}/cancel`, { at: 'now', credit: 'prorated' }, 'left');
     await service.setClock('2026-02-02T00:00:00Z');
     const key = await service.client.post('/v1/api-keys', { name: 'a', scopes: ['finance:read'] }, 'key');
     keyId = key.body.id;
@@ -63,8 +65,14 @@ describe('who may do what', () => {
     let invoices: Answer;
     do invoices = await service.client.get(`/v1/invoices?minPosition=${position}`);
     while (invoices.body.items.length === 0);
+    const balances = await eventually(
+      () => service.client.get('/v1/customer-balances'),
+      (answer) => answer.body.items?.length === 1,
+    );
     const plan = await service.client.post('/v1/plans', { name: 'Pro' }, 'plan');
     ids = {
+      creditNoteId: (await service.client.get('/v1/credit-notes')).body.items[0].creditNoteId,
+      customerBalanceId: balances.body.items[0].customerBalanceId,
       planId: plan.body.id,
       version: '1',
       subscriptionId: body.id,
@@ -135,7 +143,14 @@ describe('who may do what', () => {
       expect([operation, status, status === 404 || body]).toEqual([operation, 404, true]);
       expect(body.code).toMatch(/not-found$/);
     }
-    for (const list of ['/v1/subscriptions', '/v1/invoices', '/v1/plans', '/v1/due-billing-periods']) {
+    for (const list of [
+      '/v1/subscriptions',
+      '/v1/invoices',
+      '/v1/credit-notes',
+      '/v1/plans',
+      '/v1/customer-balances',
+      '/v1/due-billing-periods',
+    ]) {
       expect([list, (await stranger.get(list)).body.items]).toEqual([list, []]);
     }
     const streams = (await stranger.get('/v1/streams')).body.items as { aggregate: string }[];

@@ -1,4 +1,5 @@
 import { eventually, monthly, Service } from '../support/app';
+import { runToEnd } from '../support/processes';
 
 /** Changes in mid-period over real sockets, to the cent; expectations are computed by hand from the days. */
 describe('a change in mid-period', () => {
@@ -31,6 +32,7 @@ describe('a change in mid-period', () => {
   };
   const bill = ({ events }: { events: { type: string; data: { net: string; lines: { net: string }[] } }[] }) =>
     events.find(({ type }) => type === 'LinesBilled')?.data;
+  const usd = (amount: string) => ({ amount, currency: 'USD' });
   const invoices = (id: string, count: number) =>
     eventually(
       () => service.client.get(`/v1/invoices?subscriptionId=${id}&status=finalised`),
@@ -54,10 +56,17 @@ describe('a change in mid-period', () => {
     // 100.00 with 21 of 31 days left: 67.74 back, which the customer's next invoice is settled from.
     const canceled = await on(base, 'cancel', { at: 'now', credit: 'prorated' }, 'canceled');
     expect(bill(canceled)?.net).toBe('-6774');
-    await eventually(
-      () => service.client.get('/v1/streams?limit=200'),
-      ({ body }) => body.items.some(({ stream }: { stream: string }) => stream.includes('.customer-balance-')),
+    const balances = await eventually(
+      () => service.client.get('/v1/customer-balances?customerId=credited'),
+      ({ body }) => body.items?.length === 1,
     );
+    const { customerBalanceId } = balances.body.items[0];
+    const { body: notes } = await service.client.get(`/v1/credit-notes?subscriptionId=${base}&status=issued`);
+    const { body: note } = await service.client.get(`/v1/credit-notes/${notes.items[0].creditNoteId}`);
+    expect(note).toMatchObject({ number: 'CN-000001', customerId: 'credited', total: usd('6774'), lineCount: 1 });
+    expect(note.lines.map(({ kind, net }: { kind: string; net: string }) => [kind, net])).toEqual([
+      ['correction', '-6774'],
+    ]);
     const next = await startOf('start-next', { customerId: 'credited' });
     const { body } = await invoices(next, 1);
     const { invoiceId, total } = body.items[0];
@@ -82,6 +91,32 @@ describe('a change in mid-period', () => {
     expect(again.total).toEqual({ amount: '10000', currency: 'USD' });
     // The credit that the voided invoice had used came back first.
     expect(await applied(again.invoiceId)).toBe('6774');
+    const one = `/v1/customer-balances/${customerBalanceId}`;
+    const balance = await service.client.get(`${one}?minPosition=${again.position}`);
+    expect(balance.body).toMatchObject({
+      customerId: 'credited',
+      balance: usd('0'),
+      granted: usd('6774'),
+      applied: usd('13548'),
+      returned: usd('6774'),
+    });
+    const first = await service.client.get(`${one}/movements?limit=3`);
+    const rest = await service.client.get(`${one}/movements?limit=3&cursor=${first.body.nextCursor}`);
+    const movements = [...first.body.items, ...rest.body.items];
+    expect(movements.map(({ kind, balance: after }) => [kind, after])).toEqual([
+      ['granted', usd('6774')],
+      ['applied', usd('0')],
+      ['returned', usd('6774')],
+      ['applied', usd('0')],
+    ]);
+    expect(movements.map(({ creditNoteId, invoiceId: of }) => creditNoteId ?? of)).toEqual([
+      note.creditNoteId,
+      invoiceId,
+      invoiceId,
+      again.invoiceId,
+    ]);
+    const told = await service.client.get(`/v1/audit/streams/${balance.body.stream}/events`);
+    expect(told.body.events.map(({ id }: { id: string }) => id)).toEqual(movements.map(({ eventId }) => eventId));
   });
 
   it('is taken back before the period ends, or moves the billing cycle', async () => {
@@ -93,6 +128,16 @@ describe('a change in mid-period', () => {
     expect(undone.events.map(({ type }: { type: string }) => type)).toEqual(['ItemsChangeUnscheduled']);
     const moved = await on(id, 'billing-cycle', { anchor: { dayOfMonth: 15 } }, 'cycle');
     expect(moved.events.map(({ type }: { type: string }) => type)).toContain('BillingCycleChanged');
+  });
+
+  it('leaves books that verify clean, also when each of them is read again', async () => {
+    for (const [program, ...args] of [
+      ['audit', 'verify'],
+      ['projections', 'diff'],
+    ]) {
+      const { code, output } = await runToEnd(`apps/standalone/src/${program}.js`, args, service.surroundings);
+      expect([program, code, code === 0 || output]).toEqual([program, 0, true]);
+    }
   });
 
   /** What the customer's balance has settled of an invoice, as its events say. */

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Service } from '../support/app';
-import { runToEnd } from '../support/processes';
+import { eventually, monthly, Service } from '../support/app';
+import { HttpClient } from '../support/http-client';
+import { Program, runToEnd } from '../support/processes';
+import { apiKeyOf } from '../support/standalone';
 
 const personal = {
   billTo: {
@@ -25,6 +28,8 @@ const telling = /quillfeather|mondgasse|ATU99999042|zaphod/i;
 describe('a customer', () => {
   let service: Service;
   let id: string;
+  let subscriptionId: string;
+  let invoiceId: string;
 
   beforeAll(async () => {
     service = await Service.start();
@@ -100,6 +105,31 @@ describe('a customer', () => {
     expect((await change(id, { externalId: 'x' }, 'change-4')).body.code).toBe('invalid-request');
   });
 
+  it('gives its subscriptions what they leave open, and its invoices who is billed', async () => {
+    const { currency: _, timeZone: __, customerId: ___, ...open } = monthly() as Record<string, unknown>;
+    const started = await service.client.post('/v1/subscriptions', { ...open, customerId: id }, 'start');
+    expect(started.body.events[0].data).toMatchObject({
+      customerId: 'crm-4711',
+      currency: 'USD',
+      timeZone: 'Europe/Vienna',
+      paymentTermsDays: 14,
+    });
+    const own = { currency: 'EUR', timeZone: 'UTC', paymentTermsDays: 0, customerId: 'crm-4711' };
+    const other = await service.client.post('/v1/subscriptions', { ...open, ...own }, 'start-2');
+    expect(other.body.events[0].data).toMatchObject(own);
+    const unknown = await service.client.post('/v1/subscriptions', { ...open, customerId: 'nobody' }, 'start-3');
+    expect([unknown.status, unknown.body.code]).toEqual([422, 'customer-terms-missing']);
+    subscriptionId = started.body.id;
+
+    const invoices = await eventually(
+      () => service.client.get(`/v1/invoices?customerId=crm-4711&status=finalised`),
+      ({ body }) => body.items?.length === 2,
+    );
+    expect(invoices.body.items[0]).not.toHaveProperty('billTo');
+    invoiceId = invoices.body.items[0].invoiceId;
+    expect((await service.client.get(`/v1/invoices/${invoiceId}`)).body.billTo).toEqual(personal.billTo);
+  });
+
   it('says nothing of a person where a body cannot be read', async () => {
     const { body } = await service.client.ask('POST', '/v1/customers', {
       body: `{"personal":{"billTo":{"name":"Zaphod Quillfeather"}} nonsense`,
@@ -126,6 +156,37 @@ describe('a customer', () => {
     expect(service.program.log).not.toMatch(telling);
   });
 
+  it('cannot be opened with another master key, which is no erasure, and can with both', async () => {
+    const made = readFileSync(join(service.dataDir, 'personal-data-master-key'), 'utf8').trim();
+    const fresh = randomBytes(32).toString('base64');
+    const withKeys = async (keys: string, test: (client: HttpClient) => Promise<void>) => {
+      const env = { ...service.surroundings, PERSONAL_DATA_MASTER_KEY: keys };
+      const program = await Program.start({ program: 'api', env, args: ['--test-clock'] });
+      const client = new HttpClient(program.url, apiKeyOf(service.dataDir));
+      try {
+        await program.answers();
+        await test(client);
+      } finally {
+        client.close();
+        await program.stop();
+      }
+    };
+    await withKeys(fresh, async (client) => {
+      for (const path of [`customers/${id}`, 'customers', `invoices/${invoiceId}`]) {
+        const { status, body } = await client.get(`/v1/${path}`);
+        expect([path, status, body.code]).toEqual([path, 503, 'personal-data-unavailable']);
+      }
+      const changing = { body: { personal }, key: 'wrong-master' };
+      const changed = await client.ask('PATCH', `/v1/customers/${id}`, changing);
+      expect([changed.status, changed.body.code]).toEqual([503, 'personal-data-unavailable']);
+    });
+    await withKeys(`${fresh},${made}`, async (client) => {
+      expect((await client.get(`/v1/customers/${id}`)).body.personal.billTo).toEqual(personal.billTo);
+      expect((await client.ask('PATCH', `/v1/customers/${id}`, { body: { personal }, key: 'both' })).status).toBe(200);
+    });
+    expect((await service.client.get(`/v1/customers/${id}`)).body.personal).toEqual(personal);
+  });
+
   it('is erased: reads say so, repeats answer, nothing can be changed, and everything stays clean', async () => {
     const dry = await service.client.post(`/v1/customers/${id}/erase?dryRun=true`, {}, 'erase');
     expect(dry.body.events).toMatchObject([{ type: 'CustomerErased' }]);
@@ -134,19 +195,38 @@ describe('a customer', () => {
     const erased = await service.client.post(`/v1/customers/${id}/erase`, {}, 'erase');
     expect([erased.status, erased.body.events]).toEqual([
       200,
-      [expect.objectContaining({ type: 'CustomerErased', revision: '3' })],
+      [expect.objectContaining({ type: 'CustomerErased', revision: '4' })],
     ]);
     expect(await read(id, erased.body)).toMatchObject({
       status: 'erased',
       externalId: 'crm-4711',
       metadata: {},
       personal: { erased: true },
-      revision: '3',
+      revision: '4',
     });
     expect((await service.client.post(`/v1/customers/${id}/erase`, {}, 'erase-2')).body.events).toEqual([]);
     expect((await change(id, { currency: 'EUR' }, 'late')).body.code).toBe('customer-erased');
     expect((await service.client.post('/v1/customers', acme, 'create-3')).body.code).toBe('customer-erased');
     expect((await service.client.post('/v1/customers', acme, 'create')).body).toMatchObject({ id, revision: '0' });
+
+    const { customerId: _, ...terms } = monthly() as Record<string, unknown>;
+    for (const name of [id, 'crm-4711'])
+      expect((await service.client.post('/v1/subscriptions', { ...terms, customerId: name }, name)).body.code).toBe(
+        'customer-erased',
+      );
+    expect((await service.client.get(`/v1/invoices/${invoiceId}`)).body).toMatchObject({
+      billTo: { erased: true },
+      total: { amount: '1999', currency: 'USD' },
+    });
+    // What runs goes on, and bills nobody by name.
+    await service.setClock('2026-02-01T00:00:00Z');
+    const later = await eventually(
+      () => service.client.get(`/v1/invoices?subscriptionId=${subscriptionId}&status=finalised`),
+      ({ body }) => body.items?.length === 2,
+    );
+    expect((await service.client.get(`/v1/invoices/${later.body.items[1].invoiceId}`)).body.billTo).toEqual({
+      erased: true,
+    });
 
     const verified = await operate('audit', 'verify');
     expect([verified.code, verified.output]).toEqual([0, expect.stringContaining('no difference')]);

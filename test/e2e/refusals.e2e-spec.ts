@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { edgeProblems, type ProblemCode, problems } from '../../apps/api/src/http/problem';
 import { lineItem, monthly, Service } from '../support/app';
@@ -14,6 +15,7 @@ const elsewhere: Readonly<Partial<Record<ProblemCode, string>>> = {
   'queue-full': 'test/integration/write-side-repository.int-spec.ts',
   'store-unavailable': 'processes.e2e-spec.ts',
   'read-models-unavailable': 'processes.e2e-spec.ts',
+  'personal-data-unavailable': 'customers.e2e-spec.ts, with another master key',
 };
 
 /** Codes of the domain that the checks of the edge leave nothing for, or that only policies meet. */
@@ -256,6 +258,18 @@ describe('refusals', () => {
       refused(await on(id, 'line-items', lineItem('paused')), 'no-open-period');
       await on(id, 'cancel', { at: 'now' });
       refused(await on(id, 'resume'), 'subscription-canceled');
+    });
+
+    it('customers that are not there, or no longer', async () => {
+      const create = (body: object) => service.client.post('/v1/customers', body, key());
+      const terms = { currency: 'EUR', timeZone: 'UTC' };
+      refused(await service.client.get(`/v1/customers/${randomUUID()}`), 'customer-not-found');
+      const { id } = (await create({ ...terms, externalId: 'gone' })).body;
+      refused(await create({ ...terms, externalId: 'gone' }), 'customer-exists');
+      refused(await create({ ...terms, externalId: id }), 'invalid-external-id');
+      await service.client.post(`/v1/customers/${id}/erase`, {}, key());
+      refused(await startWith({ customerId: 'gone' }), 'customer-erased');
+      refused(await startWith({ customerId: 'unheard of', currency: undefined }), 'customer-terms-missing');
     });
 
     it('changes of items that cannot be', async () => {

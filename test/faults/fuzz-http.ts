@@ -117,6 +117,7 @@ class Fuzz {
     lineItemId: [],
     invoiceId: [],
     creditNoteId: [],
+    customerBalanceId: [],
     planId: [],
     apiKeyId: [],
     stream: [],
@@ -484,6 +485,7 @@ class Fuzz {
     for (const item of body.items ?? []) {
       note('invoiceId', item.invoiceId);
       note('creditNoteId', item.creditNoteId);
+      note('customerBalanceId', item.customerBalanceId);
       note('planId', item.planId);
       note('stream', item.stream);
       note('number', item.number);

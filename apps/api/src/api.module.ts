@@ -12,6 +12,8 @@ import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
 import { CouponsController } from './coupons.controller';
+import { CreditNotesController } from './credit-notes.controller';
+import { CustomerBalancesController } from './customer-balances.controller';
 import { CustomersController } from './customers.controller';
 import { DocsController, OpenApi } from './docs.controller';
 import { DueBillingPeriodsController } from './due-billing-periods.controller';
@@ -50,6 +52,8 @@ export class ApiModule {
         CustomersController,
         UpcomingInvoiceController,
         InvoicesController,
+        CreditNotesController,
+        CustomerBalancesController,
         PlansController,
         DueBillingPeriodsController,
         StreamsController,

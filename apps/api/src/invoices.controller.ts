@@ -53,7 +53,7 @@ export class InvoicesController {
     summary: 'Read an invoice with its lines',
     answer: InvoiceFound,
     kind: 'one',
-    problems: ['invoice-not-found'],
+    problems: ['invoice-not-found', 'personal-data-unavailable'],
   })
   async get(
     @Param() { invoiceId }: InvoicePath,

@@ -1,5 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsUUID } from 'class-validator';
+import { BillToAnswer, ErasedAnswer } from './customers.dto';
 import { IsCurrencyFilter, IsMetadataFilter, IsMinorUnits, IsText, Optional } from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
 import { LineAnswer } from './http/line.dto';
@@ -136,7 +137,14 @@ export class TaxAnswer {
   readonly amount!: MoneyAnswer;
 }
 
+@ApiExtraModels(BillToAnswer, ErasedAnswer)
 export class InvoiceFound extends InvoiceSummaryAnswer {
+  /** Who was billed, as the customer had it when it was finalised; null in a draft and where nobody was named. */
+  @ApiProperty({
+    nullable: true,
+    anyOf: [{ $ref: getSchemaPath(ErasedAnswer) }, { $ref: getSchemaPath(BillToAnswer) }],
+  })
+  readonly billTo!: BillToAnswer | ErasedAnswer | null;
   @ApiProperty({ type: [LineAnswer] })
   readonly lines!: readonly LineAnswer[];
   @ApiProperty({ type: [TaxAnswer] })

@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { CommandAnswer } from './http/command-answer.dto';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
@@ -96,6 +97,20 @@ export class SubscriptionPage {
 
 export class SubscriptionFound extends SubscriptionAnswer {
   readonly asOf!: AsOfAnswer;
+}
+
+export class LineItemOutcomeAnswer {
+  readonly lineItemId!: string;
+  /** exists: the same one was added before. */
+  readonly outcome!: 'added' | 'exists' | 'refused';
+  /** Why it was refused: a problem code. */
+  readonly code?: string;
+}
+
+export class LineItemsAnswer extends CommandAnswer {
+  /** One for each line item, in the order of the batch. */
+  @ApiProperty({ type: [LineItemOutcomeAnswer] })
+  readonly records!: readonly LineItemOutcomeAnswer[];
 }
 
 export class PendingLineAnswer extends LineAnswer {

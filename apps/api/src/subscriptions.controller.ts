@@ -4,6 +4,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   AddLineItem,
+  AddLineItems,
   CancelSubscription,
   ChangeBillingCycle,
   ChangeItems,
@@ -34,9 +35,15 @@ import { Commands, Reads } from './http/operation';
 import { CommandQuery, MetadataBody, pageOf, ReadQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
 import { Reading } from './http/reading';
-import { CurrentBillingPeriodAnswer, SubscriptionFound, SubscriptionPage } from './subscription-answers.dto';
+import {
+  CurrentBillingPeriodAnswer,
+  LineItemsAnswer,
+  SubscriptionFound,
+  SubscriptionPage,
+} from './subscription-answers.dto';
 import {
   AddLineItemBody,
+  AddLineItemsBody,
   CancelBody,
   ChangeBillingCycleBody,
   ChangeItemsBody,
@@ -70,6 +77,8 @@ export class SubscriptionsController {
     answer: CommandAnswer,
     problems: [
       'subscription-exists',
+      'customer-erased',
+      'customer-terms-missing',
       'unknown-currency',
       'unknown-time-zone',
       'invalid-interval',
@@ -121,6 +130,28 @@ export class SubscriptionsController {
     return answerOf(
       await this.commands.execute(new AddLineItem(subscriptionId, { ...body }, context), reply, () => current),
     );
+  }
+
+  @Post(':subscriptionId/line-items/batch')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Add up to 500 charges to the open billing period, with an answer for each',
+    description:
+      'In the order given, in one append. What is refused stops no other, but once the period is full it is full for all that follow. The key stands for the whole batch: its repeat gives the same answers.',
+    answer: LineItemsAnswer,
+    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
+  })
+  async addLineItems(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { lineItems }: AddLineItemsBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LineItemsAnswer> {
+    const context = contextOf(request, 'AddLineItems', dryRun === 'true');
+    const items = lineItems.map((item) => ({ ...item }));
+    const result = await this.commands.execute(new AddLineItems(subscriptionId, items, context), reply);
+    return { ...answerOf(result), records: result.records };
   }
 
   @Post(':subscriptionId/line-items/:lineItemId/void')

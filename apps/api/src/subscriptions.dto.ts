@@ -1,6 +1,8 @@
 import { Type } from 'class-transformer';
+import { ApiProperty } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   IsArray,
   IsBoolean,
   IsDefined,
@@ -11,7 +13,7 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
-import { MAX_COUPONS } from '@perennial/billing-domain';
+import { MAX_BATCH, MAX_COUPONS } from '@perennial/billing-domain';
 import { IsCouponCode } from './coupons.dto';
 import {
   IsCurrencyFilter,
@@ -42,24 +44,27 @@ export class StartSubscriptionBody {
   @IsText(200, { optional: true })
   readonly externalId?: string;
 
+  /** A customer's external id or id; any other name of the caller's for a customer that was not created here. */
   @IsText(200)
   readonly customerId!: string;
 
   /**
-   * ISO 4217.
+   * ISO 4217; the customer's when left out.
    * @example "USD"
    */
+  @Optional()
   @Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' })
-  readonly currency!: string;
+  readonly currency?: string;
 
   /**
-   * IANA name; periods begin and end by its wall clock.
+   * IANA name; periods begin and end by its wall clock. The customer's when left out.
    * @example "Europe/Berlin"
    */
+  @Optional()
   @Matches(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, { message: '$property must be an IANA time zone name' })
-  readonly timeZone!: string;
+  readonly timeZone?: string;
 
-  /** Days from issue to due date. */
+  /** Days from issue to due date; the customer's when left out, else 0. */
   @IsWhole(0, 365, { optional: true })
   readonly paymentTermsDays?: number;
 
@@ -176,6 +181,18 @@ export class AddLineItemBody {
 
   @IsMetadata()
   readonly metadata?: Record<string, string>;
+}
+
+/** Line items that are added in one go, each on its own. */
+export class AddLineItemsBody {
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_BATCH)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => AddLineItemBody)
+  @ApiProperty({ type: [AddLineItemBody], minItems: 1, maxItems: MAX_BATCH })
+  readonly lineItems!: AddLineItemBody[];
 }
 
 /** What changes, from when on, and when the difference is billed. */

@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { Clock } from '@perennial/platform';
 import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
+import { AddLineItemsHandler } from './commands/add-line-items';
 import { ApplyCreditHandler } from './commands/apply-credit';
 import { ApplyCouponHandler } from './commands/apply-coupon';
 import { ArchiveCouponHandler } from './commands/archive-coupon';
@@ -64,6 +65,7 @@ export class BillingApplicationModule {
         { provide: Clock, useValue: clock },
         StartSubscriptionHandler,
         AddLineItemHandler,
+        AddLineItemsHandler,
         VoidLineItemHandler,
         RollOverBillingPeriodHandler,
         PauseSubscriptionHandler,

@@ -9,6 +9,7 @@ export { ApiKeys, type ApiKeyHolder } from './api-keys';
 export { BillingApplicationModule, type BillingApplicationOptions } from './billing-application.module';
 export type { CommandResult, RequestContext } from './command-result';
 export { AddLineItem } from './commands/add-line-item';
+export { AddLineItems, type LineItemsResult } from './commands/add-line-items';
 export { ApplyCredit } from './commands/apply-credit';
 export { ApplyCoupon } from './commands/apply-coupon';
 export { ArchiveCoupon } from './commands/archive-coupon';

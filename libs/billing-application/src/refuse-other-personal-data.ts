@@ -1,5 +1,12 @@
 import { personalData, sameJson, type Personal, type PersonalData } from '@perennial/billing-domain';
-import { ERASED, KeyReused, type Change, type DataKeys, type DomainEvent, type StoredPersonal } from '@perennial/event-sourcing';
+import {
+  ERASED,
+  KeyReused,
+  type Change,
+  type DataKeys,
+  type DomainEvent,
+  type StoredPersonal,
+} from '@perennial/event-sourcing';
 
 /**
  * Whether a repeat asks for the personal data that was recorded: the fingerprint of a command says nothing of it, since a

@@ -10,13 +10,14 @@ import {
   RevisionMismatch,
   type AggregateRepository,
   type Change,
+  type ChangeOptions,
   type CommandContext,
-  type Remembered,
+  type DecisionPoint,
 } from '@perennial/event-sourcing';
 import type { BillingRepositories } from './repositories';
 import { rollOverRequest } from './roll-over-request';
 
-type Decide = (subscription: Subscription) => readonly SubscriptionEvent[];
+type Decide = (subscription: Subscription, at: DecisionPoint) => readonly SubscriptionEvent[];
 
 /** A decision was refused because the open period has elapsed; at which revision it was decided. */
 class BoundaryDue extends Error {
@@ -46,14 +47,14 @@ export async function changeWithElapsedPeriodsRolledOver(
   id: string,
   context: CommandContext,
   decide: Decide,
-  options: { readonly remembers?: readonly Remembered[] } = {},
+  options: ChangeOptions<SubscriptionEvent> = {},
 ): Promise<Change<SubscriptionEvent>> {
   const deadline = performance.now() + (context.timeBudgetMs ?? timeBudgetMs);
   if (context.dryRun === true)
     return subscriptions.change(
       id,
       context,
-      (subscription) => decideThrough(subscription, context.now, decide),
+      (subscription, at) => decideThrough(subscription, context.now, (state) => decide(state, at)),
       options,
     );
 
@@ -71,7 +72,7 @@ export async function changeWithElapsedPeriodsRolledOver(
         { ...context, expectedRevision, timeBudgetMs: left() },
         (subscription, at) => {
           try {
-            return decide(subscription);
+            return decide(subscription, at);
           } catch (error) {
             const periodNumber = elapsedPeriod(error);
             if (periodNumber === undefined || at.revision === 'no_stream') throw error;
@@ -127,7 +128,11 @@ async function rollOverAt(
 /** More would not fit one answer (an append's bytes); a dry run that is later than that says `boundary-due`. */
 const MAX_BOUNDARIES_SHOWN = 100;
 
-function decideThrough(start: Subscription, now: string, decide: Decide): SubscriptionEvent[] {
+function decideThrough(
+  start: Subscription,
+  now: string,
+  decide: (subscription: Subscription) => readonly SubscriptionEvent[],
+): SubscriptionEvent[] {
   const events: SubscriptionEvent[] = [];
   let subscription = start;
   for (let boundaries = 0; ; boundaries += 1) {

@@ -115,8 +115,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       ledger.coveredTo = event.data.endsAt;
       delete ledger.open;
       break;
-    case 'LineItemAdded': {
-      const { line, periodNumber, lineItemId, effectiveAt } = event.data;
+    case 'LineItemAdded':
+    case 'LineItemsAdded': {
+      const { periodNumber, effectiveAt } = event.data;
       if (periodNumber !== ledger.open?.periodNumber)
         differ(
           'open-period-only',
@@ -126,12 +127,17 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
         );
       else if (effectiveAt < ledger.open.startsAt || effectiveAt >= ledger.open.endsAt)
         differ('open-period-only', 'a line is dated outside of its period', span(ledger.open), effectiveAt);
-      if (ledger.lineItems.has(lineItemId) || ledger.pending.has(line.lineId) || ledger.billed.has(line.lineId))
-        differ('line-once', 'the line was added before', 'a new line', line.lineId);
-      if (line.lineItemId !== lineItemId) differ('identity', 'the line has another id', lineItemId, line.lineItemId);
-      ledger.lineItems.add(lineItemId);
-      ledger.pending.set(line.lineId, line);
-      found.push(...checkLine(ledger.stream, line, revision));
+      const lines = event.type === 'LineItemAdded' ? [event.data.line] : event.data.lines;
+      if (event.type === 'LineItemAdded' && event.data.line.lineItemId !== event.data.lineItemId)
+        differ('identity', 'the line has another id', event.data.lineItemId, event.data.line.lineItemId);
+      for (const line of lines) {
+        const { lineItemId = '' } = line;
+        if (ledger.lineItems.has(lineItemId) || ledger.pending.has(line.lineId) || ledger.billed.has(line.lineId))
+          differ('line-once', 'the line was added before', 'a new line', line.lineId);
+        ledger.lineItems.add(lineItemId);
+        ledger.pending.set(line.lineId, line);
+        found.push(...checkLine(ledger.stream, line, revision));
+      }
       break;
     }
     case 'LineItemVoided':

@@ -65,6 +65,10 @@ export const domainErrors = {
   'customer-not-found': { category: 'not-found', meaning: 'There is no such customer.' },
   'customer-exists': { category: 'conflict', meaning: 'A customer with this external id exists already.' },
   'customer-erased': { category: 'conflict', meaning: 'The customer was erased, for ever.' },
+  'customer-terms-missing': {
+    category: 'invalid',
+    meaning: 'Currency and time zone are left to a customer that was not created here: name them.',
+  },
   'invalid-external-id': {
     category: 'invalid',
     meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
@@ -72,6 +76,10 @@ export const domainErrors = {
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },
   'credit-note-not-found': { category: 'not-found', meaning: 'There is no such credit note.' },
+  'customer-balance-not-found': {
+    category: 'not-found',
+    meaning: 'There is no such balance: a customer has one in each currency in which it was ever granted credit.',
+  },
   'api-key-not-found': { category: 'not-found', meaning: 'There is no such API key.' },
   'api-key-exists': { category: 'conflict', meaning: 'An API key with this id exists already.' },
   'not-available': {

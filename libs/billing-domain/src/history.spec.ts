@@ -43,6 +43,7 @@ import { releaseBill } from './subscription/release-bill';
 import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
 import type { CouponTerms, SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
+import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
@@ -128,6 +129,16 @@ const decisions: Decision[] = [
   (s) => pause(s, { credit: 'none' }, day(41)),
   (s) => resume(s, { anchor: 'keep' }, day(43)),
   (s) => addLineItem(s, { lineItemId: 'li-4', description: 'Support', unitPrice: '250' }, day(44)),
+  (s) =>
+    addLineItems(
+      s,
+      [
+        { lineItemId: 'li-5', description: 'Hours', unitPrice: '12000', quantity: '0.25' },
+        { lineItemId: 'li-4', description: 'Support', unitPrice: '1' },
+      ],
+      [undefined, 'other'],
+      day(44),
+    ),
   (s) => rollOver(s, 3, day(60)),
   (s) => changeQuantity(s, { itemId: 'base', quantity: '4' }, day(60)),
   (s) =>
@@ -469,6 +480,7 @@ it('has golden files that nobody edited', () => {
    5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
    f32726471d0c8771 subscription/LineItemAdded.v1.json
    4befcd551b895b2a subscription/LineItemVoided.v1.json
+   6ba9129aed5731e3 subscription/LineItemsAdded.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
    059b405715bbab0e subscription/MetadataChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
@@ -476,6 +488,6 @@ it('has golden files that nobody edited', () => {
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   595686bdbafd4514 subscription/state.v2.json"
+   4c7f039ae95c679a subscription/state.v2.json"
   `);
 });

@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   addLineItems(state, NewLineItem[], which are remembered, now)
  *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
  *   upcomingBill(state, now): what the next boundary bills, if nothing else happens
@@ -13,11 +14,11 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
- *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)
  *   createCoupon, archiveCoupon, reserveRedemption, redeem, releaseRedemption(state, ..., now)
+ *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * subscriptionType, planType, couponType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
  */
 
 export * from './money';
@@ -63,6 +64,8 @@ export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-cou
 export type { ApplyCoupon } from './subscription/apply-coupon';
 export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
+export { addLineItems, lineItemOutcomes, MAX_BATCH } from './subscription/add-line-items';
+export type { LineItemOutcome } from './subscription/add-line-items';
 export { changeMetadata } from './subscription/change-metadata';
 export type { MetadataPatch } from './metadata';
 export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill';
@@ -110,8 +113,15 @@ export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
 
-export { changeCustomer, createCustomer, customerType, eraseCustomer, evolveCustomer } from './customer/customer';
-export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer } from './customer/customer';
+export {
+  changeCustomer,
+  createCustomer,
+  customerType,
+  eraseCustomer,
+  evolveCustomer,
+  withCustomer,
+} from './customer/customer';
+export type { Customer, CustomerChange, CustomerTerms, ExistingCustomer, LeftToCustomer } from './customer/customer';
 export { personalData } from './customer/personal-data';
 export type { Address, BillTo, Contact, PersonalData, TaxId } from './customer/personal-data';
 export type * from './customer/events';

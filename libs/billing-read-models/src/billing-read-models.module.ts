@@ -1,7 +1,13 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { FindCreditNotesHandler, GetCreditNoteHandler } from './credit-notes/queries';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
 import { FindCouponsHandler, GetCouponHandler } from './coupons/queries';
+import {
+  FindCustomerBalanceMovementsHandler,
+  FindCustomerBalancesHandler,
+  GetCustomerBalanceHandler,
+} from './customer-balances/queries';
 import { FindCustomersHandler, GetCustomerHandler } from './customers/queries';
 import { FindInvoicesHandler, GetInvoiceHandler } from './invoices/queries';
 import { FindPlansHandler, GetPlanHandler } from './plans/queries';
@@ -27,6 +33,11 @@ export class BillingReadModelsModule {
         FindCustomersHandler,
         GetInvoiceHandler,
         FindInvoicesHandler,
+        GetCreditNoteHandler,
+        FindCreditNotesHandler,
+        GetCustomerBalanceHandler,
+        FindCustomerBalancesHandler,
+        FindCustomerBalanceMovementsHandler,
         GetPlanHandler,
         FindPlansHandler,
         GetStreamHandler,

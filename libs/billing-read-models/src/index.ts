@@ -12,6 +12,15 @@ import { subscriptionSummary } from './subscription-summary/projection';
 
 export { BillingReadModelsModule } from './billing-read-models.module';
 export {
+  FindCreditNotes,
+  findCreditNotes,
+  GetCreditNote,
+  getCreditNote,
+  type CreditNoteFilter,
+  type CreditNoteSummaryView,
+  type CreditNoteView,
+} from './credit-notes/queries';
+export {
   GetCurrentBillingPeriod,
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
@@ -25,6 +34,18 @@ export {
   type CouponFilter,
   type CouponView,
 } from './coupons/queries';
+export {
+  FindCustomerBalanceMovements,
+  findCustomerBalanceMovements,
+  FindCustomerBalances,
+  findCustomerBalances,
+  GetCustomerBalance,
+  getCustomerBalance,
+  type CustomerBalanceFilter,
+  type CustomerBalanceMovementFilter,
+  type CustomerBalanceMovementView,
+  type CustomerBalanceView,
+} from './customer-balances/queries';
 export {
   FindCustomers,
   findCustomers,

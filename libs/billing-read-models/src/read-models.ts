@@ -39,7 +39,10 @@ export interface ErasedView {
 }
 
 /** Personal data of a row in the clear, opened for this one answer. Throws what opening throws. */
-export async function openedBy<View>(keys: DataKeys, personal: StoredPersonal | null): Promise<View | ErasedView | null> {
+export async function openedBy<View>(
+  keys: DataKeys,
+  personal: StoredPersonal | null,
+): Promise<View | ErasedView | null> {
   if (personal === null) return null;
   const opened: JsonValue | typeof ERASED = await keys.open(personal);
   return opened === ERASED ? { erased: true } : (opened as View);

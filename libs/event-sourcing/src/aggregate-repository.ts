@@ -61,6 +61,17 @@ export interface RepositoryOptions {
 /** Where a decision stands: at a revision, or before the first event. */
 export interface DecisionPoint {
   readonly revision: Revision;
+  /** Of the ids that `ChangeOptions.each` asks about, those that are remembered, with their fingerprints. */
+  readonly known: ReadonlyMap<string, string>;
+}
+
+export interface ChangeOptions<Event> {
+  /** Ids that the command stands for as a whole: remembered together with its events, or known together. */
+  readonly remembers?: readonly Remembered[] | undefined;
+  /** Ids of one kind that are told to the decision one by one, and which of them its events record. */
+  readonly each?:
+    | { readonly ids: readonly Remembered[]; readonly recorded: (events: readonly Event[]) => readonly Remembered[] }
+    | undefined;
 }
 
 export type Decide<State, Event> = (state: State, at: DecisionPoint) => readonly Event[];
@@ -79,6 +90,7 @@ interface Command<State, Event> {
   readonly context: CommandContext;
   readonly decide: Decide<State, Event>;
   readonly remembers: readonly Remembered[];
+  readonly each: ChangeOptions<Event>['each'];
   /** performance.now() in ms. */
   readonly deadline: number;
 }
@@ -134,7 +146,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     id: string,
     context: CommandContext,
     decide: Decide<State, Event>,
-    options: { readonly remembers?: readonly Remembered[] } = {},
+    options: ChangeOptions<Event> = {},
   ): Promise<Change<Event>> {
     const command: Command<State, Event> = {
       id,
@@ -142,6 +154,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       context,
       decide,
       remembers: options.remembers ?? [],
+      each: options.each,
       deadline: performance.now() + (context.timeBudgetMs ?? this.#timeBudgetMs),
     };
     if (context.dryRun) return this.#untilAnswered(command);
@@ -256,9 +269,12 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       const known = standing ? await this.#firstToRemember(stream, standing, command.remembers) : undefined;
       const decided = known
         ? []
-        : command.decide(standing?.state ?? this.type.initial, { revision: standing?.revision ?? 'no_stream' });
+        : command.decide(standing?.state ?? this.type.initial, {
+            revision: standing?.revision ?? 'no_stream',
+            known: await this.#knownOf(stream, standing, command.each?.ids ?? []),
+          });
       events = decided.length > 0 ? decided : [this.#note(command, standing, known)];
-      const remembers = decided.length > 0 ? command.remembers : [];
+      const remembers = decided.length > 0 ? [...command.remembers, ...(command.each?.recorded(decided) ?? [])] : [];
       const sealed = await sealEvents(events, this.type.name, id, (subject) => this.#keyOf(subject, context));
       prepared = prepare(stream, standing, sealed, context, this.type.catalog, remembers);
     } catch (error) {
@@ -376,6 +392,26 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       throw new RememberedIdReused(remembers[index]!.kind, remembers[index]!.id);
     }
     return firsts[index];
+  }
+
+  /** Which of these ids, all of one kind, are remembered, with their fingerprints; reads each stretch of the stream that may tell of some once. */
+  async #knownOf(
+    stream: string,
+    standing: Standing<State> | undefined,
+    ids: readonly Remembered[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const known = new Map<string, string>();
+    if (!standing || ids.length === 0) return known;
+    const sought = new Set(ids.map(({ kind, id }) => rememberedId(kind, id)));
+    const ranges = ids.flatMap(({ kind, id }) => standing.keys.find(rememberedId(kind, id)));
+    for (const { from, to } of stretchesOf(ranges)) {
+      for await (const { revision, metadata } of this.#events(stream, from, standing.revision)) {
+        if (revision > to) break;
+        for (const { kind, id, fingerprint } of metadata.remembers ?? [])
+          if (!known.has(id) && sought.has(rememberedId(kind, id))) known.set(id, fingerprint);
+      }
+    }
+    return known;
   }
 
   /** The first run of events that `wanted` holds for and that begins in the range; reads on to the end of the run. */
@@ -500,4 +536,15 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     const every = this.#snapshotEvery;
     if ((before + 1n) / every !== (now.revision + 1n) / every) this.#snapshots.schedule(id, now);
   }
+}
+
+/** The ranges in order, with those that overlap or nearly touch made one. */
+function stretchesOf(ranges: readonly RevisionRange[]): { from: bigint; to: bigint }[] {
+  const stretches: { from: bigint; to: bigint }[] = [];
+  for (const { from, to } of [...ranges].sort((a, b) => Number(a.from - b.from))) {
+    const last = stretches.at(-1);
+    if (last && from <= last.to + BigInt(SMALL_PAGE)) last.to = to > last.to ? to : last.to;
+    else stretches.push({ from, to });
+  }
+  return stretches;
 }

@@ -47,6 +47,32 @@ describe('KeyMemory', () => {
     );
   });
 
+  it('stays small when commands remember many ids each, and is the same from a snapshot anywhere', () => {
+    const fill = (memory: KeyMemory, from: number, to: number) => {
+      for (let revision = from; revision < to; revision++) {
+        memory.add(commandKey(`key-${revision}`), BigInt(revision));
+        for (let n = 0; n < 500; n++) memory.add(rememberedId('line-item', `${revision}-${n}`), BigInt(revision));
+      }
+      return memory;
+    };
+    const whole = fill(new KeyMemory(), 0, 120);
+    expect(whole.toJSON().recent.length).toBeLessThan(100_000);
+    expect(Math.max(...stored(whole).map((slice) => slice.length))).toBeLessThanOrEqual(256 * 1024);
+    for (const at of [1, 8, 9, 57]) {
+      const snapshot = fill(new KeyMemory(), 0, at);
+      const restored = fill(KeyMemory.restore(snapshot.toJSON(), stored(snapshot))!, at, 120);
+      expect(restored.toJSON()).toEqual(whole.toJSON());
+    }
+    const known = (revision: number, n: number) =>
+      whole
+        .find(rememberedId('line-item', `${revision}-${n}`))
+        .some(({ from, to }) => from <= BigInt(revision) && BigInt(revision) <= to);
+    for (let revision = 0; revision < 120; revision++)
+      expect([known(revision, 0), known(revision, 499)]).toEqual([true, true]);
+    const fresh = Array.from({ length: 20_000 }, (_, n) => whole.find(commandKey(`new-${n}`)).length > 0);
+    expect(fresh.filter(Boolean).length / fresh.length).toBeLessThanOrEqual(0.002);
+  });
+
   it('takes slices and recent keys that are ahead of the snapshot, and no slice behind it', () => {
     const early = memoryOf(2_100);
     const late = memoryOf(5_000);

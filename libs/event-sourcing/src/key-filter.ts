@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 
 /** Revisions whose keys are held exactly; older ones move to the slices, at the same places in every process. */
 const BLOCK = 1024n;
+/** Keys that a block may hold before it ends with the next revision: commands that remember many ids fill it early. */
+const BLOCK_KEYS = 4096;
 const HASHES = 11;
 /** At 15.5 bits a key and 11 hashes a full slice says yes to 0.06 % of new keys: three full ones stay under 0.2 %. */
 const BITS_PER_KEY = 15.5;
@@ -58,12 +60,15 @@ export function rememberedId(kind: string, id: string): string {
 export class KeyMemory {
   #recent = new Map<string, bigint>();
   #from = 0n;
+  #last = -1n;
   readonly #slices: Slice[] = [];
 
   /** Records that `token` first stands at `revision`; revisions must come in order. */
   add(token: string, revision: bigint): void {
     if (revision < this.#from) return; // In a slice already: a restored memory may be ahead of its snapshot.
-    while (revision >= this.#from + BLOCK) this.#spill();
+    while (revision >= this.#from + BLOCK) this.#spill(this.#from + BLOCK);
+    if (this.#recent.size >= BLOCK_KEYS && revision > this.#last) this.#spill(revision);
+    this.#last = revision;
     const hash = hashOf(token).toString('latin1', 0, 10);
     if (!this.#recent.has(hash)) this.#recent.set(hash, revision);
   }
@@ -128,7 +133,9 @@ export class KeyMemory {
     const recent = Buffer.from(json.recent, 'base64');
     if (recent.length % RECENT_BYTES !== 0) return undefined;
     for (let at = 0; at < recent.length; at += RECENT_BYTES) {
-      memory.#recent.set(recent.toString('latin1', at, at + 10), BigInt(recent.readUIntBE(at + 10, 6)));
+      const revision = BigInt(recent.readUIntBE(at + 10, 6));
+      memory.#recent.set(recent.toString('latin1', at, at + 10), revision);
+      if (revision > memory.#last) memory.#last = revision;
     }
     for (const [index, extent] of json.slices.entries()) {
       const slice = parseSlice(slices[index], index);
@@ -139,10 +146,11 @@ export class KeyMemory {
   }
 
   /**
-   * Moves one block of keys into the open slice, or into a new one when it would overfill it. A block is cut by
-   * revision, so every process fills the same slices with the same keys, whenever it loaded the stream.
+   * Moves the block of keys before a revision into the open slice, or into a new one when it would overfill it. A block
+   * is cut between revisions, by their number or that of their keys, so every process fills the same slices with the
+   * same keys, whenever it loaded the stream.
    */
-  #spill(): void {
+  #spill(before: bigint): void {
     const keys = this.#recent.size;
     let open = this.#slices.at(-1);
     if (!open || open.count + keys > capacity(open)) {
@@ -152,7 +160,7 @@ export class KeyMemory {
     }
     for (const hash of this.#recent.keys()) insert(open, Buffer.from(hash, 'latin1'));
     open.count += keys;
-    this.#from += BLOCK;
+    this.#from = before;
     open.to = this.#from - 1n;
     this.#recent = new Map();
   }

@@ -99,7 +99,13 @@ describe('personal data', () => {
       'wVp05f3DZ6CuJJhbilJNqzxg5vJXSaWnH9eYB2m6PDQkZIUyHLpEoIHEUnIF4rIwQAmHpfod_NT_Dtrx24NtgxhneJ6JrA',
       { contacts: [{ email: 'ada@example.com' }] },
     ],
+    [
+      'InvoiceFinalised',
+      '2TVTE92iaYi0UNBYsq8lG2HfbYfubmjftRWcvFrUIviNf-AAmCZpTIYz2rzDYLSPyzRa0Y297EiDUUrnBPI',
+      { billTo: { name: 'Ada Lovelace' } },
+    ],
   ])('of a golden %s opens', (type, sealed, clear) => {
-    expect(unseal({ subject: ADA, of: `customer-${ADA}/${type}`, sealed }, key)).toEqual(clear);
+    const of = type === 'InvoiceFinalised' ? `invoice-${EVE}/${type}` : `customer-${ADA}/${type}`;
+    expect(unseal({ subject: ADA, of, sealed }, key)).toEqual(clear);
   });
 });

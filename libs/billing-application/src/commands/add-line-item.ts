@@ -1,35 +1,11 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { addLineItem, DomainError, formatDecimal, parseDecimal, type NewLineItem } from '@perennial/billing-domain';
+import { addLineItem, DomainError, type NewLineItem } from '@perennial/billing-domain';
 import { RememberedIdReused } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
-import { fingerprintOf } from '../fingerprint';
+import { rememberedLineItem } from '../line-item-content';
 import { BillingRepositories } from '../repositories';
 import { changeWithElapsedPeriodsRolledOver } from '../with-elapsed-periods-rolled-over';
-
-/** What makes two line items the same: their content with what is left out filled in, whatever its spelling. */
-function contentOf({ quantity = '1', unitPrice, service, taxCode, ...item }: NewLineItem): object {
-  const { description, taxBehaviour = 'unspecified', discountable = true, metadata = {} } = item;
-  return {
-    description,
-    quantity: canonicalDecimal(quantity),
-    unitPrice: canonicalDecimal(unitPrice),
-    service: service ?? null,
-    taxCode: taxCode ?? null,
-    taxBehaviour,
-    discountable,
-    metadata,
-  };
-}
-
-function canonicalDecimal(text: string): string {
-  try {
-    return formatDecimal(parseDecimal(text));
-  } catch {
-    // Not a decimal: the decision says so, after the key has been checked.
-    return text;
-  }
-}
 
 /**
  * Adds a line to the open billing period. Its id is the caller's and remembered for the subscription's life: the same
@@ -61,7 +37,7 @@ export class AddLineItemHandler implements ICommandHandler<AddLineItem> {
         subscriptionId,
         { ...context, now },
         (subscription) => addLineItem(subscription, lineItem, now),
-        { remembers: [{ kind: 'line-item', id: lineItemId, fingerprint: fingerprintOf(contentOf(lineItem)) }] },
+        { remembers: [rememberedLineItem(lineItem)] },
       );
       return resultOf(change);
     } catch (error) {

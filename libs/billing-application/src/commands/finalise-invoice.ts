@@ -2,6 +2,7 @@ import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nest
 import { finalise, type CreditApplied } from '@perennial/billing-domain';
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
+import { billToOf } from '../bill-to';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { BillingRepositories } from '../repositories';
 import { ApplyCredit } from './apply-credit';
@@ -27,10 +28,13 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
   ) {}
 
   async execute({ invoiceId, granted, context }: FinaliseInvoice): Promise<CommandResult> {
-    const settled = await this.settle(invoiceId, context);
+    const draft = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
+    const drafted = draft?.status === 'draft' ? draft : undefined;
+    const settled = drafted && (await this.settle(invoiceId, drafted, context));
+    const billTo = drafted && (await billToOf(this.repositories, context.tenant, drafted.customerId));
     const now = await this.clock.now();
     const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (invoice) =>
-      finalise(invoice, granted, now, settled?.amount),
+      finalise(invoice, granted, now, settled?.amount, billTo),
     );
     if (settled) await this.giveBackUnused(settled, context);
     return resultOf(change);
@@ -40,11 +44,12 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
    * What the balance settles of the draft: a command of its own under the invoice's key. A balance records its answer, also that
    * there was nothing, so that whoever finalises, and however often, finalises with the same amount.
    */
-  private async settle(invoiceId: string, context: RequestContext): Promise<Credit | undefined> {
-    const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
-    // Nothing is due, or it is finalised, with what was settled then.
-    if (invoice?.status !== 'draft' || invoice.total === '0') return undefined;
-    const { customerId, currency, total: amount } = invoice;
+  private async settle(
+    invoiceId: string,
+    { customerId, currency, total: amount }: Drafted,
+    context: RequestContext,
+  ): Promise<Credit | undefined> {
+    if (amount === '0') return undefined;
     const credit = { invoiceId, customerId, currency, amount };
     try {
       const { events } = await this.commands.execute(new ApplyCredit(credit, sender(context)));
@@ -66,6 +71,7 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
 }
 
 type Credit = ApplyCredit['credit'];
+type Drafted = Pick<Credit, 'customerId' | 'currency'> & { readonly total: string };
 
 /** Who asks and why, for a command that has a key of its own. */
 function sender({

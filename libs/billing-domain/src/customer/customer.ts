@@ -106,6 +106,38 @@ export function eraseCustomer(state: Customer, now: string): CustomerEvent[] {
   ];
 }
 
+/** What a subscription can leave to its customer. */
+export interface LeftToCustomer {
+  /** As the caller names the customer: an id given here, an external id, or a name that means nothing here. */
+  readonly customerId: string;
+  readonly currency?: string | undefined;
+  readonly timeZone?: string | undefined;
+  readonly paymentTermsDays?: number | undefined;
+}
+
+/**
+ * The terms of something that starts, with what they leave to the customer, and the customer by the one name that
+ * subscriptions, invoices and balances use: the external id, else the id. A customer that was not created here has
+ * nothing to leave. Raises `customer-erased`, `customer-terms-missing`.
+ */
+export function withCustomer<Terms extends LeftToCustomer>(
+  state: Customer,
+  terms: Terms,
+): Terms & { readonly currency: string; readonly timeZone: string } {
+  if (state.status === 'erased') throw new DomainError('customer-erased');
+  const customer = state.status === 'active' ? state : undefined;
+  const currency = terms.currency ?? customer?.currency;
+  const timeZone = terms.timeZone ?? customer?.timeZone;
+  if (currency === undefined || timeZone === undefined) throw new DomainError('customer-terms-missing');
+  return {
+    ...terms,
+    customerId: customer ? (customer.externalId ?? customer.customerId) : terms.customerId,
+    currency,
+    timeZone,
+    paymentTermsDays: terms.paymentTermsDays ?? customer?.paymentTermsDays,
+  };
+}
+
 function existing(state: Customer): ExistingCustomer {
   if (state.status === 'none') throw new DomainError('customer-not-found');
   return state;

@@ -1,4 +1,6 @@
+import type { BillTo } from '../customer/personal-data';
 import type { Line } from '../line';
+import type { Personal } from '../personal';
 import type { LinesBilled } from '../subscription/events';
 
 export interface InvoiceDrafted {
@@ -46,6 +48,8 @@ export interface InvoiceFinalised {
     readonly dueOn: string;
     /** What the customer's balance has settled of it; absent for none. */
     readonly creditApplied?: string;
+    /** Who was billed, as the customer had it then; absent where the customer named nobody, or was not created here. */
+    readonly personal?: Personal<{ readonly billTo: BillTo }>;
   };
 }
 

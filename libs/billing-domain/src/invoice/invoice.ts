@@ -7,7 +7,7 @@ import { patched, type MetadataPatch } from '../metadata';
 import { parseMinor } from '../money';
 import type { LinesBilled } from '../subscription/events';
 import { text } from '../text';
-import type { InvoiceEvent } from './events';
+import type { InvoiceEvent, InvoiceFinalised } from './events';
 
 export type Invoice =
   | { readonly status: 'none' }
@@ -65,7 +65,7 @@ export function changeInvoiceMetadata(state: Invoice, patch: MetadataPatch, now:
 
 /**
  * Finalises a draft under the number that its series granted: issued on the local date of now, due after the payment terms.
- * `creditApplied`: what the customer's balance has settled, minor units. Nothing when it is finalised already. Raises
+ * `creditApplied`: what the customer's balance has settled, minor units; `personal`: who is billed. Nothing when it is finalised already. Raises
  * `invoice-not-found`, `invalid-amount`.
  */
 export function finalise(
@@ -73,6 +73,7 @@ export function finalise(
   granted: { readonly series: string; readonly sequence: number; readonly number: string },
   now: string,
   creditApplied = '0',
+  personal?: InvoiceFinalised['data']['personal'],
 ): InvoiceEvent[] {
   if (state.status === 'none') throw new DomainError('invoice-not-found');
   if (state.status !== 'draft') return [];
@@ -82,8 +83,12 @@ export function finalise(
   const issuedOn = toLocalDate(effectiveAt, state.timeZone);
   const dueOn = addDays(issuedOn, state.paymentTermsDays);
   const { series, sequence, number } = granted;
-  const settled = credit > 0n && { creditApplied };
-  return [{ type: 'InvoiceFinalised', data: { effectiveAt, series, sequence, number, issuedOn, dueOn, ...settled } }];
+  const data = {
+    ...{ effectiveAt, series, sequence, number, issuedOn, dueOn },
+    ...(credit > 0n && { creditApplied }),
+    ...(personal && { personal }),
+  };
+  return [{ type: 'InvoiceFinalised', data }];
 }
 
 /**

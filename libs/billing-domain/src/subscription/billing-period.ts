@@ -3,7 +3,7 @@ import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
-import type { BillingPeriodClosed, BillingPeriodOpened, LineItemAdded, LineItemVoided } from './events';
+import type { BillingPeriodClosed, BillingPeriodOpened, LineItemAdded, LineItemsAdded, LineItemVoided } from './events';
 
 /** Line items that one period takes, voided ones included: a bill stays readable and a decision quick. */
 export const MAX_LINES_PER_PERIOD = 750;
@@ -108,11 +108,18 @@ export function voidLine(period: BillingPeriod, lineItemId: string, at: string):
 }
 
 /** Records what happened to the period's lines. */
-export function evolvePeriod(period: BillingPeriod, event: LineItemAdded | LineItemVoided): BillingPeriod {
+export function evolvePeriod(
+  period: BillingPeriod,
+  event: LineItemAdded | LineItemsAdded | LineItemVoided,
+): BillingPeriod {
   switch (event.type) {
     case 'LineItemAdded': {
       const { line } = event.data;
       return { ...period, lines: [...period.lines, line], bytes: period.bytes + encodedBytes(line) + 1 };
+    }
+    case 'LineItemsAdded': {
+      const { lines } = event.data;
+      return { ...period, lines: [...period.lines, ...lines], bytes: period.bytes + sumOfBytes(lines) };
     }
     case 'LineItemVoided': {
       const { lineItemId, lineId } = event.data;

@@ -7,6 +7,7 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     BillingPeriodOpened: [],
     BillingPeriodClosed: [],
     LineItemAdded: [],
+    LineItemsAdded: [],
     LineItemVoided: [],
     LinesBilled: [],
     SubscriptionPaused: [],

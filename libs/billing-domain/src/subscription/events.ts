@@ -117,6 +117,25 @@ export interface LineItemAdded {
   };
 }
 
+/** A batch of line items: those that were added, in order, and what became of the others. */
+export interface LineItemsAdded {
+  readonly type: 'LineItemsAdded';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    readonly lines: readonly Line[];
+    readonly notAdded: readonly {
+      /** Its place in the batch, from 0. */
+      readonly index: number;
+      readonly lineItemId: string;
+      /** exists: the same one was added before. */
+      readonly outcome: 'exists' | 'refused';
+      /** Why it was refused: a code of the domain. */
+      readonly code?: string;
+    }[];
+  };
+}
+
 export interface LineItemVoided {
   readonly type: 'LineItemVoided';
   readonly data: {
@@ -321,6 +340,7 @@ export type SubscriptionEvent =
   | BillingPeriodOpened
   | BillingPeriodClosed
   | LineItemAdded
+  | LineItemsAdded
   | LineItemVoided
   | LinesBilled
   | SubscriptionPaused

@@ -130,6 +130,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, openPeriod: null, lastClosed, accrued };
     }
     case 'LineItemAdded':
+    case 'LineItemsAdded':
     case 'LineItemVoided': {
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a line changed while no period was open');

@@ -39,6 +39,17 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
   const subscription = living(state, now);
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
+  const { line, known } = newLine(subscription, period, input, at);
+  return addLine(period, line, known, at, roomFor(subscription, line, roomOf(subscription)));
+}
+
+/** The line that a line item asks for, and what the subscription knows under its id. Raises the codes of category `invalid`. */
+export function newLine(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  input: NewLineItem,
+  at: string,
+): { readonly line: Line & { readonly lineItemId: string }; readonly known: Line | undefined } {
   const { quantity, unitPrice, net } = price(input.quantity, input.unitPrice);
   const lineItemId = text('lineItemId', input.lineItemId, 100);
   const known =
@@ -46,9 +57,9 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     subscription.billed.find(({ line }) => line.lineItemId === lineItemId)?.line;
   // A repeat without dates means the dates that the first one got.
   const service = input.service ?? known?.service ?? dayOf(toLocalDate(at, subscription.timeZone));
-  const line: Line & { lineItemId: string } = {
+  const line = {
     lineId: lineItemLineId(subscription.subscriptionId, lineItemId),
-    kind: 'one-time',
+    kind: 'one-time' as const,
     lineItemId,
     description: text('description', input.description, 500),
     service: nearService(service, period),
@@ -57,14 +68,29 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
     net,
     ...taxFields(input),
     change: termsInForce(subscription).change,
-    rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
+    rule: {
+      name: 'flat',
+      fraction: { numerator: '1', denominator: '1' },
+      rounding: 'half-away-from-zero' as const,
+    },
     metadata: metadata(input.metadata),
   };
-  const room = {
-    kept: keptBytes(subscription),
-    reserved: reservedBytes(subscription) + discountBytes(subscription, [line]),
-  };
-  return addLine(period, line, known, at, room);
+  return { line, known };
+}
+
+/** Bytes that line items must leave free. */
+export interface Room {
+  readonly kept: number;
+  readonly reserved: number;
+}
+
+export function roomOf(subscription: StartedSubscription): Room {
+  return { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
+}
+
+/** The same with what coupons may take off the line. */
+export function roomFor(subscription: StartedSubscription, line: Line, room: Room): Room {
+  return { ...room, reserved: room.reserved + discountBytes(subscription, [line]) };
 }
 
 /**

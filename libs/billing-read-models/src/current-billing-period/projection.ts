@@ -126,9 +126,10 @@ interface LineChanges {
 function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stored: StoredEvent): void {
   const of = { tenant: stored.metadata.tenant, subscription_id: stored.aggregateId, added_revision: stored.revision };
   const event = stored.event as SubscriptionEvent;
-  if (event.type === 'LineItemAdded') {
-    const { line } = event.data;
-    changes.written.set(line.lineId, { ...of, ordinal: 0, bill_number: null, ...lineRow(line) });
+  if (event.type === 'LineItemAdded' || event.type === 'LineItemsAdded') {
+    const lines = event.type === 'LineItemAdded' ? [event.data.line] : event.data.lines;
+    for (const [ordinal, line] of lines.entries())
+      changes.written.set(line.lineId, { ...of, ordinal, bill_number: null, ...lineRow(line) });
   } else if (event.type === 'LineItemVoided') {
     if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
   } else if (event.type === 'BillReleased' && !event.data.rebill) {

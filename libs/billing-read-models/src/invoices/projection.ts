@@ -1,5 +1,5 @@
 import type { InvoiceEvent } from '@perennial/billing-domain';
-import type { Projection, StoredEvent } from '@perennial/event-sourcing';
+import type { Projection, StoredEvent, StoredPersonal } from '@perennial/event-sourcing';
 import { invoiceEventTypes } from '../event-types';
 import { lineColumns, lineRow, type LineRow } from '../line-row';
 import { foldRows } from '../fold-rows';
@@ -39,6 +39,8 @@ export interface InvoiceRow {
   /** A draft that waits until someone asks for its finalising. */
   waits: boolean;
   metadata: Readonly<Record<string, string>>;
+  /** Who was billed, sealed; null in a draft and where the customer named nobody. */
+  personal: StoredPersonal | null;
   /** Log position of its first event: the order of the list. */
   drafted_position: bigint;
   revision: bigint;
@@ -92,6 +94,7 @@ export const invoiceRows: Table<InvoiceRow> = {
     rebill: 'bool?',
     waits: 'bool',
     metadata: 'jsonb',
+    personal: 'jsonb?',
     drafted_position: 'int8',
     revision: 'int8',
     position: 'int8',
@@ -162,6 +165,7 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       rebill: null,
       waits: data.autoFinalise === false,
       metadata: {},
+      personal: null,
       drafted_position: stored.position,
       ...seen,
     };
@@ -177,6 +181,7 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
       next.issued_on = event.data.issuedOn;
       next.due_on = event.data.dueOn;
       next.finalised_at = event.data.effectiveAt;
+      next.personal = (event.data.personal as StoredPersonal | undefined) ?? null;
       next.credit_applied = event.data.creditApplied ?? '0';
       next.amount_due = (BigInt(row.total) - BigInt(next.credit_applied)).toString();
       break;
@@ -199,7 +204,7 @@ function evolve(row: InvoiceRow | undefined, stored: StoredEvent): InvoiceRow {
 
 export const invoices: Projection = {
   name: 'invoices',
-  version: 2,
+  version: 3,
   handles: invoiceEventTypes,
   tables: [invoiceRows.name, invoiceLines.name, invoiceTaxes.name],
   async create(db, schema) {

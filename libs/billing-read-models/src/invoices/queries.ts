@@ -1,11 +1,11 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import { subscriptionId as subscriptionIdOf, type Line } from '@perennial/billing-domain';
+import { subscriptionId as subscriptionIdOf, type BillTo, type Line } from '@perennial/billing-domain';
 import { asOf } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
 import { lineOf } from '../line-row';
 import { metadataHas } from '../metadata-filter';
 import { orderOf, pageOf, pageSize, type Order, type PageRequest } from '../page';
-import { isUuid, ReadModels, type Found, type MoneyView, type Page } from '../read-models';
+import { isUuid, openedBy, ReadModels, type ErasedView, type Found, type MoneyView, type Page } from '../read-models';
 import { invoices, type InvoiceLineRow, type InvoiceRow, type InvoiceTaxRow } from './projection';
 
 /** An invoice without its lines, as in lists. */
@@ -45,6 +45,8 @@ export interface InvoiceSummaryView {
 }
 
 export interface InvoiceView extends InvoiceSummaryView {
+  /** Who was billed, as the customer had it when it was finalised; null in a draft and where nobody was named. */
+  readonly billTo: BillTo | ErasedView | null;
   readonly lines: readonly Line[];
   readonly taxes: readonly { readonly code: string; readonly amount: MoneyView }[];
 }
@@ -121,7 +123,7 @@ function summary(row: InvoiceRow): InvoiceSummaryView {
 
 /** An invoice with its lines and taxes, which never change once it is there. */
 export async function getInvoice(
-  { db, schema }: ReadModels,
+  { db, schema, dataKeys }: ReadModels,
   { tenant, invoiceId }: { readonly tenant: string; readonly invoiceId: string },
 ): Promise<Found<InvoiceView>> {
   const seen = await asOf(db, schema, LIST);
@@ -148,9 +150,11 @@ export async function getInvoice(
     .where('invoice_id', '=', invoiceId)
     .orderBy('ordinal')
     .execute();
+  const personal = await openedBy<{ readonly billTo: BillTo }>(dataKeys, row.personal);
   return {
     found: {
       ...summary(row),
+      billTo: personal && 'billTo' in personal ? personal.billTo : personal,
       lines: lines.map(lineOf),
       taxes: taxes.map(({ code, amount }) => ({ code, amount: { amount, currency: row.currency } })),
     },

@@ -227,6 +227,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.metadata = event.data.metadata;
       break;
     case 'LineItemAdded':
+    case 'LineItemsAdded':
     case 'LineItemVoided':
       break;
     case 'BillReleased':
