@@ -119,6 +119,8 @@ class Fuzz {
     creditNoteId: [],
     customerBalanceId: [],
     planId: [],
+    couponId: [],
+    code: [],
     apiKeyId: [],
     stream: [],
     minPosition: [],
@@ -245,6 +247,16 @@ class Fuzz {
         return String(random.between(1, 3));
       case 'currencies':
         return this.mostly<unknown>([['USD'], ['USD', 'EUR']], [['XQQ']]);
+      case 'code':
+        return pool?.length && random.chance(0.6) ? random.pick(pool) : `CODE-${(this.keys += 1)}`;
+      case 'couponCodes': {
+        const codes = this.pools['code'] ?? [];
+        return codes.length > 0 && random.chance(0.3) ? [random.pick(codes)] : [];
+      }
+      case 'maxRedemptions':
+        return random.between(1, 5);
+      case 'expiresAt':
+        return new Date(this.clock + random.between(-5, 300) * day).toISOString();
       case 'components':
         // What a subscription can be billed by, and what the schema says.
         return random.chance(0.6) ? random.pick(planComponents) : undefined;
@@ -352,7 +364,7 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|apiKeyId)\})/.exec(
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|couponId|apiKeyId)\})/.exec(
         operation.path,
       )?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
@@ -470,6 +482,10 @@ class Fuzz {
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
+    if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
+      note('couponId', body.id);
+      note('code', request?.['code']);
+    }
     if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
       note('customer', body.id);
       note('customerId', request?.['externalId'] ?? body.id);
@@ -487,6 +503,7 @@ class Fuzz {
       note('creditNoteId', item.creditNoteId);
       note('customerBalanceId', item.customerBalanceId);
       note('planId', item.planId);
+      note('couponId', item.couponId);
       note('stream', item.stream);
       note('number', item.number);
     }

@@ -74,6 +74,10 @@ export async function reserve(
   context: RequestContext,
   now: string,
 ): Promise<ApplyCoupon> {
+  const holds = async (id: string) => {
+    const state = (await coupons.load(coupon.couponId, context.tenant))?.state;
+    return state !== undefined && state.status !== 'none' && state.reserved.some((each) => each.reservationId === id);
+  };
   for (let attempt = 0; ; attempt += 1) {
     const id = reservationId(
       coupon.couponId,
@@ -81,7 +85,7 @@ export async function reserve(
       attempt === 0 ? context.key : `${context.key} ${attempt}`,
     );
     const reservedUntil = new Date(Date.now() + RESERVED_MS).toISOString();
-    const { events, dryRun } = await coupons.change(
+    const { events, dryRun, repeated } = await coupons.change(
       coupon.couponId,
       {
         ...senderOf(context),
@@ -94,7 +98,7 @@ export async function reserve(
     );
     const kept = events[0]?.event as RedemptionReserved | undefined;
     const left = kept ? Date.parse(kept.data.reservedUntil) - Date.now() : 0;
-    if (dryRun || left > NEEDED_MS) return { reservationId: id, coupon };
+    if (dryRun || (left > NEEDED_MS && (!repeated || (await holds(id))))) return { reservationId: id, coupon };
   }
 }
 
