@@ -81,4 +81,36 @@ describe('the life of a subscription', () => {
     });
     expect(await seen(never, 'canceled')).toMatchObject({ canceledCause: 'requested', bills: 0 });
   });
+
+  it('ends: with its periods, after its term, with notice; and pauses with a period', async () => {
+    const dated = { startsAt: '2026-01-20T00:00:00Z', anchor: { dayOfMonth: 20 } };
+    const fixed = await start('fixed', { ...dated, periods: 5 });
+    const bound = await start('bound', { ...dated, minimumTermPeriods: 2, noticeDays: 10 });
+    const paused = await start('paused', dated);
+    await on(fixed, 'periods', { periods: 2 }, 'fewer');
+    const refused = await service.client.post(`/v1/subscriptions/${bound}/cancel`, { at: 'now' }, 'too-soon');
+    expect([refused.status, refused.body.code]).toEqual([409, 'minimum-term']);
+    await on(bound, 'cancel', { at: 'period-end' }, 'in-time');
+    expect(await seen(bound, 'canceling')).toMatchObject({
+      cancelsAt: '2026-03-20T00:00:00.000Z',
+      minimumTermPeriods: 2,
+      noticeDays: 10,
+    });
+    for (const [n, step] of ['pause', 'undo-pause', 'pause'].entries())
+      await on(paused, step, step === 'pause' ? { at: 'period-end' } : {}, `pause-${n}`);
+    const { body } = await service.client.get(`/v1/subscriptions/${paused}`);
+    expect([body.status, body.pausesAt]).toEqual(['active', '2026-02-20T00:00:00.000Z']);
+
+    await service.setClock('2026-04-01T00:00:00.000Z');
+    expect(await seen(fixed, 'canceled')).toMatchObject({
+      canceledCause: 'expired',
+      canceledAt: '2026-03-20T00:00:00.000Z',
+      periods: 2,
+      completedPeriods: 2,
+    });
+    expect(await seen(bound, 'canceled')).toMatchObject({ canceledAt: '2026-03-20T00:00:00.000Z', bills: 2 });
+    expect(await seen(paused, 'paused')).toMatchObject({ pausedAt: '2026-02-20T00:00:00.000Z', pausesAt: null });
+    expect(await invoiced(paused, 1)).toEqual(['3100']);
+    expect(await invoiced(fixed, 2)).toEqual(['3100', '3100']);
+  });
 });

@@ -52,6 +52,13 @@ describe('the OpenAPI document', () => {
     expect([...new Set([...referred].map(([, ref]) => ref))].filter((ref) => !names.includes(ref ?? ''))).toEqual([]);
   });
 
+  it('is made of schemas that a validator can read: a choice that may be null had no type', () => {
+    const ajv = addFormats(new Ajv({ strict: false }));
+    ajv.addSchema({ ...committed, $id: 'api' });
+    for (const name of Object.keys(committed.components.schemas))
+      expect([name, typeof ajv.getSchema(`api#/components/schemas/${name}`)]).toEqual([name, 'function']);
+  });
+
   it('describes what is really answered', async () => {
     const ajv = new Ajv({ strict: false, allErrors: true });
     addFormats(ajv);

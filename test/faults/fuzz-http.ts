@@ -191,7 +191,7 @@ class Fuzz {
       case 'country':
         return random.pick(['DE', 'US', 'JP']);
       case 'metadata':
-        return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
+        return random.chance(1 / 3) ? undefined : random.pick([{ tier: 'gold' }, { tier: random.word(3) }]);
       case 'currency':
         return this.mostly(['USD', 'EUR', 'JPY'], ['XQQ']);
       case 'timeZone':
@@ -269,7 +269,12 @@ class Fuzz {
         ]);
       case 'startsAt':
         return new Date(this.clock + random.between(-90, 20) * day).toISOString();
+      case 'periods':
+        return random.chance(0.3) ? null : random.between(1, 6);
+      case 'minimumTermPeriods':
+        return random.between(0, 2);
       case 'trialDays':
+      case 'noticeDays':
         return random.between(0, 30);
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);

@@ -244,8 +244,9 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
   });
 
   it('holds for the auditor, and reconcile makes up for a credit note that is missing', async () => {
-    const audit = () =>
-      verify({ store: process.store, prefix: at.prefix, policyPosition: () => Promise.resolve(1n << 60n) });
+    const { dataKeys } = process.repositories;
+    const book = { store: process.store, prefix: at.prefix, dataKeys };
+    const audit = () => verify({ ...book, policyPosition: () => Promise.resolve(1n << 60n) });
     const clean = await audit();
     expect(clean.differences).toEqual([]);
     const { billed, invoiced, credited } = clean.totals['USD']!;
@@ -261,7 +262,7 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
       'missing-invoice',
     ]);
     const fix = (command: object) => process.execute(command as Command<CommandResult>);
-    const repaired = await reconcile({ store: process.store, prefix: at.prefix, now: START, fix });
+    const repaired = await reconcile({ ...book, now: START, fix });
     expect(repaired).toMatchObject({ gaps: [{ what: 'invoice' }, { what: 'credit-note' }], failures: [] });
     expect((await audit()).differences).toEqual([]);
     expect(await balance('emma')).toMatchObject([{ type: 'CreditGranted' }]);

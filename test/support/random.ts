@@ -25,9 +25,8 @@ export class Random {
   }
 
   pick<T>(of: readonly T[]): T {
-    const picked = of[Math.floor(this.next() * of.length)];
-    if (picked === undefined) throw new Error('nothing to pick from');
-    return picked;
+    if (of.length === 0) throw new Error('nothing to pick from');
+    return of[Math.floor(this.next() * of.length)] as T;
   }
 
   /** Letters and digits. */

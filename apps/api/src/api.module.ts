@@ -27,6 +27,7 @@ import { StreamsController } from './streams.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
 import { UpcomingInvoiceController } from './upcoming-invoice.controller';
+import { UsageController } from './usage.controller';
 
 export interface ApiParts {
   readonly connections: Connections;
@@ -51,6 +52,7 @@ export class ApiModule {
         CouponsController,
         CustomersController,
         UpcomingInvoiceController,
+        UsageController,
         InvoicesController,
         CreditNotesController,
         CustomerBalancesController,

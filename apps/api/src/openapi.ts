@@ -66,7 +66,8 @@ function settled(part: unknown): unknown {
     ]),
   );
   if (nullable !== true) return nullable === undefined ? rest : { nullable, ...rest };
-  const { type, allOf, oneOf, ...others } = rest as Record<string, unknown>;
+  const { type, allOf, oneOf, anyOf, ...others } = rest as Record<string, unknown>;
+  if (Array.isArray(anyOf)) return { ...others, anyOf: [...(anyOf as unknown[]), { type: 'null' }] };
   const choices = allOf ?? oneOf;
   if (Array.isArray(choices)) return { ...others, oneOf: [...(choices as unknown[]), { type: 'null' }] };
   // A type does not add to the values that are listed.

@@ -16,6 +16,7 @@ import {
 import { MAX_COMPONENTS, type PlanComponent, type PlanTerms, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { AsOfAnswer, ListQuery } from './http/parameters.dto';
+import { MeterBody } from './usage.dto';
 import { allModels, HasPrice, IsPrice, type PriceBody } from './price.dto';
 import { IntervalBody, RulesBody } from './terms.dto';
 
@@ -97,8 +98,16 @@ export class PlanComponentBody {
   readonly every?: number;
 
   /** What usage is measured by; of usage alone. */
-  @IsText(100, { optional: true })
-  readonly meter?: string;
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => MeterBody)
+  readonly meter?: MeterBody;
+
+  /** Of usage: whether its tiers and free units go on when the terms change within a period, as when left out, or start anew. */
+  @Optional()
+  @IsIn(['go-on', 'restart'])
+  readonly segments?: 'go-on' | 'restart';
 
   /** One for each currency of the plan. */
   @IsArray()

@@ -70,10 +70,23 @@ export class SubscriptionAnswer {
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
   readonly cancelsAt!: string | null;
+  /** The end of the open period, when a pause begins with it. */
+  readonly pausesAt!: string | null;
+  /** It expires with the end of so many paid periods; null: it goes on. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly periods!: number | null;
+  /** Paid periods that have reached their end. */
+  @ApiProperty({ type: 'integer' })
+  readonly completedPeriods!: number;
+  /** Paid periods before the end of which nobody cancels. */
+  @ApiProperty({ type: 'integer' })
+  readonly minimumTermPeriods!: number;
+  @ApiProperty({ type: 'integer' })
+  readonly noticeDays!: number;
   readonly canceledAt!: string | null;
   /** Why it has ended; null while it has not. */
-  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', null], nullable: true })
-  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | null;
+  @ApiProperty({ type: 'string', enum: ['requested', 'scheduled', 'trial-ended', 'expired', null], nullable: true })
+  readonly canceledCause!: 'requested' | 'scheduled' | 'trial-ended' | 'expired' | null;
   readonly pausedAt!: string | null;
   /** How many bills there have been. */
   @ApiProperty({ type: 'integer' })

@@ -8,6 +8,7 @@ import {
   CancelSubscription,
   ChangeBillingCycle,
   ChangeItems,
+  ChangePeriods,
   ChangeSubscriptionMetadata,
   PauseSubscription,
   ResumeSubscription,
@@ -15,6 +16,7 @@ import {
   StartSubscription,
   type SubscriptionTerms,
   UndoCancellation,
+  UndoPause,
   UndoScheduledChange,
   VoidLineItem,
 } from '@perennial/billing-application';
@@ -49,6 +51,7 @@ import {
   ChangeItemsBody,
   LineItemPath,
   PauseBody,
+  PeriodsBody,
   ResumeBody,
   RollOverBody,
   StartSubscriptionBody,
@@ -248,6 +251,7 @@ export class SubscriptionsController {
       'no-open-period',
       'subscription-canceled',
       'subscription-paused',
+      'pause-scheduled',
       'cancellation-scheduled',
       'invalid-interval',
       'invalid-anchor',
@@ -292,20 +296,57 @@ export class SubscriptionsController {
   @Post(':subscriptionId/pause')
   @Commands({
     scope: 'commands:write',
-    summary: 'Pause: close the open period and bill what is due',
+    summary: 'Pause: close the open period, now or when it ends, and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
     problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'cancellation-scheduled'],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { credit = 'none' }: PauseBody,
+    @Body() { at = 'now', credit = 'none' }: PauseBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'PauseSubscription', dryRun === 'true');
-    return answerOf(await this.commands.execute(new PauseSubscription(subscriptionId, { credit }, context), reply));
+    return answerOf(await this.commands.execute(new PauseSubscription(subscriptionId, { at, credit }, context), reply));
+  }
+
+  @Post(':subscriptionId/undo-pause')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Take back a pause at the end of the open period',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled'],
+  })
+  async undoPause(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'UndoPause', dryRun === 'true');
+    return answerOf(await this.commands.execute(new UndoPause(subscriptionId, context), reply));
+  }
+
+  @Post(':subscriptionId/periods')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Let the subscription expire with another number of paid periods, or go on',
+    answer: CommandAnswer,
+    problems: ['subscription-not-found', 'subscription-canceled', 'invalid-option'],
+  })
+  async changePeriods(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { periods }: PeriodsBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangePeriods', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ChangePeriods(subscriptionId, periods, context), reply));
   }
 
   @Post(':subscriptionId/resume')
@@ -330,20 +371,28 @@ export class SubscriptionsController {
   @Post(':subscriptionId/cancel')
   @Commands({
     scope: 'commands:write',
-    summary: 'Cancel now, or with the open period',
+    summary: 'Cancel now, or with the open period or the first that honours minimum term and notice',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
+    problems: [
+      'subscription-not-found',
+      'minimum-term',
+      'notice-period',
+      'no-open-period',
+      'pause-scheduled',
+      'subscription-canceled',
+      'subscription-paused',
+    ],
   })
   async cancel(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { at, credit = 'none' }: CancelBody,
+    @Body() { at, credit = 'none', waiveTerm }: CancelBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'CancelSubscription', dryRun === 'true');
     return answerOf(
-      await this.commands.execute(new CancelSubscription(subscriptionId, { at, credit }, context), reply),
+      await this.commands.execute(new CancelSubscription(subscriptionId, { at, credit, waiveTerm }, context), reply),
     );
   }
 

@@ -10,6 +10,7 @@ import {
   IsObject,
   Matches,
   ValidateBy,
+  ValidateIf,
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
@@ -87,6 +88,18 @@ export class StartSubscriptionBody {
   @IsIn(['activate', 'cancel'])
   readonly trialEnd?: 'activate' | 'cancel';
 
+  /** It expires with the end of so many paid periods; it goes on when left out. A trial is none, and a pause stops the count. */
+  @IsWhole(1, 10_000, { optional: true })
+  readonly periods?: number;
+
+  /** Paid periods before the end of which nobody cancels. */
+  @IsWhole(0, 3660, { optional: true })
+  readonly minimumTermPeriods?: number;
+
+  /** Days from a cancellation to the end of the period that it can name. */
+  @IsWhole(0, 3660, { optional: true })
+  readonly noticeDays?: number;
+
   @IsDefined()
   @IsObject()
   @ValidateNested()
@@ -122,6 +135,10 @@ export class StartSubscriptionBody {
   @ValidateNested()
   @Type(() => RulesBody)
   readonly rules?: RulesBody;
+
+  /** How long usage may arrive after the end of its period, before the period is billed; 0 when left out. */
+  @IsWhole(0, 3_660, { optional: true })
+  readonly usageGraceHours?: number;
 
   @IsMetadata()
   readonly metadata?: Record<string, string>;
@@ -247,8 +264,21 @@ export class RollOverBody {
   readonly periodNumber!: number;
 }
 
+export class PeriodsBody {
+  /** Paid periods in all, those that have ended included; null: it goes on. */
+  @ValidateIf((body: PeriodsBody) => body.periods !== null)
+  @IsWhole(1, 10_000)
+  @ApiProperty({ required: true, type: 'integer', minimum: 1, maximum: 10_000, nullable: true })
+  readonly periods!: number | null;
+}
+
 export class PauseBody {
-  /** Whether what is paid in advance beyond now is given back; `none` when left out. */
+  /** Now, when left out, or with the end of the open period (which can be undone until then). */
+  @Optional()
+  @IsIn(['now', 'period-end'])
+  readonly at?: 'now' | 'period-end';
+
+  /** Whether what is paid in advance beyond now is given back; `none` when left out. At the end of the period nothing is. */
   @Optional()
   @IsIn(['none', 'prorated'])
   readonly credit?: 'none' | 'prorated';
@@ -262,7 +292,10 @@ export class ResumeBody {
 }
 
 export class CancelBody {
-  /** Now, with a final bill, or with the open period (which can be undone until then). */
+  /**
+   * Now, with a final bill, or with the open period or the first later one that honours minimum term and notice (which can be
+   * undone until then).
+   */
   @IsIn(['now', 'period-end'])
   readonly at!: 'now' | 'period-end';
 
@@ -270,6 +303,11 @@ export class CancelBody {
   @Optional()
   @IsIn(['none', 'prorated'])
   readonly credit?: 'none' | 'prorated';
+
+  /** true: now, whatever is left of minimum term and notice. The event says so. */
+  @Optional()
+  @IsBoolean()
+  readonly waiveTerm?: boolean;
 }
 
 export class LineItemPath extends SubscriptionPath {

@@ -16,7 +16,8 @@ import {
 } from 'class-validator';
 import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
-import { HasPrice, IsPrice, type PriceBody, recurringModels } from './price.dto';
+import { HasPrice, IsPrice, type PriceBody, allModels } from './price.dto';
+import { MeterBody } from './usage.dto';
 
 export class IntervalBody {
   @IsIn(['day', 'week', 'month', 'year'])
@@ -64,8 +65,24 @@ export function IsAnchor() {
 }
 
 /** What is charged in every period. */
-@HasPrice(recurringModels)
+@HasPrice(allModels)
 export class ItemBody {
+  /** `usage`: its quantity is what its meter measures. Left out: it recurs. */
+  @Optional()
+  @IsIn(['usage'])
+  readonly kind?: 'usage';
+
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => MeterBody)
+  readonly meter?: MeterBody;
+
+  /** Of usage: whether its tiers and free units go on when the terms change within a period, as when left out, or start anew. */
+  @Optional()
+  @IsIn(['go-on', 'restart'])
+  readonly segments?: 'go-on' | 'restart';
+
   /** Of the caller's; the component key when left out. */
   @IsText(100, { optional: true })
   readonly itemId?: string;
@@ -78,7 +95,8 @@ export class ItemBody {
   @IsText(500)
   readonly description!: string;
 
-  @IsDecimal({ optional: true, default: '1' })
+  /** 1 when left out; usage has none. */
+  @IsDecimal({ optional: true })
   readonly quantity?: string;
 
   @IsText(50, { optional: true })
@@ -97,7 +115,8 @@ export class ItemBody {
   @IsIn(['advance', 'arrears'])
   readonly timing!: 'advance' | 'arrears';
 
-  @IsPrice(recurringModels)
+  /** Percentages are prices of usage alone. */
+  @IsPrice(allModels)
   readonly price!: PriceBody;
 }
 

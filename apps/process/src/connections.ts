@@ -10,6 +10,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import { DataKeys, EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
 import { type Clock, type Config, type Database, type Logger, openDatabase, SystemClock } from '@perennial/platform';
@@ -108,4 +109,5 @@ export const billingCatalogs = {
   [planType.name]: planType.catalog,
   [customerType.name]: customerType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,
+  [usageType.name]: usageType.catalog,
 };

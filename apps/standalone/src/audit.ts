@@ -21,8 +21,8 @@ const usage = `npm run audit -- verify [--tenant TENANT] [--json FILE] [--wait S
 npm run audit -- reconcile [--fix] [--tenant TENANT] [--json FILE]
 
 verify     replays every stream and compares with it what was derived: hash chains, snapshots, read models,
-           invoices of bills, numbers. Ends with 1 when something differs.
-reconcile  lists what policies owe (invoices, numbers, roll-overs); --fix makes up for it by their own commands.
+           invoices of bills, numbers, personal data. Ends with 1 when something differs.
+reconcile  lists what policies owe (invoices, numbers, roll-overs, destroyed keys); --fix makes up for it by their own commands.
            Ends with 1 when something is left.
 
 Works beside a running standalone, on DATA_DIR when none runs, or on EVENTSTORE_URL and DATABASE_URL.
@@ -86,11 +86,12 @@ async function runVerify(
   connections: Connections,
   o: { readonly tenant?: string | undefined; readonly wait: string },
 ): Promise<Outcome> {
-  const { config, store, database } = connections;
+  const { config, store, database, repositories } = connections;
   const report = await verify({
     store,
     prefix: config.streamPrefix,
     tenant: o.tenant,
+    dataKeys: repositories.dataKeys,
     readModels: readModelsUnderAudit({
       db: database.db,
       schema: config.databaseSchema,
@@ -122,6 +123,7 @@ async function runReconcile(
       store,
       prefix: config.streamPrefix,
       tenant: o.tenant,
+      dataKeys: repositories.dataKeys,
       now: await clock.now(),
       fix: o.fix ? (command) => bus.execute(command) : undefined,
       progress: say,

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ElapsedPeriod, rollOverElapsedPeriods } from '@perennial/billing-application';
-import { dueBillingPeriods, findDueBillingPeriods } from '@perennial/billing-read-models';
+import { billDueUsage, rollOverElapsedPeriods } from '@perennial/billing-application';
+import {
+  dueBillingPeriods,
+  dueUsageBills,
+  findDueBillingPeriods,
+  findDueUsageBills,
+} from '@perennial/billing-read-models';
 import type { Connections } from '../../process/src/connections';
 import { settleReservations } from './coupon-reservations';
 import type { Visibility } from '../../process/src/visibility';
@@ -8,12 +13,14 @@ import type { Visibility } from '../../process/src/visibility';
 /** A period that failed is left alone for this long, ms, so that it cannot keep others waiting. */
 const restMs = 30_000;
 
+type Step = ReturnType<typeof billDueUsage | typeof rollOverElapsedPeriods>[number];
+
 /** What a roll-over answers that matters here: where it was recorded. */
 type Dispatch = (command: object) => Promise<{ readonly position: string }>;
 
 /**
- * Rolls elapsed billing periods over, one look at a time: asks the read model which are due, sends a command for each,
- * waits until the model has seen them, and looks again at once while there is more (months of downtime are caught up
+ * Rolls elapsed billing periods over and bills usage whose grace has ended, one look at a time: asks the read models what is due,
+ * sends a command for each, waits until they have seen them, and looks again at once while there is more (months of downtime are caught up
  * one boundary after another). Safe beside others of its kind: the commands' keys derive from subscription and period.
  */
 export class Scheduler {
@@ -57,11 +64,15 @@ export class Scheduler {
   /** How many periods were rolled over. */
   private async look(): Promise<number> {
     const { config, clock, readModels, watch } = this.connections;
-    if ((await watch.asOf(dueBillingPeriods.name)).state !== 'live') return 0;
     const now = await clock.now();
     for (const [name, until] of this.resting) if (until <= performance.now()) this.resting.delete(name);
     const limit = config.schedulerBatch + this.resting.size;
-    const due = (await findDueBillingPeriods(readModels, { now, limit })).filter(
+    const isLive = async (model: string) => (await watch.asOf(model)).state === 'live';
+    const usage = (await isLive(dueUsageBills.name)) ? await findDueUsageBills(readModels, { now, limit }) : [];
+    const elapsed = (await isLive(dueBillingPeriods.name))
+      ? await findDueBillingPeriods(readModels, { now, limit })
+      : [];
+    const due = [...billDueUsage(usage), ...rollOverElapsedPeriods(elapsed)].filter(
       (each) => !this.resting.has(nameOf(each)),
     );
 
@@ -69,34 +80,34 @@ export class Scheduler {
     let done = 0;
     const waiting = due.values();
     const roller = async () => {
-      for (const period of waiting) {
+      for (const step of waiting) {
         if (this.stopped.signal.aborted) return;
-        const position = await this.rollOver(period);
+        const position = await this.take(step);
         if (position === undefined) continue;
         done += 1;
         if (position > last) last = position;
       }
     };
     await Promise.all(Array.from({ length: config.schedulerConcurrency }, roller));
-    if (done > 0) await this.visibility.waitFor(dueBillingPeriods.name, last, config.visibilityWaitMs);
+    if (done > 0) {
+      await this.visibility.waitFor(dueBillingPeriods.name, last, config.visibilityWaitMs);
+      await this.visibility.waitFor(dueUsageBills.name, last, config.visibilityWaitMs);
+    }
     return done;
   }
 
-  private async rollOver(period: ElapsedPeriod): Promise<bigint | undefined> {
+  private async take(step: Step): Promise<bigint | undefined> {
     try {
-      let position: bigint | undefined;
-      for (const command of rollOverElapsedPeriods([period]))
-        position = BigInt((await this.dispatch(command)).position);
-      return position;
+      return BigInt((await this.dispatch(step)).position);
     } catch (err) {
-      this.resting.set(nameOf(period), performance.now() + restMs);
-      const { subscriptionId, periodNumber } = period;
+      this.resting.set(nameOf(step), performance.now() + restMs);
+      const { subscriptionId, periodNumber } = step;
       this.connections.logger.warn({ err, subscriptionId, periodNumber }, 'a roll-over failed and will be tried again');
       return undefined;
     }
   }
 }
 
-function nameOf({ subscriptionId, periodNumber }: ElapsedPeriod): string {
+function nameOf({ subscriptionId, periodNumber }: Step): string {
   return `${subscriptionId}/${periodNumber}`;
 }

@@ -11,13 +11,16 @@ import { CreateCouponHandler } from './commands/create-coupon';
 import { RedeemCouponHandler } from './commands/redeem-coupon';
 import { RemoveCouponHandler } from './commands/remove-coupon';
 import { SettleReservationHandler } from './commands/settle-reservation';
+import { BillUsageHandler } from './commands/bill-usage';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
+import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
+import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { CreatePlanHandler } from './commands/create-plan';
 import { DraftCreditNoteHandler } from './commands/draft-credit-note';
@@ -31,6 +34,7 @@ import { GrantCreditHandler } from './commands/grant-credit';
 import { GrantInvoiceNumberHandler } from './commands/grant-invoice-number';
 import { IssueCreditNoteHandler } from './commands/issue-credit-note';
 import { PauseSubscriptionHandler } from './commands/pause-subscription';
+import { RecordUsageHandler } from './commands/record-usage';
 import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
 import { RequestFinalisationHandler } from './commands/request-finalisation';
@@ -40,6 +44,7 @@ import { RevokeApiKeyHandler } from './commands/revoke-api-key';
 import { RollOverBillingPeriodHandler } from './commands/roll-over-billing-period';
 import { StartSubscriptionHandler } from './commands/start-subscription';
 import { UndoCancellationHandler } from './commands/undo-cancellation';
+import { UndoPauseHandler } from './commands/undo-pause';
 import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
@@ -72,11 +77,16 @@ export class BillingApplicationModule {
         ResumeSubscriptionHandler,
         CancelSubscriptionHandler,
         UndoCancellationHandler,
+        UndoPauseHandler,
+        ChangePeriodsHandler,
         ChangeItemsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
         ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
+        RecordUsageHandler,
+        CountLateUsageHandler,
+        BillUsageHandler,
         DraftInvoiceHandler,
         RequestFinalisationHandler,
         GrantInvoiceNumberHandler,

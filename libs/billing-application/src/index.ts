@@ -1,4 +1,5 @@
 import { destroyKeyOfErasedCustomer } from './policies/destroy-key-of-erased-customer';
+import { countLateUsage } from './policies/count-late-usage';
 import { draftInvoiceOnLinesBilled } from './policies/draft-invoice-on-lines-billed';
 import { finaliseInvoice } from './policies/finalise-invoice';
 import { issueCreditNote } from './policies/issue-credit-note';
@@ -17,13 +18,16 @@ export { CreateCoupon } from './commands/create-coupon';
 export { RedeemCoupon } from './commands/redeem-coupon';
 export { RemoveCoupon } from './commands/remove-coupon';
 export { SettleReservation } from './commands/settle-reservation';
+export { BillUsage } from './commands/bill-usage';
 export { ArchivePlanVersion } from './commands/archive-plan-version';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
 export { ChangeCustomer } from './commands/change-customer';
 export { ChangeInvoiceMetadata } from './commands/change-invoice-metadata';
 export { ChangeItems } from './commands/change-items';
+export { ChangePeriods } from './commands/change-periods';
 export { ChangeSubscriptionMetadata } from './commands/change-subscription-metadata';
+export { CountLateUsage } from './commands/count-late-usage';
 export { CreateApiKey, type CreatedApiKey } from './commands/create-api-key';
 export { CreatePlan } from './commands/create-plan';
 export { DraftCreditNote } from './commands/draft-credit-note';
@@ -37,6 +41,7 @@ export { GrantCredit } from './commands/grant-credit';
 export { GrantInvoiceNumber } from './commands/grant-invoice-number';
 export { IssueCreditNote } from './commands/issue-credit-note';
 export { PauseSubscription } from './commands/pause-subscription';
+export { RecordUsage, type ReportedUsage, type UsageReport } from './commands/record-usage';
 export { PublishPlanVersion } from './commands/publish-plan-version';
 export { ReleaseBill } from './commands/release-bill';
 export { RequestFinalisation } from './commands/request-finalisation';
@@ -46,12 +51,13 @@ export { RevokeApiKey } from './commands/revoke-api-key';
 export { RollOverBillingPeriod } from './commands/roll-over-billing-period';
 export { StartSubscription, type SubscriptionTerms } from './commands/start-subscription';
 export { UndoCancellation } from './commands/undo-cancellation';
+export { UndoPause } from './commands/undo-pause';
 export { UndoScheduledChange } from './commands/undo-scheduled-change';
 export { VoidInvoice } from './commands/void-invoice';
 export { VoidLineItem } from './commands/void-line-item';
 export { fingerprintOf } from './fingerprint';
 export { settleExpiredReservations, type ExpiredReservation } from './policies/settle-expired-reservations';
-export { rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
+export { billDueUsage, rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
@@ -66,6 +72,7 @@ export {
 
 /** Every policy that reacts to events, for the runner; `rollOverElapsedPeriods` reacts to time. */
 export const billingPolicies = [
+  countLateUsage,
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,

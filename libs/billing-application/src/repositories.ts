@@ -8,6 +8,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
   type ApiKey,
   type ApiKeyEvent,
   type Coupon,
@@ -26,6 +27,8 @@ import {
   type PlanEvent,
   type Subscription,
   type SubscriptionEvent,
+  type Usage,
+  type UsageEvent,
 } from '@perennial/billing-domain';
 import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
@@ -36,6 +39,7 @@ export class BillingRepositories {
   readonly invoiceNumbers: AggregateRepository<InvoiceNumbers, InvoiceNumbersEvent>;
   readonly creditNotes: AggregateRepository<CreditNote, CreditNoteEvent>;
   readonly customerBalances: AggregateRepository<CustomerBalance, CustomerBalanceEvent>;
+  readonly usages: AggregateRepository<Usage, UsageEvent>;
   readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
   readonly coupons: AggregateRepository<Coupon, CouponEvent>;
@@ -55,6 +59,11 @@ export class BillingRepositories {
     this.invoiceNumbers = new AggregateRepository(invoiceNumbersType, options);
     this.creditNotes = new AggregateRepository(creditNoteType, options);
     this.customerBalances = new AggregateRepository(customerBalanceType, options);
+    // One event holds up to a thousand records, so what follows a snapshot is long with a few of them.
+    this.usages = new AggregateRepository(usageType, {
+      ...options,
+      snapshotEvery: Math.min(options.snapshotEvery ?? 100, 20),
+    });
     this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
     this.coupons = new AggregateRepository(couponType, options);
@@ -69,6 +78,7 @@ export class BillingRepositories {
       this.invoiceNumbers.flushSnapshots(),
       this.creditNotes.flushSnapshots(),
       this.customerBalances.flushSnapshots(),
+      this.usages.flushSnapshots(),
       this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
       this.coupons.flushSnapshots(),

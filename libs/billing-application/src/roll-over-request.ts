@@ -1,4 +1,4 @@
-import { rollOverKey } from '@perennial/billing-domain';
+import { billUsageKey, rollOverKey } from '@perennial/billing-domain';
 import type { RequestContext } from './command-result';
 import { fingerprintOf } from './fingerprint';
 
@@ -19,6 +19,18 @@ export function rollOverRequest({ tenant, subscriptionId, periodNumber }: Elapse
     tenant,
     key,
     fingerprint: fingerprintOf({ command: 'RollOverBillingPeriod', subscriptionId, periodNumber }),
+    principal: 'policy:rollOverElapsedPeriods',
+    correlationId: key,
+  };
+}
+
+/** The context of the one command that bills a closed period whose usage had to be sealed first, whoever sends it. */
+export function billUsageRequest({ tenant, subscriptionId, periodNumber }: ElapsedPeriod): RequestContext {
+  const key = billUsageKey(subscriptionId, periodNumber);
+  return {
+    tenant,
+    key,
+    fingerprint: fingerprintOf({ command: 'BillUsage', subscriptionId, periodNumber }),
     principal: 'policy:rollOverElapsedPeriods',
     correlationId: key,
   };

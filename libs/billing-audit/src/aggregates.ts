@@ -8,6 +8,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import type { AggregateType, DomainEvent } from '@perennial/event-sourcing';
 
@@ -23,5 +24,6 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     customerType,
     couponType,
     apiKeyType,
+    usageType,
   ].map((type) => [type.name, type as unknown as AggregateType<unknown, DomainEvent>]),
 );

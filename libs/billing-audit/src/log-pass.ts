@@ -1,8 +1,16 @@
 import type { SubscriptionEvent } from '@perennial/billing-domain';
-import { type EventStore, type RecordedEvent, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
+import {
+  type DataKeys,
+  type EventStore,
+  type RecordedEvent,
+  type StoredEvent,
+  decode,
+  streamNames,
+} from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { type BillBook, enterInBook, openBillBook } from './bill-book';
 import type { Difference } from './difference';
+import { enterPersonalData, type PersonalDataBook } from './personal-data-book';
 import { type StreamHead, checkChain } from './hash-chain';
 
 /** What one reading of the whole log tells: the head of every stream and the book of bills. About 400 bytes a stream. */
@@ -13,6 +21,7 @@ export interface LogPass {
   readonly book: BillBook;
   /** Subscription id → its open period. */
   readonly openPeriods: ReadonlyMap<string, OpenPeriod>;
+  readonly personalData: PersonalDataBook;
   readonly events: number;
   /** Position of the last event. */
   readonly position: bigint;
@@ -63,6 +72,7 @@ export async function passOverLog(
   prefix: string,
   o: {
     readonly tenant?: string | undefined;
+    readonly dataKeys: DataKeys;
     readonly report: (difference: Difference) => void;
     readonly progress?: (events: number) => void;
   },
@@ -73,6 +83,7 @@ export async function passOverLog(
   const withSnapshot = new Set<string>();
   const book = openBillBook();
   const openPeriods = new Map<string, OpenPeriod>();
+  const personalData: PersonalDataBook = { erasures: new Map(), destroyed: new Set() };
   let count = 0;
   let position = -1n;
 
@@ -99,8 +110,10 @@ export async function passOverLog(
     if (!stored) continue;
     enterInBook(book, stored).forEach(o.report);
     noteOpenPeriod(openPeriods, stored);
+    const broken = await enterPersonalData(personalData, stored, o.dataKeys);
+    if (broken) o.report(broken);
   }
-  return { heads, withSnapshot, book, openPeriods, events: count, position };
+  return { heads, withSnapshot, book, openPeriods, personalData, events: count, position };
 }
 
 function noteOpenPeriod(openPeriods: Map<string, OpenPeriod>, { event, aggregateId, metadata }: StoredEvent): void {

@@ -1,14 +1,15 @@
 import { billingPolicies, rollOverElapsedPeriods } from '@perennial/billing-application';
 import type { CommandResult } from '@perennial/billing-application';
 import type { SubscriptionEvent } from '@perennial/billing-domain';
-import { type EventStore, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
+import { type DataKeys, type EventStore, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { settleBook, type Missing } from './bill-book';
+import { unfinishedErasures } from './personal-data-book';
 import { passOverLog, readToHead } from './log-pass';
 
 /** A fact that a policy should have produced and that is not there. */
 export interface Gap {
-  readonly what: Missing['what'] | 'roll-over';
+  readonly what: Missing['what'] | 'roll-over' | 'key-destruction';
   readonly subject: string;
   readonly message: string;
 }
@@ -27,6 +28,7 @@ export interface ReconcileOptions {
   readonly store: EventStore;
   readonly prefix: string;
   readonly tenant?: string | undefined;
+  readonly dataKeys: DataKeys;
   /** Business time: a period that ended before it is due. */
   readonly now: string;
   /** Carries out a command of the application and answers with its result; left out: gaps are only listed. */
@@ -35,12 +37,16 @@ export interface ReconcileOptions {
 }
 
 /**
- * Finds bills without an invoice, drafts without a number and periods that have elapsed, and repairs them by letting
+ * Finds bills without an invoice, drafts without a number, keys of erased customers and periods that have elapsed, and repairs them by letting
  * the policies react to the same events again: their commands carry the same keys, so what is there already stays.
  */
 export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
   const events = readToHead(o.store, [`${o.prefix}.`]);
-  const log = await passOverLog(events, o.prefix, { tenant: o.tenant, report: () => undefined });
+  const log = await passOverLog(events, o.prefix, {
+    tenant: o.tenant,
+    dataKeys: o.dataKeys,
+    report: () => undefined,
+  });
   const missing = settleBook(log.book).missing.map((each) => ({
     gap: {
       what: each.what,
@@ -49,6 +55,17 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     } as const,
     repair: async (count: () => void) => {
       const stored = await eventAt(o, each.stream, each.revision);
+      if (stored) await reactAgain(o, stored, count);
+    },
+  }));
+  const erasures = (await unfinishedErasures(log.personalData, o.dataKeys)).map(({ stream, revision }) => ({
+    gap: {
+      what: 'key-destruction',
+      subject: stream,
+      message: 'the customer is erased, but its key still stands',
+    } as const,
+    repair: async (count: () => void) => {
+      const stored = await eventAt(o, stream, revision);
       if (stored) await reactAgain(o, stored, count);
     },
   }));
@@ -66,7 +83,7 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
   const failures: { gap: Gap; reason: string }[] = [];
   let commands = 0;
   let done = 0;
-  const all = [...missing, ...elapsed];
+  const all = [...missing, ...erasures, ...elapsed];
   for (const { gap, repair } of o.fix ? all : []) {
     try {
       await repair(() => (commands += 1));

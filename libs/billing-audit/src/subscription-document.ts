@@ -27,6 +27,9 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     terms: state.terms,
     metadata: state.metadata,
     cancelsAt: state.cancelsAt ?? null,
+    pausesAt: state.pausesAt,
+    periods: state.periods ?? null,
+    completedPeriods: state.completedPeriods,
     periodNumber: state.periodNumber,
     billNumber: state.billNumber,
     openPeriod: period

@@ -174,6 +174,17 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
           event.data.periodNumber,
         );
       break;
+    case 'PauseScheduled':
+    case 'PauseUnscheduled':
+      if (event.data.periodNumber !== ledger.open?.periodNumber)
+        differ(
+          'open-period-only',
+          'names a period that is not open',
+          ledger.open?.periodNumber,
+          event.data.periodNumber,
+        );
+      break;
+    case 'PeriodsChanged':
     case 'ItemsChanged':
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':

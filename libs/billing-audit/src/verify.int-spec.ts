@@ -77,6 +77,7 @@ class Book {
     return {
       store: this.store,
       prefix: this.server.prefix,
+      dataKeys: this.process.repositories.dataKeys,
       policyPosition: async () => 2n ** 62n,
       ...over,
     };
@@ -91,6 +92,7 @@ class Book {
     return reconcile({
       store: this.store,
       prefix: this.server.prefix,
+      dataKeys: this.process.repositories.dataKeys,
       now: this.process.clock.time,
       fix: fix ? (command) => this.process.execute(command as Command<unknown>) : undefined,
     });

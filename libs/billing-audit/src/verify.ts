@@ -1,10 +1,11 @@
 import {
+  destroyKeyOfErasedCustomer,
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,
   releaseVoidedInvoice,
 } from '@perennial/billing-application';
-import { type EventStore, streamNames } from '@perennial/event-sourcing';
+import { type DataKeys, type EventStore, streamNames } from '@perennial/event-sourcing';
 import { type Missing, settleBook } from './bill-book';
 import { type Difference, mismatch } from './difference';
 import type { StreamHead } from './hash-chain';
@@ -16,6 +17,7 @@ import {
   rowsWithoutStream,
   subscriptionRows,
 } from './read-model-rows';
+import { unexplainedDestructions, unfinishedErasures } from './personal-data-book';
 import type { ReadModelsUnderAudit } from './read-models-under-audit';
 import { type Totals, type VerifyReport, differenceLimit, sealReport } from './report';
 import { checkSnapshot, readSnapshot } from './snapshot-check';
@@ -25,6 +27,8 @@ export interface VerifyOptions {
   readonly store: EventStore;
   readonly prefix: string;
   readonly tenant?: string | undefined;
+  /** Open personal data, to see that it opens. */
+  readonly dataKeys: DataKeys;
   /** Left out: only the streams are verified. */
   readonly readModels?: ReadModelsUnderAudit | undefined;
   /** How far a policy has read, by its name; undefined when it has never run. */
@@ -59,8 +63,10 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
     credit: creditsSeen,
     release: await o.policyPosition(releaseVoidedInvoice.name),
   };
+  const erased = await o.policyPosition(destroyKeyOfErasedCustomer.name);
   const log = await passOverLog(readToHead(o.store, [`${o.prefix}.`, `${o.prefix}_snapshot.`]), o.prefix, {
     tenant: o.tenant,
+    dataKeys: o.dataKeys,
     report,
     progress: (events) => progress(`${events} events read`),
   });
@@ -88,7 +94,8 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
 
   const settled = settleBook(log.book);
   settled.differences.forEach(report);
-  const pending = reportOverdue(settled.missing, reached, report);
+  const pending =
+    reportOverdue(settled.missing, reached, report).length + (await reportErasures(o, log, erased, report));
 
   const totals: Record<string, Totals> = {};
   for (const currency of [...new Set([...settled.totals.keys(), ...open.keys()])].sort()) {
@@ -117,13 +124,14 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
       invoices: log.book.invoices.size,
       'credit notes': log.book.creditNotes.size,
       'numbers granted': log.book.grants.size,
+      'customers erased': log.personalData.erasures.size,
       'snapshots compared': snapshots,
       'rows compared': rows + invoiceRowCount,
     },
     totals,
     differences,
     differenceCount,
-    pending: pending.length,
+    pending,
   });
 }
 
@@ -209,6 +217,33 @@ const messages: Readonly<Record<Missing['what'], string>> = {
   credit: 'the credit was not granted to the balance',
   release: 'the bill of the voided invoice was not released',
 };
+
+/**
+ * An erased customer whose key still stands is a difference once the policy has passed the erasure, till then it is
+ * pending (answered: how many). So is a key that is gone though nobody was erased, for it is lost.
+ */
+async function reportErasures(
+  o: VerifyOptions,
+  { personalData }: LogPass,
+  reached: bigint | undefined,
+  report: (difference: Difference) => void,
+): Promise<number> {
+  (await unexplainedDestructions(personalData, o.store, o.prefix)).forEach(report);
+  const unfinished = await unfinishedErasures(personalData, o.dataKeys);
+  const overdue = unfinished.filter(({ position }) => reached !== undefined && position <= reached);
+  for (const { stream, revision } of overdue)
+    report(
+      mismatch(
+        'erased-key',
+        stream,
+        'the customer is erased, but its key still stands',
+        'destroyed',
+        'a key',
+        revision,
+      ),
+    );
+  return unfinished.length - overdue.length;
+}
 
 /** What a policy has passed without producing is a difference; what it has not reached is only pending. */
 function reportOverdue(

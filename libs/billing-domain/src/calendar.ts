@@ -104,6 +104,11 @@ export function addDays(day: string, days: number): string {
   return formatDay(epochDay(day) + days);
 }
 
+/** The instant so many hours later. Raises `invalid-instant`, `date-out-of-range`. */
+export function addHours(at: string, hours: number): string {
+  return formatInstant(toMilliseconds(at) + hours * 3_600_000);
+}
+
 /** The wall clock in a zone at an instant, to the second. */
 export function toLocal(at: string, zone: string): string {
   const milliseconds = toMilliseconds(at);

@@ -26,6 +26,11 @@ export function formatDecimal({ units, scale }: Decimal): string {
   return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;
 }
 
+/** The text of a whole number of 10^-12, however large. */
+export function formatTrillionths(value: bigint): string {
+  return formatDecimal(normalise(value, 12));
+}
+
 function normalise(units: bigint, scale: number): Decimal {
   let [u, s] = [units, scale];
   while (s > 0 && u % 10n === 0n) [u, s] = [u / 10n, s - 1];

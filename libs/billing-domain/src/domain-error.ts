@@ -13,6 +13,18 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'The subscription ends with its open period; undo the cancellation first.',
   },
+  'pause-scheduled': {
+    category: 'conflict',
+    meaning: 'A pause begins with the end of the open period; undo it first.',
+  },
+  'minimum-term': {
+    category: 'conflict',
+    meaning: 'The minimum term has not passed: it can end later, or with the term waived (details.earliest).',
+  },
+  'notice-period': {
+    category: 'conflict',
+    meaning: 'It cannot end without notice: cancel with the period, or with the notice waived (details.earliest).',
+  },
   'no-open-period': {
     category: 'conflict',
     meaning: 'No billing period is open: the subscription has not begun, or is paused.',
@@ -137,6 +149,47 @@ export const domainErrors = {
     category: 'invalid',
     meaning:
       'A price does not give every quantity from 0 on exactly one amount: its tiers, sizes, rates or bounds are wrong.',
+  },
+  'invalid-meter': {
+    category: 'invalid',
+    meaning: 'A meter does not say what it measures: its key, properties or filters do not fit its aggregation.',
+  },
+  'meter-changed': {
+    category: 'conflict',
+    meaning: 'The subscription knows a meter with this key and another definition; another definition is another key.',
+  },
+  'meter-not-found': {
+    category: 'not-found',
+    meaning: 'No meter of the subscription reads this event at the time of the record.',
+  },
+  'ambiguous-subscription': {
+    category: 'conflict',
+    meaning: 'Several subscriptions of the customer measure this event; name the subscription.',
+  },
+  'invalid-usage-record': { category: 'invalid', meaning: 'A usage record is larger than 4,000 bytes.' },
+  'invalid-usage-value': {
+    category: 'invalid',
+    meaning: 'A usage record has no value, or property, of the kind that its meter measures.',
+  },
+  'usage-record-exists': { category: 'conflict', meaning: 'This usage record id was used before, with other content.' },
+  'usage-record-in-future': { category: 'conflict', meaning: 'The time of the usage record is still to come.' },
+  'usage-record-late': {
+    category: 'conflict',
+    meaning: 'The period of the usage record is sealed, and its meter takes nothing late.',
+  },
+  'usage-period-not-found': {
+    category: 'not-found',
+    meaning: 'The subscription has no period with usage that holds the time of the record.',
+  },
+  'usage-out-of-range': { category: 'conflict', meaning: 'The period would hold more usage than can be billed.' },
+  'usage-sealed': { category: 'conflict', meaning: 'The usage of the period is sealed.' },
+  'usage-terms-differ': {
+    category: 'conflict',
+    meaning: 'The usage of the period is measured on other terms than those that the subscription has.',
+  },
+  'usage-not-sealed': {
+    category: 'conflict',
+    meaning: 'The usage of the period is not sealed, so it cannot be billed yet (details.periodNumber).',
   },
   'start-out-of-range': {
     category: 'invalid',

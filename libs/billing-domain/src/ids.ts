@@ -114,6 +114,26 @@ export function lineItemLineId(subscription: string, lineItemId: string): string
   return derive(subscription, 'line-item', lineItemId);
 }
 
+/** The id of what was used in one period of a subscription. */
+export function usageId(tenant: string, subscription: string, periodNumber: number): string {
+  return derive(tenant, 'usage', subscription, periodNumber);
+}
+
+/** The Idempotency-Key under which these records of a request are recorded in one stream. */
+export function usageKey(key: string, usage: string, records: readonly string[]): string {
+  return derive(key, 'record-usage', usage, ...records);
+}
+
+/** The Idempotency-Key under which anyone bills a closed period whose usage had to be sealed first. */
+export function billUsageKey(subscription: string, periodNumber: number): string {
+  return derive(subscription, 'bill-usage', periodNumber);
+}
+
+/** The Idempotency-Key under which anyone cuts or seals the usage of a period as a revision of the subscription knows it. */
+export function usageStepKey(step: 'cut' | 'seal', usage: string, knownAt: number): string {
+  return derive(usage, step, knownAt);
+}
+
 /** The Idempotency-Key under which anyone rolls a period over: the scheduler and a command that meets `boundary-due` share it. */
 export function rollOverKey(subscription: string, periodNumber: number): string {
   return derive(subscription, 'roll-over', periodNumber);

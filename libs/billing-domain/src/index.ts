@@ -5,6 +5,7 @@
  *   rollOver(state, periodNumber, now)          pause(state, { credit }, now)          resume(state, { anchor }, now)
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
+ *   schedulePause(state, now)                   undoPause(state, now)                  changePeriods(state, { periods }, now)
  *   addLineItems(state, NewLineItem[], which are remembered, now)
  *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
@@ -54,11 +55,11 @@ export type { Commitment } from './commitment/true-up';
 export { amountOf, rate, trueUp } from './price/rate';
 export type { PricePart, Rated, Rating } from './price/rate';
 
-export { start } from './subscription/start';
+export { changePeriods, start } from './subscription/start';
 export type { StartSubscription } from './subscription/start';
 export { addLineItem, rollOver, voidLineItem, MAX_SERVICE_DISTANCE_DAYS } from './subscription/subscription';
 export type { NewLineItem } from './subscription/subscription';
-export { pause, resume } from './subscription/pause';
+export { pause, resume, schedulePause, undoPause } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-coupon';
 export type { ApplyCoupon } from './subscription/apply-coupon';
@@ -112,6 +113,19 @@ export {
 export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
 export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
 export type * from './plan/events';
+
+export { meter } from './usage/meter';
+export type { Meter, NewMeter } from './usage/meter';
+export { CLOCK_TOLERANCE_MS, countLateUsage, opening, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
+export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { billUsage, needsSeal } from './subscription/bill-usage';
+export { usageBillsAt } from './subscription/boundary';
+export { usageLines } from './subscription/usage-lines';
+export { usagePeriod, usagePrices } from './subscription/usage-period';
+export { usageType } from './usage/usage';
+export type { KnownUsage, Usage } from './usage/usage';
+export type * from './usage/events';
 
 export {
   changeCustomer,

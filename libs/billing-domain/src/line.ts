@@ -44,6 +44,15 @@ export interface Line {
     readonly instants?: { readonly from: string; readonly to: string };
     /** Of a minimum or maximum: the fees that it was compared with; net = round(unitPrice × fraction) − fees. */
     readonly fees?: string;
+    /** Of usage: what its quantity was sealed as. `before`: the quantity earlier in the period, from which its tiers go on. */
+    readonly usage?: {
+      readonly meter: string;
+      readonly periodNumber: number;
+      /** Instants, half-open. */
+      readonly from: string;
+      readonly to: string;
+      readonly before?: string;
+    };
     /**
      * Of a discount: of what was left of all lines of the bill that the coupon acts on (`basis`) it took `taken`, `percent` of it
      * or at most the `left` of its amount, and off this line, of which `of` was left, its share by largest remainder.

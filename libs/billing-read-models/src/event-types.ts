@@ -8,6 +8,7 @@ import {
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
 } from '@perennial/billing-domain';
 import { COMMAND_NOTED } from '@perennial/event-sourcing';
 
@@ -37,4 +38,6 @@ export const allEventTypes = typesOf(
   customerType,
   couponType,
   apiKeyType,
+  usageType,
 );
+export const usageEventTypes = typesOf(usageType);

@@ -5,6 +5,7 @@ import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
 import { dueBillingPeriods } from './due-billing-periods/projection';
+import { dueUsageBills } from './due-usage-bills/projection';
 import { invoices } from './invoices/projection';
 import { plans } from './plans/projection';
 import { streams } from './streams/projection';
@@ -55,6 +56,7 @@ export {
   type CustomerView,
 } from './customers/queries';
 export { findDueBillingPeriods, type DueBillingPeriod } from './due-billing-periods/queries';
+export { findDueUsageBills, type DueUsageBill } from './due-usage-bills/queries';
 export {
   FindInvoices,
   findInvoices,
@@ -91,6 +93,7 @@ export {
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
   invoices,
   plans,
   streams,
@@ -106,6 +109,7 @@ export const billingProjections: readonly Projection[] = [
   customerBalances,
   customers,
   dueBillingPeriods,
+  dueUsageBills,
   plans,
   coupons,
   streams,

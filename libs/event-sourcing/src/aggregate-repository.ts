@@ -21,7 +21,7 @@ import type { EventStore } from './event-store';
 import { type KeyMemory, type RevisionRange, commandKey, rememberedId } from './key-filter';
 import { type DataKey, sealEvents } from './personal-data';
 import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
-import { Fold, advance } from './standing';
+import { Fold, OWN_ID, advance } from './standing';
 import { StreamQueue, turn } from './stream-queue';
 import { type StreamNames, streamNames } from './streams';
 
@@ -59,8 +59,10 @@ export interface RepositoryOptions {
 }
 
 /** Where a decision stands: at a revision, or before the first event. */
-export interface DecisionPoint {
+export interface DecisionPoint<Event extends DomainEvent = DomainEvent> {
   readonly revision: Revision;
+  /** Of the ids that the command recalls those that stand in the stream, each with the event that holds it first. */
+  readonly recalled: ReadonlyMap<string, Event>;
   /** Of the ids that `ChangeOptions.each` asks about, those that are remembered, with their fingerprints. */
   readonly known: ReadonlyMap<string, string>;
 }
@@ -72,9 +74,11 @@ export interface ChangeOptions<Event> {
   readonly each?:
     | { readonly ids: readonly Remembered[]; readonly recorded: (events: readonly Event[]) => readonly Remembered[] }
     | undefined;
+  /** Ids that its events hold in their data (`AggregateType.remembers`): the decision is given those that are known. */
+  readonly recalls?: readonly string[] | undefined;
 }
 
-export type Decide<State, Event> = (state: State, at: DecisionPoint) => readonly Event[];
+export type Decide<State, Event extends DomainEvent> = (state: State, at: DecisionPoint<Event>) => readonly Event[];
 
 /** An aggregate as it was read: `revision` and `position` are those of the last event that made it. */
 export interface Loaded<State> {
@@ -84,12 +88,13 @@ export interface Loaded<State> {
   readonly recordedAt: string;
 }
 
-interface Command<State, Event> {
+interface Command<State, Event extends DomainEvent> {
   readonly id: string;
   readonly stream: string;
   readonly context: CommandContext;
   readonly decide: Decide<State, Event>;
   readonly remembers: readonly Remembered[];
+  readonly recalls: readonly string[];
   readonly each: ChangeOptions<Event>['each'];
   /** performance.now() in ms. */
   readonly deadline: number;
@@ -105,6 +110,8 @@ const AGAIN = Symbol('again');
 /** Events asked for in one call by what reads on to the end, and by what looks up one command. */
 const PAGE = 10_000;
 const SMALL_PAGE = 64;
+/** Events read at a time to settle what is recalled. */
+const RECALL_READERS = 8;
 
 /** The one way to change an aggregate, and the way to load it: design §3. */
 export class AggregateRepository<State, Event extends DomainEvent> {
@@ -154,6 +161,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       context,
       decide,
       remembers: options.remembers ?? [],
+      recalls: options.recalls ?? [],
       each: options.each,
       deadline: performance.now() + (context.timeBudgetMs ?? this.#timeBudgetMs),
     };
@@ -217,6 +225,24 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     return { state, revision, position, recordedAt };
   }
 
+  /** Of these ids those that the aggregate's events hold, each with the first such event; none when this tenant has no such aggregate. */
+  async recall(id: string, tenant: string, ids: readonly string[]): Promise<ReadonlyMap<string, Event>> {
+    const stream = this.#names.of(this.type.name, id);
+    const standing = ids.length === 0 ? undefined : await this.#catchUp(id, stream);
+    return standing?.tenant === tenant ? this.#recall(stream, standing, ids) : new Map();
+  }
+
+  /** The aggregate's events in order, from a revision on. Throws StoreUnavailable, CorruptEvent and its like. */
+  async *history(id: string, tenant: string, from = 0n): AsyncGenerator<StoredEvent<Event>, void, undefined> {
+    const stream = this.#names.of(this.type.name, id);
+    const head = await this.#store.last(stream);
+    if (!head || head.revision < from) return;
+    for await (const stored of this.#events(stream, from, head.revision)) {
+      if (stored.metadata.tenant !== tenant) return;
+      if (!isCommandNoted(stored.event)) yield stored;
+    }
+  }
+
   /** Resolves when no snapshot waits or is being written. */
   flushSnapshots(): Promise<void> {
     return this.#snapshots.flush();
@@ -267,10 +293,12 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     let prepared;
     try {
       const known = standing ? await this.#firstToRemember(stream, standing, command.remembers) : undefined;
+      const recalled = await this.#recall(stream, standing, command.recalls);
       const decided = known
         ? []
         : command.decide(standing?.state ?? this.type.initial, {
             revision: standing?.revision ?? 'no_stream',
+            recalled,
             known: await this.#knownOf(stream, standing, command.each?.ids ?? []),
           });
       events = decided.length > 0 ? decided : [this.#note(command, standing, known)];
@@ -392,6 +420,38 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       throw new RememberedIdReused(remembers[index]!.kind, remembers[index]!.id);
     }
     return firsts[index];
+  }
+
+  /** The places that the memory names are read: what stands there settles it. */
+  async #recall(
+    stream: string,
+    standing: Standing<State> | undefined,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, Event>> {
+    const found = new Map<string, Event>();
+    const places = new Map<bigint, string[]>();
+    for (const id of standing ? ids : []) {
+      for (const { from } of standing!.keys.find(rememberedId(OWN_ID, id))) {
+        if (from <= standing!.revision) {
+          const wanted = places.get(from);
+          if (wanted) wanted.push(id);
+          else places.set(from, [id]);
+        }
+      }
+    }
+    const waiting = places.entries();
+    const reader = async () => {
+      for (const [revision, wanted] of waiting) {
+        for await (const { event } of this.#events(stream, revision, revision, 1)) {
+          const held = isCommandNoted(event) ? [] : (this.type.remembers?.(event) ?? []);
+          const there = new Set(held);
+          for (const id of wanted) if (there.has(id) && !found.has(id)) found.set(id, event);
+          break;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: RECALL_READERS }, reader));
+    return found;
   }
 
   /** Which of these ids, all of one kind, are remembered, with their fingerprints; reads each stretch of the stream that may tell of some once. */

@@ -75,6 +75,11 @@ export interface AggregateType<State, Event extends DomainEvent> {
   /** The state before the first event. */
   readonly initial: State;
   evolve(state: State, event: Event): State;
+  /**
+   * Ids that an event holds in its data and its stream remembers exactly for as long as it lives, thousands in one event and
+   * millions in one stream: a decision asks for them with `recalls`.
+   */
+  readonly remembers?: (event: Event) => readonly string[];
   readonly snapshot: {
     /** Raised with every change of the fold or of the state's JSON. */
     readonly version: number;

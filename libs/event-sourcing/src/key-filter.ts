@@ -12,6 +12,18 @@ const MAGIC = 0x504b4631; // "PKF1"
 const FIRST_SLICE_BYTES = 16 * 1024;
 const SLICE_BYTES = 256 * 1024;
 const RECENT_BYTES = 16;
+const PLACES_MAGIC = 0x504b5031; // "PKP1"
+/** Of a slice of places: 10 bytes of a hash, 6 of its revision + 1; all zero is free. */
+const SLOT_BYTES = 16;
+/** Tokens held outside the slices of places before the next revision moves them there. */
+const RECENT_PLACES = 4_096;
+
+/**
+ * How a memory keeps what is not recent. `filter`: in Bloom filters, under 2 bytes a token, where a hit names a range of revisions
+ * to read. `places`: in hash tables of revisions, 21 bytes a token, for streams that remember very many ids and are asked for them
+ * a thousand at a time; a hit names one revision.
+ */
+export type KeyMemoryKind = 'filter' | 'places';
 
 /** Inclusive revisions in which something may stand. */
 export interface RevisionRange {
@@ -54,8 +66,8 @@ export function rememberedId(kind: string, id: string): string {
 }
 
 /**
- * The keys of a stream, for as long as it lives: exactly for the newest revisions, before that in Bloom filters of at
- * most 256 KiB each, together under 2 bytes a key. It never forgets; a hit must be settled by reading the stream.
+ * The keys of a stream, for as long as it lives: exactly for the newest revisions, before that in slices of at most 256 KiB
+ * each. It never forgets; a hit must be settled by reading the stream.
  */
 export class KeyMemory {
   #recent = new Map<string, bigint>();
@@ -63,11 +75,14 @@ export class KeyMemory {
   #last = -1n;
   readonly #slices: Slice[] = [];
 
+  constructor(readonly kind: KeyMemoryKind = 'filter') {}
+
   /** Records that `token` first stands at `revision`; revisions must come in order. */
   add(token: string, revision: bigint): void {
     if (revision < this.#from) return; // In a slice already: a restored memory may be ahead of its snapshot.
     while (revision >= this.#from + BLOCK) this.#spill(this.#from + BLOCK);
-    if (this.#recent.size >= BLOCK_KEYS && revision > this.#last) this.#spill(revision);
+    const most = this.kind === 'places' ? RECENT_PLACES : BLOCK_KEYS;
+    if (this.#recent.size >= most && revision > this.#last) this.#spill(revision);
     this.#last = revision;
     const hash = hashOf(token).toString('latin1', 0, 10);
     if (!this.#recent.has(hash)) this.#recent.set(hash, revision);
@@ -78,6 +93,10 @@ export class KeyMemory {
     const hash = hashOf(token);
     const revision = this.#recent.get(hash.toString('latin1', 0, 10));
     const exact = revision === undefined ? [] : [{ from: revision, to: revision, filtered: false }];
+    if (this.kind === 'places') {
+      const places = this.#slices.flatMap((slice) => placeOf(slice, hash) ?? []);
+      return [...exact, ...places.map((place) => ({ from: place, to: place, filtered: false }))];
+    }
     const hits = this.#slices.filter((slice) => contains(slice, hash));
     return [...exact, ...hits.map(({ from, to }) => ({ from, to, filtered: true }))];
   }
@@ -95,7 +114,7 @@ export class KeyMemory {
   sliceBytes(index: number): Buffer {
     const { bits, from, to, count } = this.#slices[index]!;
     const bytes = Buffer.alloc(HEADER + bits.length);
-    bytes.writeUInt32BE(MAGIC, 0);
+    bytes.writeUInt32BE(this.kind === 'places' ? PLACES_MAGIC : MAGIC, 0);
     bytes.writeUInt32BE(index, 4);
     bytes.writeBigUInt64BE(from, 8);
     bytes.writeBigUInt64BE(to, 16);
@@ -127,8 +146,12 @@ export class KeyMemory {
   }
 
   /** Undefined when a slice is missing, damaged, or behind what the snapshot needs. */
-  static restore(json: KeyMemoryJson, slices: readonly (Uint8Array | undefined)[]): KeyMemory | undefined {
-    const memory = new KeyMemory();
+  static restore(
+    json: KeyMemoryJson,
+    slices: readonly (Uint8Array | undefined)[],
+    kind: KeyMemoryKind = 'filter',
+  ): KeyMemory | undefined {
+    const memory = new KeyMemory(kind);
     memory.#from = BigInt(json.from);
     const recent = Buffer.from(json.recent, 'base64');
     if (recent.length % RECENT_BYTES !== 0) return undefined;
@@ -138,7 +161,7 @@ export class KeyMemory {
       if (revision > memory.#last) memory.#last = revision;
     }
     for (const [index, extent] of json.slices.entries()) {
-      const slice = parseSlice(slices[index], index);
+      const slice = parseSlice(slices[index], index, kind);
       if (!slice || slice.from > BigInt(extent.from) || slice.to < BigInt(extent.to)) return undefined;
       memory.#slices.push({ ...slice, stored: slice.to });
     }
@@ -146,11 +169,17 @@ export class KeyMemory {
   }
 
   /**
-   * Moves the block of keys before a revision into the open slice, or into a new one when it would overfill it. A block
-   * is cut between revisions, by their number or that of their keys, so every process fills the same slices with the
-   * same keys, whenever it loaded the stream.
+   * Moves the recent keys, all of revisions before `next`, into the open slice, or into a new one when it would overfill it. They
+   * are cut by revision and by what the stream holds, so every process fills the same slices with the same keys, whenever it loaded it.
    */
-  #spill(before: bigint): void {
+  #spill(next: bigint): void {
+    if (this.kind === 'places') this.#spillPlaces(next);
+    else this.#spillFilter(next);
+    this.#from = next;
+    this.#recent = new Map();
+  }
+
+  #spillFilter(next: bigint): void {
     const keys = this.#recent.size;
     let open = this.#slices.at(-1);
     if (!open || open.count + keys > capacity(open)) {
@@ -160,17 +189,36 @@ export class KeyMemory {
     }
     for (const hash of this.#recent.keys()) insert(open, Buffer.from(hash, 'latin1'));
     open.count += keys;
-    this.#from = before;
-    open.to = this.#from - 1n;
-    this.#recent = new Map();
+    open.to = next - 1n;
+  }
+
+  /** One by one: what one command remembers may be more than a slice takes. */
+  #spillPlaces(next: bigint): void {
+    for (const [text, revision] of this.#recent) {
+      const hash = Buffer.from(text, 'latin1');
+      let open = this.#slices.at(-1);
+      if (open && placeOf(open, hash) !== undefined) continue;
+      if (!open || open.count >= placesIn(open)) {
+        open = { bits: Buffer.alloc(SLICE_BYTES - HEADER), from: this.#from, to: this.#from, count: 0 };
+        this.#slices.push(open);
+      }
+      insertPlace(open, hash, revision);
+      open.count += 1;
+      if (open.to < next - 1n) open.to = next - 1n;
+    }
   }
 }
 
 /** What a stored slice covers; undefined when the bytes are no such slice or are damaged. */
-export function parseSlice(stored: Uint8Array | undefined, index: number): Slice | undefined {
+export function parseSlice(
+  stored: Uint8Array | undefined,
+  index: number,
+  kind: KeyMemoryKind = 'filter',
+): Slice | undefined {
   if (!stored || stored.length <= HEADER || stored.length > SLICE_BYTES) return undefined;
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  if (bytes.readUInt32BE(0) !== MAGIC || bytes.readUInt32BE(4) !== index) return undefined;
+  const magic = kind === 'places' ? PLACES_MAGIC : MAGIC;
+  if (bytes.readUInt32BE(0) !== magic || bytes.readUInt32BE(4) !== index) return undefined;
   if (!checksum(bytes).equals(bytes.subarray(32, 64))) return undefined;
   return {
     bits: Buffer.from(bytes.subarray(HEADER)),
@@ -211,4 +259,31 @@ function bitsOf(hash: Buffer, size: number): number[] {
     step = (step + index + 1) % size;
   }
   return bits;
+}
+
+/** Three of four slots: a search stays a few steps long. */
+function placesIn({ bits }: Slice): number {
+  return Math.floor((bits.length / SLOT_BYTES) * 0.75);
+}
+
+/** Where the hash stands, or the free slot that ends the search for it. */
+function slotOf(bits: Buffer, hash: Buffer): number {
+  const slots = Math.floor(bits.length / SLOT_BYTES);
+  const first = hash.readUInt32LE(0);
+  for (let slot = hash.readUInt32LE(4) % slots; ; slot = (slot + 1) % slots) {
+    const at = slot * SLOT_BYTES;
+    if (bits.readUIntBE(at + 10, 6) === 0) return at;
+    if (bits.readUInt32LE(at) === first && bits.compare(hash, 4, 10, at + 4, at + 10) === 0) return at;
+  }
+}
+
+function placeOf({ bits }: Slice, hash: Buffer): bigint | undefined {
+  const place = bits.readUIntBE(slotOf(bits, hash) + 10, 6);
+  return place === 0 ? undefined : BigInt(place - 1);
+}
+
+function insertPlace({ bits }: Slice, hash: Buffer, revision: bigint): void {
+  const at = slotOf(bits, hash);
+  hash.copy(bits, at, 0, 10);
+  bits.writeUIntBE(Number(revision) + 1, at + 10, 6);
 }

@@ -5,7 +5,7 @@ import { RevisionConflict } from './errors';
 import type { AggregateType, DomainEvent, JsonValue, RecordedEvent } from './event';
 import { throughJson } from './event-codec';
 import type { EventStore } from './event-store';
-import { KeyMemory, type KeyMemoryJson, parseSlice } from './key-filter';
+import { KeyMemory, type KeyMemoryJson, type KeyMemoryKind, parseSlice } from './key-filter';
 import type { StreamNames } from './streams';
 
 /** Servers up to 24.10 refuse an append over 1 MiB. */
@@ -63,6 +63,7 @@ export interface FoundSnapshot<State> {
 export class Snapshots<State, Event extends DomainEvent> {
   readonly #pending = new Map<string, Standing<State>>();
   readonly #idle: (() => void)[] = [];
+  readonly #kind: KeyMemoryKind;
   #writers = 0;
 
   constructor(
@@ -70,7 +71,9 @@ export class Snapshots<State, Event extends DomainEvent> {
     private readonly store: EventStore,
     private readonly names: StreamNames,
     private readonly logger: Logger | undefined,
-  ) {}
+  ) {
+    this.#kind = type.remembers ? 'places' : 'filter';
+  }
 
   /** The newest snapshot of the aggregate; undefined when there is none that this build can use. */
   async find(id: string): Promise<FoundSnapshot<State> | undefined> {
@@ -89,6 +92,7 @@ export class Snapshots<State, Event extends DomainEvent> {
     return KeyMemory.restore(
       json,
       stored.map((event) => (event?.data instanceof Uint8Array ? event.data : undefined)),
+      this.#kind,
     );
   }
 
@@ -149,7 +153,7 @@ export class Snapshots<State, Event extends DomainEvent> {
   async #writeSlice(stream: string, index: number, bytes: Buffer): Promise<void> {
     for (;;) {
       const last = await this.store.last(stream);
-      const stored = last?.data instanceof Uint8Array ? parseSlice(last.data, index) : undefined;
+      const stored = last?.data instanceof Uint8Array ? parseSlice(last.data, index, this.#kind) : undefined;
       if (stored && stored.to >= bytes.readBigUInt64BE(16) && stored.from <= bytes.readBigUInt64BE(8)) return;
       try {
         await this.#replace(stream, KEYS, bytes, last);

@@ -1,7 +1,15 @@
 import type { AggregateType, DomainEvent, StoredEvent } from './event';
 import { isCommandNoted } from './event-codec';
-import { KeyMemory, commandKey, rememberedId } from './key-filter';
+import { KeyMemory, type KeyMemoryKind, commandKey, rememberedId } from './key-filter';
 import type { Standing } from './snapshots';
+
+/** The kind under which a memory has the ids that an event holds in its data. */
+export const OWN_ID = 'own';
+
+/** A type whose events hold ids remembers them by place, as it is asked for many at a time. */
+export function memoryKind<State, Event extends DomainEvent>(type: AggregateType<State, Event>): KeyMemoryKind {
+  return type.remembers ? 'places' : 'filter';
+}
 
 /** Folds events in order onto a snapshot or onto nothing, holding one at a time. */
 export class Fold<State, Event extends DomainEvent> {
@@ -13,7 +21,7 @@ export class Fold<State, Event extends DomainEvent> {
 
   constructor(
     private readonly type: AggregateType<State, Event>,
-    private readonly keys: KeyMemory = new KeyMemory(),
+    private readonly keys: KeyMemory = new KeyMemory(memoryKind(type)),
     private readonly from?: Omit<Standing<State>, 'keys'>,
   ) {
     this.#state = from?.state ?? type.initial;
@@ -24,6 +32,9 @@ export class Fold<State, Event extends DomainEvent> {
     this.#last = stored;
     this.events += 1;
     remember(this.keys, stored, this.#key);
+    if (this.type.remembers && !isCommandNoted(stored.event)) {
+      for (const id of this.type.remembers(stored.event)) this.keys.add(rememberedId(OWN_ID, id), stored.revision);
+    }
     this.#key = stored.metadata.key;
     if (isCommandNoted(stored.event)) return;
     this.#state = this.type.evolve(this.#state, stored.event);

@@ -173,7 +173,11 @@ export const settings: { readonly [Property in keyof Config]: Setting } = {
     kind: 'text',
     about: 'Where callers reach the API; makes the `type` of problems absolute (unset: relative)',
   },
-  dataDir: { name: 'DATA_DIR', kind: 'text', about: 'Data of the embedded servers, the first API key and a master key that was made' },
+  dataDir: {
+    name: 'DATA_DIR',
+    kind: 'text',
+    about: 'Data of the embedded servers, the first API key and a master key that was made',
+  },
   eventstoreUrl: {
     name: 'EVENTSTORE_URL',
     kind: 'connection string',
@@ -292,7 +296,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
   const problems = validateSync(config, { stopAtFirstError: true }).map(({ property, constraints }) => {
     const { name, kind } = settings[property as keyof Config];
     const rule = Object.values(constraints ?? {})[0] ?? 'is not valid';
-    const shown = kind === 'connection string' || kind === 'secret' ? '' : ` (it is ${JSON.stringify(env[name] ?? '')})`;
+    const shown =
+      kind === 'connection string' || kind === 'secret' ? '' : ` (it is ${JSON.stringify(env[name] ?? '')})`;
     return `${name} ${rule.replace(new RegExp(`^${property} `), '')}${shown}`;
   });
   if (config.testClock && config.nodeEnv === 'production') {

@@ -6,8 +6,10 @@ import {
   CreateApiKey,
   CreatePlan,
   CreateCustomer,
+  type RecordUsage,
   type RequestContext,
   StartSubscription,
+  type UsageReport,
 } from '@perennial/billing-application';
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { type Logger, observeCommand } from '@perennial/platform';
@@ -47,6 +49,21 @@ export class CommandDispatch {
     if (result.dryRun) reply.code(200);
     else if (locate) reply.header('location', locate(result.aggregateId));
     return result;
+  }
+
+  /** Of a command that changes several aggregates, each by itself: its answer has a position and no revision. */
+  async report(command: RecordUsage, reply: FastifyReply): Promise<UsageReport> {
+    const { tenant, principal, correlationId } = command.context;
+    const report = await observeCommand(command, () => this.executed(command), {
+      logger: this.logger,
+      outcomeOf,
+      about: { tenant, principal, correlationId },
+    });
+    if (!report.dryRun && report.position !== '0') {
+      this.visibility.noteAppended(BigInt(report.position));
+      reply.header('perennial-position', report.position);
+    }
+    return report;
   }
 
   private async executed<Result>(command: Command<Result> & { readonly context: RequestContext }): Promise<Result> {

@@ -5,11 +5,15 @@ import { resultOf, type CommandResult, type RequestContext } from '../command-re
 import { BillingRepositories } from '../repositories';
 import { changeWithElapsedPeriodsRolledOver } from '../with-elapsed-periods-rolled-over';
 
-/** Ends the subscription now, or makes the open period its last. */
+/** Ends the subscription now, or with the open period or the first later one that honours minimum term and notice. */
 export class CancelSubscription extends Command<CommandResult> {
   constructor(
     readonly subscriptionId: string,
-    readonly options: { readonly at: 'now' | 'period-end'; readonly credit: 'none' | 'prorated' },
+    readonly options: {
+      readonly at: 'now' | 'period-end';
+      readonly credit: 'none' | 'prorated';
+      readonly waiveTerm?: boolean | undefined;
+    },
     readonly context: RequestContext,
   ) {
     super();

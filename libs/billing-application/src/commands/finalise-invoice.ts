@@ -1,5 +1,5 @@
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { finalise, type CreditApplied } from '@perennial/billing-domain';
+import { finalise, type CreditApplied, type Invoice } from '@perennial/billing-domain';
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { billToOf } from '../bill-to';
@@ -28,13 +28,14 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
   ) {}
 
   async execute({ invoiceId, granted, context }: FinaliseInvoice): Promise<CommandResult> {
-    const draft = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
-    const drafted = draft?.status === 'draft' ? draft : undefined;
+    const invoice = (await this.repositories.invoices.load(invoiceId, context.tenant))?.state;
+    const drafted = invoice?.status === 'none' ? undefined : invoice;
     const settled = drafted && (await this.settle(invoiceId, drafted, context));
-    const billTo = drafted && (await billToOf(this.repositories, context.tenant, drafted.customerId));
+    const billTo =
+      drafted?.status === 'draft' ? await billToOf(this.repositories, context.tenant, drafted.customerId) : undefined;
     const now = await this.clock.now();
-    const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (invoice) =>
-      finalise(invoice, granted, now, settled?.amount, billTo),
+    const change = await this.repositories.invoices.change(invoiceId, { ...context, now }, (state) =>
+      finalise(state, granted, now, settled?.amount, billTo),
     );
     if (settled) await this.giveBackUnused(settled, context);
     return resultOf(change);
@@ -42,17 +43,20 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
 
   /**
    * What the balance settles of the draft: a command of its own under the invoice's key. A balance records its answer, also that
-   * there was nothing, so that whoever finalises, and however often, finalises with the same amount.
+   * there was nothing, so that whoever finalises, and however often, finalises with the same amount. What is finalised is settled no
+   * more: only what a process applied and died before it could give it back is found in the record.
    */
   private async settle(
     invoiceId: string,
-    { customerId, currency, total: amount }: Drafted,
+    { status, customerId, currency, total: amount }: Drafted,
     context: RequestContext,
   ): Promise<Credit | undefined> {
     if (amount === '0') return undefined;
+    const dryRun = status !== 'draft';
     const credit = { invoiceId, customerId, currency, amount };
     try {
-      const { events } = await this.commands.execute(new ApplyCredit(credit, sender(context)));
+      const { events, repeated } = await this.commands.execute(new ApplyCredit(credit, { ...sender(context), dryRun }));
+      if (dryRun && !repeated) return undefined;
       const applied = events[0]?.data as CreditApplied['data'] | undefined;
       return applied && { ...credit, amount: applied.amount };
     } catch (error) {
@@ -71,7 +75,7 @@ export class FinaliseInvoiceHandler implements ICommandHandler<FinaliseInvoice> 
 }
 
 type Credit = ApplyCredit['credit'];
-type Drafted = Pick<Credit, 'customerId' | 'currency'> & { readonly total: string };
+type Drafted = Exclude<Invoice, { readonly status: 'none' }>;
 
 /** Who asks and why, for a command that has a key of its own. */
 function sender({

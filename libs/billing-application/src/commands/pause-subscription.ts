@@ -1,15 +1,15 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { pause } from '@perennial/billing-domain';
+import { pause, schedulePause } from '@perennial/billing-domain';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { BillingRepositories } from '../repositories';
 import { changeWithElapsedPeriodsRolledOver } from '../with-elapsed-periods-rolled-over';
 
-/** Closes the open period now and opens none until the subscription is resumed. */
+/** Closes the open period, now or when it ends, and opens none until the subscription is resumed. */
 export class PauseSubscription extends Command<CommandResult> {
   constructor(
     readonly subscriptionId: string,
-    readonly options: { readonly credit: 'none' | 'prorated' },
+    readonly options: { readonly at?: 'now' | 'period-end'; readonly credit: 'none' | 'prorated' },
     readonly context: RequestContext,
   ) {
     super();
@@ -29,7 +29,8 @@ export class PauseSubscriptionHandler implements ICommandHandler<PauseSubscripti
       this.repositories,
       subscriptionId,
       { ...context, now },
-      (subscription) => pause(subscription, options, now),
+      (subscription) =>
+        options.at === 'period-end' ? schedulePause(subscription, now) : pause(subscription, options, now),
     );
     return resultOf(change);
   }

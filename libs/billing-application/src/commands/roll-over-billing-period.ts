@@ -1,8 +1,8 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { rollOver } from '@perennial/billing-domain';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { BillingRepositories } from '../repositories';
+import { rollOverPeriod } from '../with-elapsed-periods-rolled-over';
 
 /** Closes the period of that number, opens the next one and bills; all of it dated at the boundary, however late it comes. */
 export class RollOverBillingPeriod extends Command<CommandResult> {
@@ -24,9 +24,7 @@ export class RollOverBillingPeriodHandler implements ICommandHandler<RollOverBil
 
   async execute({ subscriptionId, periodNumber, context }: RollOverBillingPeriod): Promise<CommandResult> {
     const now = await this.clock.now();
-    const change = await this.repositories.subscriptions.change(subscriptionId, { ...context, now }, (subscription) =>
-      rollOver(subscription, periodNumber, now),
-    );
+    const change = await rollOverPeriod(this.repositories, subscriptionId, { ...context, now }, periodNumber);
     return resultOf(change);
   }
 }

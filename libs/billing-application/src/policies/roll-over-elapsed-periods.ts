@@ -1,5 +1,6 @@
+import { BillUsage } from '../commands/bill-usage';
 import { RollOverBillingPeriod } from '../commands/roll-over-billing-period';
-import { rollOverRequest, type ElapsedPeriod } from '../roll-over-request';
+import { billUsageRequest, rollOverRequest, type ElapsedPeriod } from '../roll-over-request';
 
 /**
  * One command for each period that has elapsed. Safe to repeat, in another scheduler too and at the same time: the key
@@ -9,4 +10,9 @@ export function rollOverElapsedPeriods(elapsed: readonly ElapsedPeriod[]): RollO
   return elapsed.map(
     (period) => new RollOverBillingPeriod(period.subscriptionId, period.periodNumber, rollOverRequest(period)),
   );
+}
+
+/** One command for each closed period whose usage is to be sealed and billed; as safe to repeat. */
+export function billDueUsage(due: readonly ElapsedPeriod[]): BillUsage[] {
+  return due.map((period) => new BillUsage(period.subscriptionId, period.periodNumber, billUsageRequest(period)));
 }

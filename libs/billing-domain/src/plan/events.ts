@@ -1,6 +1,7 @@
 import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Price } from '../price/price';
+import type { NewMeter } from '../usage/meter';
 
 /** What a version of a plan asks for. */
 export interface PlanTerms {
@@ -32,7 +33,9 @@ export interface PlanComponent {
   /** Of what recurs: bills every k-th period, for k periods. 1 of all else. */
   readonly every: number;
   /** What usage is measured by; of usage alone. */
-  readonly meter?: string;
+  readonly meter?: NewMeter;
+  /** Of usage: each version of the terms counts its tiers and free units anew. Default: they go on within a period. */
+  readonly segments?: 'go-on' | 'restart';
   /** By currency. */
   readonly prices: Readonly<Record<string, Price>>;
   readonly taxCode: string | null;

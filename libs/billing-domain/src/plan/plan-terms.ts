@@ -4,6 +4,7 @@ import { currency } from '../money';
 import { price, type Price } from '../price/price';
 import { MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
 import { oneOf, text } from '../text';
+import { meter } from '../usage/meter';
 import type { PlanComponent, PlanTerms } from './events';
 
 /** Components of a version, add-ons included. */
@@ -22,7 +23,7 @@ export function publishable(terms: PlanTerms): PlanTerms {
   const always = terms.components.filter(({ optional }) => optional !== true);
   if (terms.components.length > MAX_COMPONENTS || always.length > MAX_ITEMS) throw new DomainError('too-many-items');
   const keys = terms.components.map(({ componentKey }) => componentKey);
-  const meters = terms.components.flatMap(({ meter }) => (meter === undefined ? [] : [meter]));
+  const meters = terms.components.flatMap(({ meter: of }) => of?.key ?? []);
   if (new Set(keys).size < keys.length || new Set(meters).size < meters.length) {
     throw new DomainError('duplicate-component');
   }
@@ -58,13 +59,13 @@ export function publishable(terms: PlanTerms): PlanTerms {
 }
 
 function publishableComponent(component: PlanComponent, currencies: readonly string[]): PlanComponent {
-  const { kind, timing, every, meter } = component;
+  const { kind, timing, every, meter: measured } = component;
   oneOf('kind', kind, ['recurring', 'usage', 'one-time']);
   oneOf('timing', timing, ['advance', 'arrears']);
   if (!Number.isInteger(every) || every < 1 || every > 120)
     throw new DomainError('invalid-option', 'every is 1 to 120');
   if (kind !== 'recurring' && every !== 1) throw new DomainError('invalid-option', `every is 1 of ${kind}`);
-  if ((kind === 'usage') !== (meter !== undefined)) throw incomplete('usage, and only that, has a meter');
+  if ((kind === 'usage') !== (measured !== undefined)) throw incomplete('usage, and only that, has a meter');
   if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
   const others = Object.keys(component.prices).filter((code) => !currencies.includes(code));
   if (others.length > 0) throw incomplete(`a price in ${others.join()}, which is no currency of the plan`);
@@ -77,7 +78,7 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
     ...component,
     componentKey: text('componentKey', component.componentKey, 100),
     description: text('description', component.description, 500),
-    ...(meter !== undefined && { meter: text('meter', meter, 100) }),
+    ...(measured !== undefined && { meter: meter(measured) }),
     ...taxFields(component),
     prices: Object.fromEntries(prices),
   };

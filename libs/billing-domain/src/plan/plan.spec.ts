@@ -31,7 +31,7 @@ const calls: PlanComponent = {
   componentKey: 'calls',
   kind: 'usage',
   timing: 'arrears',
-  meter: 'api-calls',
+  meter: { key: 'api-calls', event: 'api-calls', aggregation: 'sum' },
   prices: {
     USD: { model: 'per-unit', unitPrice: '0.04' },
     EUR: { model: 'percentage', rate: '1.3' },
@@ -157,8 +157,8 @@ describe('terms are not published', () => {
 
   it.each<[string, string, Partial<PlanComponent>]>([
     ['usage without a meter', 'incomplete-plan', { kind: 'usage', timing: 'arrears' }],
-    ['a fee with a meter', 'incomplete-plan', { meter: 'x' }],
-    ['usage in advance', 'invalid-option', { kind: 'usage', meter: 'x' }],
+    ['a fee with a meter', 'incomplete-plan', { meter: { key: 'x', aggregation: 'count' } }],
+    ['usage in advance', 'invalid-option', { kind: 'usage', meter: { key: 'x', aggregation: 'count' } }],
     ['no cadence', 'invalid-option', { every: 0 }],
     ['a set-up fee with a cadence', 'invalid-option', { kind: 'one-time', every: 12 }],
     ['a recurring percentage', 'invalid-price', { prices: { ...calls.prices } }],

@@ -126,7 +126,9 @@ export function trueUpsAtMost({ terms }: StartedSubscription): number {
 
 /** What brings the last closed period to its minimums and maximums: first those of single items, then those over all. */
 function trueUps(subscription: StartedSubscription, charged: readonly Line[], stop: Stop | undefined): Line[] {
-  const { subscriptionId, rules, billed } = subscription;
+  const { subscriptionId, rules, billed, awaitsUsage } = subscription;
+  // What the period comes to is known with its usage.
+  if (awaitsUsage) return [];
   const pieces = stretchesOf(subscription, stop).flatMap(({ from, to, terms, period }) =>
     period && !period.open && to && typeof terms !== 'string' ? [{ from, to, terms, whole: period.whole }] : [],
   );

@@ -15,6 +15,7 @@ import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from
 import { scheduledChange } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
+import { usageBytes } from './usage-lines';
 
 /* What every decision of a subscription begins and ends with: the time within its open period, and the bill. */
 
@@ -36,18 +37,29 @@ export function nextBoundary({
 
 /**
  * A subscription that can still change, at a time before its start or within its open period. Raises `subscription-canceled`,
- * `boundary-due`.
+ * `boundary-due`, `usage-not-sealed`.
  */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  const { awaitsUsage } = subscription;
+  const billsAt = usageBillsAt(subscription);
+  if (awaitsUsage && billsAt !== undefined && at >= billsAt) {
+    throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
+  }
   const boundary = nextBoundary(subscription);
   if (boundary && at >= boundary.endsAt) {
     const { periodNumber, endsAt } = boundary;
     throw new DomainError('boundary-due', `period ${periodNumber} ended at ${endsAt}`, { periodNumber });
   }
   return subscription;
+}
+
+/** When the usage that waits is billed: when its grace is over, or at the next boundary if that comes first; undefined: none waits. */
+export function usageBillsAt({ awaitsUsage, openPeriod }: StartedSubscription): string | undefined {
+  if (!awaitsUsage) return undefined;
+  return openPeriod && openPeriod.endsAt < awaitsUsage.dueAt ? openPeriod.endsAt : awaitsUsage.dueAt;
 }
 
 /** Raises `no-open-period`. */
@@ -80,9 +92,12 @@ export function openFrom(subscription: StartedSubscription, at: string): Billing
 export function atBoundary(
   subscription: StartedSubscription,
   period: BillingPeriod,
+  usageDueAt?: string,
 ): { events: SubscriptionEvent[]; lines: Line[] } {
   const { timeZone: zone, grid } = subscription;
-  const events: SubscriptionEvent[] = [close(period, zone, period.endsAt, 'boundary')];
+  const closed = close(period, zone, period.endsAt, 'boundary');
+  const awaits = { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } };
+  const events: SubscriptionEvent[] = [awaits];
   const changed = scheduledChange(subscription, period);
   if (changed) events.push(changed);
   events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
@@ -94,16 +109,17 @@ export function atBoundary(
 export function reservedBytes(subscription: StartedSubscription): number {
   const { openPeriod: period } = subscription;
   const { items } = termsInForce(subscription);
+  const usage = usageBytes(subscription);
   // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
   const { coupons } = subscription;
   // Each coupon takes something off each of them, or a share of it is given back.
   const usual = (items.length * 2 + trueUpsAtMost(subscription)) * (1 + coupons.length) * RECURRING_LINE_BYTES;
   const pending = period ? discountBytes(subscription, period.lines) : 0;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
-  if (!period || plain) return usual + pending;
+  if (!period || plain) return usual + usage + pending;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
   const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;
-  return Math.max(usual, boundary + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES) + pending;
+  return usage + Math.max(usual, boundary + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES) + pending;
 }
 
 function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {

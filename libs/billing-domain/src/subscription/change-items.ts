@@ -20,6 +20,7 @@ import type { ItemEdit, SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
+import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
 import { conditionsAfter, edited, itemsChanged, named } from './items-changed';
 import { distinct, itemQuantity, newItem, startGrid, type Anchor, type NewItem } from './terms';
@@ -127,16 +128,19 @@ export function changeBillingCycle(
   if (sameInterval && firstEnd(regridded) === firstEnd(grid) && gridDay(regridded) === day)
     return changeItems(state, { edits: input.edits, billing: 'now' }, now);
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (subscription.pausesAt !== null) throw new DomainError('pause-scheduled');
   if (unpaid) return [cycleChanged(regridded, at), ...changeItems(state, { edits: input.edits }, now)];
   const period = openPeriod(subscription);
   const edits = checked(input.edits);
   const changed = itemsChanged(subscription, edits, { at, from: local, cause: 'requested', restarts: !sameInterval });
+  const dueAt = usageDueAt(subscription, at, undefined);
   const events: SubscriptionEvent[] = [
-    close(period, zone, at, 'change'),
+    awaiting(close(period, zone, at, 'change'), dueAt),
     cycleChanged(regridded, at),
     ...(changed ? [changed] : []),
     openAt(regridded, zone, period.periodNumber + 1, at),
   ];
+  if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const lines = [...after.accrued, ...outstandingLines(after)];
   return [...events, ...bill(after, 'change', period.periodNumber, at, lines)];
@@ -148,7 +152,8 @@ function schedule(
   edits: readonly ItemEdit[],
   at: string,
 ): SubscriptionEvent[] {
-  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt)
+    throw new DomainError('cancellation-scheduled');
   const all = [...subscription.scheduledEdits, ...edits];
   if (all.length > MAX_EDITS) throw new DomainError('billing-period-full', undefined, { periodNumber });
   const { items, conditions } = termsInForce(subscription);

@@ -2,6 +2,7 @@ import type { BillingRules } from '../billing-rules';
 import type { Interval } from '../calendar';
 import type { Line } from '../line';
 import type { Price } from '../price/price';
+import type { Meter } from '../usage/meter';
 
 export type { BillingRules } from '../billing-rules';
 export type { Interval } from '../calendar';
@@ -13,7 +14,9 @@ export interface Item {
   /** one-time: charged once, when it comes into the terms. usage: what `meter` measured, in arrears. Absent: recurring. */
   readonly kind?: 'one-time' | 'usage';
   /** Of usage alone. */
-  readonly meter?: string;
+  readonly meter?: Meter;
+  /** Of usage: each version of the terms counts its tiers and free units anew. Absent: they go on within a period. */
+  readonly segments?: 'restart';
   readonly description: string;
   /** Of usage "1", which counts for nothing. */
   readonly quantity: string;
@@ -74,6 +77,8 @@ export interface SubscriptionStarted {
     readonly trialEndsAt?: string;
     /** cancel: it ends with the trial. Absent: the first paid period follows. */
     readonly trialEnd?: 'cancel';
+    /** It expires with the end of so many paid periods. Absent: it goes on. */
+    readonly periods?: number;
   };
 }
 
@@ -104,7 +109,15 @@ export interface BillingPeriodClosed {
     readonly to: string;
     readonly endsAt: string;
     readonly cause: 'boundary' | 'change' | 'pause' | 'cancellation';
+    /** Its usage is not sealed: the bill follows, at this instant or at the next boundary if that comes first. */
+    readonly usageDueAt?: string;
   };
+}
+
+/** The usage of a closed period that waited for its seal is on the bill that follows in the same append, if it costs anything. */
+export interface UsageBilled {
+  readonly type: 'UsageBilled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
 }
 
 export interface LineItemAdded {
@@ -225,6 +238,17 @@ export interface SubscriptionPaused {
   };
 }
 
+/** The end of the open period is the beginning of a pause. */
+export interface PauseScheduled {
+  readonly type: 'PauseScheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number; readonly pausesAt: string };
+}
+
+export interface PauseUnscheduled {
+  readonly type: 'PauseUnscheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
+}
+
 export interface SubscriptionResumed {
   readonly type: 'SubscriptionResumed';
   readonly data: { readonly effectiveAt: string; readonly anchor: 'keep' | 'restart' };
@@ -235,7 +259,7 @@ export interface CancellationScheduled {
   readonly data: {
     readonly effectiveAt: string;
     readonly periodNumber: number;
-    /** The end of the period that was open when it was asked for. */
+    /** The end of the period that was open when it was asked for, or of a later one: the first that honours minimum term and notice. */
     readonly cancelsAt: string;
   };
 }
@@ -249,9 +273,17 @@ export interface SubscriptionCanceled {
   readonly type: 'SubscriptionCanceled';
   readonly data: {
     readonly effectiveAt: string;
-    readonly cause: 'requested' | 'scheduled' | 'trial-ended';
+    readonly cause: 'requested' | 'scheduled' | 'trial-ended' | 'expired';
     readonly credit: 'none' | 'prorated';
+    /** Whoever asked for it waived what was left of minimum term and notice. */
+    readonly waivedTerm?: true;
   };
+}
+
+/** After how many paid periods it expires, those before included; null: it goes on. */
+export interface PeriodsChanged {
+  readonly type: 'PeriodsChanged';
+  readonly data: { readonly effectiveAt: string; readonly periods: number | null };
 }
 
 /** The items as they are from a local date-time on, and the numbers of the changes that later ones keep. (billing-model.md §1, §4) */
@@ -339,15 +371,19 @@ export type SubscriptionEvent =
   | SubscriptionStarted
   | BillingPeriodOpened
   | BillingPeriodClosed
+  | UsageBilled
   | LineItemAdded
   | LineItemsAdded
   | LineItemVoided
   | LinesBilled
   | SubscriptionPaused
+  | PauseScheduled
+  | PauseUnscheduled
   | SubscriptionResumed
   | CancellationScheduled
   | CancellationUnscheduled
   | SubscriptionCanceled
+  | PeriodsChanged
   | ItemsChanged
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled

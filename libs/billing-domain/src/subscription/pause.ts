@@ -1,20 +1,24 @@
 import { dateOf, laterInstant, toLocal } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
+import type { SealedUsage } from '../usage/events';
 import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
+import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
-import { outstandingLines } from './outstanding';
+import { scheduledChange } from './items-changed';
+import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid } from './terms';
+import { usageLines } from './usage-lines';
 
 type Credit = SubscriptionPaused['data']['credit'];
 
 /**
  * Pauses now: closes the period and bills its pending lines and its arrears so far. What is paid in advance beyond now is given
  * back (`prorated`), or not charged again on resume. Nothing when it is paused. Raises `cancellation-scheduled`,
- * `boundary-due`, `subscription-canceled`.
+ * `no-open-period`, `boundary-due`, `subscription-canceled`.
  */
 export function pause(state: Subscription, input: { readonly credit: Credit }, now: string): SubscriptionEvent[] {
   const credit = oneOf('credit', input.credit, ['none', 'prorated']);
@@ -22,16 +26,52 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   if (subscription.status === 'paused') return [];
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const period = openPeriod(subscription);
-  const at = laterInstant(now, period.startsAt);
-  const closed = close(period, subscription.timeZone, at, 'pause');
+  return pauseAt(subscription, period, laterInstant(now, period.startsAt), credit);
+}
+
+/**
+ * Lets a pause begin with the end of the open period. Nothing when it is so already, or paused. Raises `cancellation-scheduled`,
+ * `no-open-period`, `boundary-due`, `subscription-canceled`.
+ */
+export function schedulePause(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.status === 'paused' || subscription.pausesAt !== null) return [];
+  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
+  const effectiveAt = laterInstant(now, startsAt);
+  return [{ type: 'PauseScheduled', data: { effectiveAt, periodNumber, pausesAt: endsAt } }];
+}
+
+/** Takes a scheduled pause back. Nothing when there is none. Raises `subscription-canceled`, `boundary-due`. */
+export function undoPause(state: Subscription, now: string): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (subscription.pausesAt === null) return [];
+  const { periodNumber, startsAt } = openPeriod(subscription);
+  return [{ type: 'PauseUnscheduled', data: { effectiveAt: laterInstant(now, startsAt), periodNumber } }];
+}
+
+/** Closes the open period at a moment in it or at its end, where scheduled edits take effect, and bills what is due unless it waits for usage that is not sealed. */
+export function pauseAt(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  at: string,
+  credit: Credit,
+  sealed?: SealedUsage,
+): SubscriptionEvent[] {
+  const dueAt = usageDueAt(subscription, at, sealed);
+  const closed = awaiting(close(period, subscription.timeZone, at, 'pause'), dueAt);
+  const changed = at === period.endsAt ? scheduledChange(subscription, period) : undefined;
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
-  const after = evolve(evolve(subscription, closed), paused);
-  const stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' } as const;
-  const lines = [...after.accrued, ...outstandingLines(after, stop)];
-  return [closed, paused, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
+  const events = [closed, ...(changed ? [changed] : []), paused];
+  if (dueAt !== undefined) return events;
+  const after = events.reduce<StartedSubscription>(evolve, subscription);
+  const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' };
+  const usage = sealed ? usageLines(after, sealed) : [];
+  const lines = [...after.accrued, ...outstandingLines(after, stop), ...usage];
+  return [...events, ...bill(after, 'pause', period.periodNumber, at, lines, stop)];
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   daysBetween,
   gridPeriodAt,
   instant,
+  laterInstant,
   timeZone,
   toInstant,
   toLocal,
@@ -17,7 +18,7 @@ import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
 import { applying, type ApplyCoupon } from './apply-coupon';
 import { bill } from './bill';
-import { openFrom } from './boundary';
+import { living, openFrom } from './boundary';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -41,6 +42,14 @@ export interface StartSubscription {
   readonly trialDays?: number | undefined;
   /** cancel: it ends with the trial. Default: the first paid period follows. */
   readonly trialEnd?: 'activate' | 'cancel' | undefined;
+  /** How long usage may arrive after the end of its period, before the period is billed. Default 0. */
+  readonly usageGraceHours?: number | undefined;
+  /** It expires with the end of so many paid periods. Default: it goes on. */
+  readonly periods?: number | undefined;
+  /** Paid periods before the end of which nobody cancels. */
+  readonly minimumTermPeriods?: number | undefined;
+  /** Local dates between a cancellation and the end that it asks for. */
+  readonly noticeDays?: number | undefined;
   readonly item: NewItem;
   /** Further items besides the first. */
   readonly items?: readonly NewItem[] | undefined;
@@ -59,7 +68,9 @@ export interface StartSubscription {
 const MAX_START_DISTANCE_DAYS = 1830;
 /** Periods that a backdated start may have to bill. */
 const MAX_ELAPSED_PERIODS = 120;
-const MAX_TRIAL_DAYS = 3660;
+/** Days of a trial or a notice, periods of a minimum term. */
+const MAX_COUNT = 3660;
+const MAX_PERIODS = 10_000;
 
 /**
  * Starts a subscription: opens its first period, the trial if there is one, and bills what is due in advance; before `startsAt`
@@ -75,15 +86,23 @@ export function start(state: Subscription, input: StartSubscription, now: string
   if (!Number.isInteger(paymentTermsDays) || paymentTermsDays < 0 || paymentTermsDays > 365) {
     throw new DomainError('invalid-payment-terms');
   }
-  if (!Number.isInteger(trialDays) || trialDays < 0 || trialDays > MAX_TRIAL_DAYS) {
-    throw new DomainError('invalid-option', `a trial has 0 to ${MAX_TRIAL_DAYS} days`);
-  }
+  count('trialDays', trialDays);
   if (Math.abs(daysBetween(dateOf(local), toLocalDate(at, zone))) > MAX_START_DISTANCE_DAYS) {
     throw new DomainError('start-out-of-range');
   }
   const trialEndsAt =
     trialDays === 0 ? undefined : toInstant(`${addDays(dateOf(local), trialDays)}${local.slice(10)}`, zone);
-  const conditions = committed(undefined, commitmentEdit(input.commitment ?? {}));
+  const { periods, minimumTermPeriods = 0, noticeDays = 0, usageGraceHours = 0 } = input;
+  if (periods !== undefined) paidPeriods(periods);
+  count('minimumTermPeriods', minimumTermPeriods);
+  count('noticeDays', noticeDays);
+  count('usageGraceHours', usageGraceHours);
+  const conditions = {
+    ...committed(undefined, commitmentEdit(input.commitment ?? {})),
+    ...(minimumTermPeriods > 0 && { minimumTermPeriods }),
+    ...(noticeDays > 0 && { noticeDays }),
+    ...(usageGraceHours > 0 && { usageGraceHours }),
+  };
   const trialEnd = oneOf('trialEnd', input.trialEnd ?? 'activate', ['activate', 'cancel']);
   const paidFrom = trialEndsAt ?? startsAt;
   const grid = startGrid(input.anchor, input.interval, toLocal(paidFrom, zone));
@@ -109,6 +128,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
     metadata: metadata(input.metadata),
     ...(trialEndsAt !== undefined && { trialEndsAt }),
     ...(trialEndsAt !== undefined && trialEnd === 'cancel' && { trialEnd }),
+    ...(periods !== undefined && { periods }),
     ...(Object.keys(conditions).length > 0 && { conditions }),
   } as const;
   const started: SubscriptionEvent = { type: 'SubscriptionStarted', data };
@@ -128,4 +148,35 @@ export function begin(subscription: StartedSubscription): SubscriptionEvent[] {
   const opened = openFrom(subscription, startsAt);
   const after = evolve(subscription, opened);
   return [opened, ...bill(after, 'start', 1, startsAt, outstandingLines(after))];
+}
+
+/**
+ * Lets it expire with the end of another number of paid periods, those before included, or go on for ever (`null`). Nothing when
+ * it is so already. Raises `invalid-option` for a number that has been reached, `subscription-canceled`, `boundary-due`.
+ */
+export function changePeriods(
+  state: Subscription,
+  { periods }: { readonly periods: number | null },
+  now: string,
+): SubscriptionEvent[] {
+  const subscription = living(state, now);
+  if (periods === (subscription.periods ?? null)) return [];
+  if (periods !== null && paidPeriods(periods) <= subscription.completedPeriods) {
+    throw new DomainError('invalid-option', `${subscription.completedPeriods} periods have ended`);
+  }
+  const effectiveAt = laterInstant(now, subscription.openPeriod?.startsAt ?? subscription.lastClosed?.endsAt ?? now);
+  return [{ type: 'PeriodsChanged', data: { effectiveAt, periods } }];
+}
+
+function paidPeriods(periods: number): number {
+  if (!Number.isInteger(periods) || periods < 1 || periods > MAX_PERIODS) {
+    throw new DomainError('invalid-option', `periods is a number from 1 to ${MAX_PERIODS}`);
+  }
+  return periods;
+}
+
+function count(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > MAX_COUNT) {
+    throw new DomainError('invalid-option', `${name} is a count from 0 to ${MAX_COUNT}`);
+  }
 }

@@ -3,6 +3,7 @@ import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
 import type {
+  BillingPeriodClosed,
   BillingRules,
   CouponTerms,
   CouponUse,
@@ -41,6 +42,10 @@ export interface StartedSubscription {
   /** When what is paid for begins: the end of the trial, else the start. */
   readonly paidFrom: string;
   readonly trialEnd?: 'cancel';
+  /** It expires with the end of so many paid periods. */
+  readonly periods?: number;
+  /** Paid periods that have reached their end. */
+  readonly completedPeriods: number;
   /** Number of the last period that was opened. */
   readonly periodNumber: number;
   /** Number of the last bill. */
@@ -49,6 +54,13 @@ export interface StartedSubscription {
   readonly openPeriod: BillingPeriod | null;
   /** Its start is the correction horizon. */
   readonly lastClosed: ClosedPeriod | null;
+  /** The last closed period, while its usage is on no bill; `credit` where the subscription stopped with it. */
+  readonly awaitsUsage?: {
+    readonly periodNumber: number;
+    readonly cause: BillingPeriodClosed['data']['cause'];
+    readonly dueAt: string;
+    readonly credit?: 'none' | 'prorated';
+  };
   /** Lines of closed periods that are on no bill yet. */
   readonly accrued: readonly Line[];
   /** Billed lines whose service ends after the correction horizon, with their bytes as JSON. */
@@ -63,8 +75,10 @@ export interface StartedSubscription {
   readonly pauses: readonly { readonly from: string; readonly to?: string; readonly credit?: 'prorated' }[];
   /** By item: the local date up to which it is paid, beyond a pause. */
   readonly paidThrough: Readonly<Record<string, string>>;
-  /** The end of the open period, when it is the last. */
+  /** The end of the open period, or of a later one, when it is the last. */
   readonly cancelsAt: string | null;
+  /** The end of the open period, when a pause begins with it. */
+  readonly pausesAt: string | null;
   /** Those that can still take something off a bill, in the order in which they were applied. */
   readonly coupons: readonly AppliedCoupon[];
 }
@@ -101,6 +115,8 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       pauses: [],
       paidThrough: {},
       cancelsAt: null,
+      pausesAt: null,
+      completedPeriods: 0,
       coupons: [],
     };
   }
@@ -124,10 +140,17 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { openPeriod: period } = subscription;
       if (!period) throw new Error('a period was closed while none was open');
       const { periodNumber, gridIndex, kind, from, startsAt } = period;
-      const { to, endsAt } = event.data;
+      const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid: subscription.grid };
-      return { ...subscription, openPeriod: null, lastClosed, accrued };
+      const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
+      const completedPeriods = subscription.completedPeriods + completed;
+      const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
+      return { ...subscription, openPeriod: null, lastClosed, accrued, completedPeriods, ...awaits };
+    }
+    case 'UsageBilled': {
+      const { awaitsUsage: _, ...rest } = subscription;
+      return rest;
     }
     case 'LineItemAdded':
     case 'LineItemsAdded':
@@ -142,8 +165,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { effectiveAt, paidThrough, credit } = event.data;
       const pause = { from: effectiveAt, ...(credit === 'prorated' && { credit }) };
       const pauses = [...subscription.pauses, pause];
-      return { ...subscription, status: 'paused', pauses, paidThrough };
+      return { ...stopped(subscription, credit), status: 'paused', pauses, paidThrough, pausesAt: null };
     }
+    case 'PauseScheduled':
+      return { ...subscription, pausesAt: event.data.pausesAt };
+    case 'PauseUnscheduled':
+      return { ...subscription, pausesAt: null };
     case 'SubscriptionResumed': {
       const { effectiveAt } = event.data;
       const pauses = subscription.pauses.map((each) => ({ to: effectiveAt, ...each }));
@@ -163,7 +190,17 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
     case 'SubscriptionCanceled':
-      return { ...subscription, status: 'canceled', cancelsAt: null, scheduledEdits: [] };
+      return {
+        ...stopped(subscription, event.data.credit),
+        status: 'canceled',
+        cancelsAt: null,
+        pausesAt: null,
+        scheduledEdits: [],
+      };
+    case 'PeriodsChanged': {
+      const { periods: _, ...rest } = subscription;
+      return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
+    }
     case 'ItemsChanged': {
       const { from, cause, terms } = event.data;
       return {
@@ -208,6 +245,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+/** What waits for its usage is billed as the stop says. */
+function stopped(subscription: StartedSubscription, credit: 'none' | 'prorated'): StartedSubscription {
+  const { awaitsUsage } = subscription;
+  return awaitsUsage ? { ...subscription, awaitsUsage: { ...awaitsUsage, credit } } : subscription;
 }
 
 function recordBill(

@@ -3,14 +3,18 @@ import { DomainError } from '../domain-error';
 import { lineItemLineId } from '../ids';
 import type { Line } from '../line';
 import { metadata, text } from '../text';
+import type { SealedUsage } from '../usage/events';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
 import { bill, discountBytes } from './bill';
+import { needsSeal, usageDueAt } from './bill-usage';
 import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { pauseAt } from './pause';
 import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
+import { usageLines } from './usage-lines';
 
 /** How far from the open period the service of a line item may lie. */
 export const MAX_SERVICE_DISTANCE_DAYS = 1830;
@@ -108,11 +112,18 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
 
 /**
  * Closes period n at its boundary, opens the next and bills the pending lines, the arrears of n and the advance of the next
- * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill.
- * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. Raises
- * `period-not-elapsed`, `subscription-canceled`.
+ * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill, and
+ * where a pause begins with it no other period opens.
+ * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. `sealed`:
+ * its usage, if it measures any; with a grace, the bill follows it (`billUsage`). Raises `period-not-elapsed`,
+ * `usage-not-sealed`, `subscription-canceled`.
  */
-export function rollOver(state: Subscription, periodNumber: number, now: string): SubscriptionEvent[] {
+export function rollOver(
+  state: Subscription,
+  periodNumber: number,
+  now: string,
+  sealed?: SealedUsage,
+): SubscriptionEvent[] {
   const subscription = startedState(state);
   const at = instant(now);
   if (!Number.isSafeInteger(periodNumber) || periodNumber < 0) throw new DomainError('invalid-option');
@@ -127,11 +138,18 @@ export function rollOver(state: Subscription, periodNumber: number, now: string)
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
   const { endsAt } = period;
-  const ends = endsWith(subscription, period);
-  if (ends) return end(subscription, period, endsAt, ends, 'none');
-  const { events, lines } = atBoundary(subscription, period);
+  const { awaitsUsage } = subscription;
+  if (awaitsUsage) throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
+  if (!sealed && needsSeal(subscription)) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  const cause = endsWith(subscription, period);
+  if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' }, sealed);
+  if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none', sealed);
+  const dueAt = usageDueAt(subscription, endsAt, sealed);
+  const { events, lines } = atBoundary(subscription, period, dueAt);
+  if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
+  const usage = sealed ? usageLines(after, sealed) : [];
+  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, [...lines, ...usage])];
 }
 
 function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {

@@ -5,12 +5,16 @@ import { price as checkedPrice, type Price } from '../price/price';
 import { amountOf, rate } from '../price/rate';
 import { extend, ONE } from '../ratio';
 import { oneOf, text } from '../text';
+import { meter as newMeter, type NewMeter } from '../usage/meter';
 import type { Item } from './events';
 
 /** The largest net of one line, either way: a bill of as many lines as fit stays within what an amount can hold. */
 export const MAX_LINE_NET = 10n ** 15n;
 /** Items that a subscription has at one time. */
 export const MAX_ITEMS = 20;
+
+/** Free records of all percentages of a subscription: their values are kept until the period is billed. */
+const MAX_FREE_RECORDS = 1_000;
 
 export interface NewItem {
   /** Default: the component key. */
@@ -21,7 +25,9 @@ export interface NewItem {
   /** Default: recurring. */
   readonly kind?: Item['kind'];
   /** Of usage, which must have one. */
-  readonly meter?: string | undefined;
+  readonly meter?: NewMeter | undefined;
+  /** Of usage: whether tiers and free units go on when the terms change within a period, which is the default. */
+  readonly segments?: 'go-on' | 'restart' | undefined;
   /** Default "1"; usage has none. */
   readonly quantity?: string | undefined;
   readonly timing: 'advance' | 'arrears';
@@ -49,7 +55,7 @@ export function startGrid(anchor: Anchor | undefined, asked: Interval, local: st
 export function newItem(input: NewItem, from: string): Item {
   const componentKey = text('componentKey', input.componentKey ?? 'base', 100);
   const asked = checkedPrice(input.price ?? { model: 'flat', unitPrice: input.unitPrice ?? '0' });
-  const { kind, meter } = itemKind(input, asked);
+  const { kind, ...measured } = itemKind(input, asked);
   const timing = oneOf('timing', input.timing, ['advance', 'arrears']);
   const quantity = itemQuantity(input.quantity);
   withinLimits({ kind, price: asked }, quantity);
@@ -57,7 +63,7 @@ export function newItem(input: NewItem, from: string): Item {
     itemId: text('itemId', input.itemId ?? componentKey, 100),
     componentKey,
     ...(kind !== undefined && { kind }),
-    ...(meter !== undefined && { meter }),
+    ...measured,
     description: text('description', input.description, 500),
     quantity,
     every: 1,
@@ -69,15 +75,31 @@ export function newItem(input: NewItem, from: string): Item {
 }
 
 /** Usage has a meter and is billed in arrears; percentages are of usage, and a one-time fee is flat. */
-function itemKind({ kind, meter, timing, quantity }: NewItem, of: Price): Pick<NewItem, 'kind' | 'meter'> {
+function itemKind(
+  { kind, meter, segments, timing, quantity }: NewItem,
+  of: Price,
+): { readonly kind: Item['kind'] } & Pick<Item, 'meter' | 'segments'> {
   if (kind !== undefined) oneOf('kind', kind, ['one-time', 'usage']);
-  if ((kind === 'usage') !== (meter !== undefined)) throw invalid('usage, and only that, has a meter');
-  if (kind === 'usage' && timing !== 'arrears') throw invalid('usage is billed in arrears');
-  if (kind === 'usage' && quantity !== undefined) throw invalid('the quantity of usage is what its meter measures');
   const percentage = of.model === 'percentage' || of.model === 'graduated-percentage';
-  if (percentage && kind !== 'usage') throw new DomainError('invalid-price', 'a percentage is a price of usage');
-  if (kind === 'one-time' && of.model !== 'flat') throw new DomainError('invalid-price', 'a one-time fee is flat');
-  return { kind, meter: meter === undefined ? undefined : text('meter', meter, 100) };
+  if (kind !== 'usage') {
+    if (meter !== undefined || segments !== undefined) throw invalid('usage, and only that, has a meter');
+    if (percentage) throw new DomainError('invalid-price', 'a percentage is a price of usage');
+    if (kind === 'one-time' && of.model !== 'flat') throw new DomainError('invalid-price', 'a one-time fee is flat');
+    return { kind };
+  }
+  if (meter === undefined) throw invalid('usage, and only that, has a meter');
+  if (timing !== 'arrears') throw invalid('usage is billed in arrears');
+  if (quantity !== undefined) throw invalid('the quantity of usage is what its meter measures');
+  if (segments !== undefined) oneOf('segments', segments, ['go-on', 'restart']);
+  const measured = newMeter(meter);
+  if (percentage && measured.aggregation !== 'sum') {
+    throw new DomainError('invalid-price', 'a percentage is of the sum of amounts');
+  }
+  // How many records are free must be known before they are all there: what is kept of them is bounded.
+  if (of.model === 'percentage' && of.freeAmount && of.recordFee && of.freeRecords === undefined) {
+    throw new DomainError('invalid-price', 'with a fee per record, a free amount is of a number of free records');
+  }
+  return { kind, meter: measured, ...(segments === 'restart' && { segments }) };
 }
 
 /** The items of the terms in force from a local date-time on. Raises `too-many-items`, `duplicate-component`, `invalid-option`. */
@@ -86,12 +108,16 @@ export function newItems(inputs: readonly NewItem[], from: string): Item[] {
 }
 
 /** The items, if no two have one id, component key or meter and they are not too many. Raises `too-many-items`, `duplicate-component`. */
-export function distinct<T extends Pick<Item, 'itemId' | 'componentKey' | 'meter'>>(items: T[]): T[] {
+export function distinct<T extends Pick<Item, 'itemId' | 'componentKey' | 'meter' | 'price'>>(items: T[]): T[] {
   if (items.length > MAX_ITEMS) throw new DomainError('too-many-items', `at most ${MAX_ITEMS} items`);
-  const meters = items.flatMap(({ meter }) => (meter === undefined ? [] : [meter]));
+  const meters = items.flatMap(({ meter }) => meter?.key ?? []);
   const [ids, keys] = [items.map(({ itemId }) => itemId), items.map(({ componentKey }) => componentKey)];
   if ([ids, keys, meters].some((names) => new Set(names).size < names.length)) {
     throw new DomainError('duplicate-component');
+  }
+  const free = items.reduce((sum, { price: of }) => sum + (of.model === 'percentage' ? (of.freeRecords ?? 0) : 0), 0);
+  if (free > MAX_FREE_RECORDS) {
+    throw new DomainError('invalid-price', `all percentages have at most ${MAX_FREE_RECORDS} free records`);
   }
   return items;
 }

@@ -28,6 +28,12 @@ export interface SubscriptionSummaryRow {
   period_starts_at: string | null;
   period_ends_at: string | null;
   cancels_at: string | null;
+  pauses_at: string | null;
+  periods: number | null;
+  /** Paid periods that have reached their end. */
+  completed_periods: number;
+  minimum_term_periods: number;
+  notice_days: number;
   canceled_at: string | null;
   canceled_cause: SubscriptionCanceled['data']['cause'] | null;
   paused_at: string | null;
@@ -81,6 +87,11 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     period_starts_at: 'timestamptz?',
     period_ends_at: 'timestamptz?',
     cancels_at: 'timestamptz?',
+    pauses_at: 'timestamptz?',
+    periods: 'int4?',
+    completed_periods: 'int4',
+    minimum_term_periods: 'int4',
+    notice_days: 'int4',
     canceled_at: 'timestamptz?',
     canceled_cause: 'text?',
     paused_at: 'timestamptz?',
@@ -153,6 +164,11 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       period_starts_at: null,
       period_ends_at: null,
       cancels_at: null,
+      pauses_at: null,
+      periods: data.periods ?? null,
+      completed_periods: 0,
+      minimum_term_periods: data.conditions?.minimumTermPeriods ?? 0,
+      notice_days: data.conditions?.noticeDays ?? 0,
       canceled_at: null,
       canceled_cause: null,
       paused_at: null,
@@ -176,6 +192,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.period_ends_at = event.data.endsAt;
       break;
     case 'BillingPeriodClosed':
+      if (row.period_kind === 'regular' && row.period_ends_at === event.data.endsAt) next.completed_periods += 1;
       next.period_kind = null;
       next.period_starts_at = null;
       next.period_ends_at = null;
@@ -188,10 +205,20 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.status = 'paused';
       next.paused_at = event.data.effectiveAt;
       next.cancels_at = null;
+      next.pauses_at = null;
       break;
     case 'SubscriptionResumed':
       next.status = 'active';
       next.paused_at = null;
+      break;
+    case 'PauseScheduled':
+      next.pauses_at = event.data.pausesAt;
+      break;
+    case 'PauseUnscheduled':
+      next.pauses_at = null;
+      break;
+    case 'PeriodsChanged':
+      next.periods = event.data.periods;
       break;
     case 'CancellationScheduled':
       next.status = 'canceling';
@@ -205,6 +232,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.status = 'canceled';
       next.paused_at = null;
       next.cancels_at = null;
+      next.pauses_at = null;
       next.canceled_at = event.data.effectiveAt;
       next.canceled_cause = event.data.cause;
       next.scheduled_edits = [];
@@ -215,6 +243,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.interval_count = event.data.interval.count;
       break;
     case 'ItemsChanged':
+      next.minimum_term_periods = event.data.terms.at(-1)?.conditions?.minimumTermPeriods ?? 0;
+      next.notice_days = event.data.terms.at(-1)?.conditions?.noticeDays ?? 0;
       if (event.data.cause === 'scheduled') next.scheduled_edits = [];
       break;
     case 'ItemsChangeScheduled':

@@ -40,6 +40,11 @@ export interface SubscriptionView {
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
+  readonly pausesAt: string | null;
+  readonly periods: number | null;
+  readonly completedPeriods: number;
+  readonly minimumTermPeriods: number;
+  readonly noticeDays: number;
   readonly canceledAt: string | null;
   /** Why it has ended. */
   readonly canceledCause: SubscriptionSummaryRow['canceled_cause'];
@@ -120,6 +125,11 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
           },
     scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
+    pausesAt: row.pauses_at,
+    periods: row.periods,
+    completedPeriods: row.completed_periods,
+    minimumTermPeriods: row.minimum_term_periods,
+    noticeDays: row.notice_days,
     canceledAt: row.canceled_at,
     canceledCause: row.canceled_cause,
     pausedAt: row.paused_at,

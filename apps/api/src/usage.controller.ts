@@ -1,0 +1,97 @@
+import { Body, Controller, HttpCode, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RecordUsage, type ReportedUsage } from '@perennial/billing-application';
+import { subscriptionId } from '@perennial/billing-domain';
+import { FindSubscriptions } from '@perennial/billing-read-models';
+import { CommandDispatch } from './http/command-dispatch';
+import { contextOf } from './http/command-headers';
+import { canonicalInstant } from './http/instant';
+import { Commands } from './http/operation';
+import { CommandQuery } from './http/parameters.dto';
+import { principalOf } from './http/principal';
+import { RecordUsageBody, UsageReportAnswer, type UsageRecordBody } from './usage.dto';
+
+/** Subscriptions of one customer that are asked whether they measure an event. */
+const MAX_SUBSCRIPTIONS = 20;
+
+const options = {
+  scope: 'commands:write',
+  summary: 'Report usage: up to 1,000 records',
+  description:
+    'The answer says what became of each record. A record counts once in the period that holds its time, so a batch, or a part ' +
+    'of one, can be sent again whatever was answered. If-Match is of no use here.',
+  body: RecordUsageBody,
+  answer: UsageReportAnswer,
+  problems: ['read-models-unavailable'],
+} as const;
+
+@ApiTags('usage')
+@Controller('v1/usage')
+export class UsageController {
+  constructor(
+    private readonly commands: CommandDispatch,
+    private readonly queries: QueryBus,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @Commands(options)
+  async post(
+    @Body() body: RecordUsageBody,
+    @Query() query: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UsageReportAnswer> {
+    return this.record(body, query, request, reply);
+  }
+
+  @Put()
+  @Commands(options)
+  async put(
+    @Body() body: RecordUsageBody,
+    @Query() query: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UsageReportAnswer> {
+    return this.record(body, query, request, reply);
+  }
+
+  private async record(
+    { records }: RecordUsageBody,
+    { dryRun }: CommandQuery,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<UsageReportAnswer> {
+    const { tenant } = principalOf(request);
+    const customers = await this.subscriptionsOf(tenant, records);
+    const reported = records.map((record): ReportedUsage => {
+      const { id, event, at, value, properties, externalId, customerId } = record;
+      const [own] = [record.subscriptionId ?? (externalId && subscriptionId(tenant, { externalId }))];
+      return {
+        subscriptionIds: own ? [own] : (customers.get(customerId ?? '') ?? []),
+        id,
+        event,
+        at: canonicalInstant(at),
+        value,
+        properties,
+      };
+    });
+    const context = contextOf(request, 'RecordUsage', dryRun === 'true');
+    return this.commands.report(new RecordUsage(reported, context), reply);
+  }
+
+  private async subscriptionsOf(tenant: string, records: readonly UsageRecordBody[]) {
+    const found = new Map<string, string[]>();
+    for (const customerId of new Set(records.flatMap((record) => record.customerId ?? []))) {
+      const query = new FindSubscriptions({ tenant, customerId, limit: MAX_SUBSCRIPTIONS, order: 'newest' });
+      const page = await this.queries.execute(query);
+      found.set(
+        customerId,
+        page.items.map((each) => each.subscriptionId),
+      );
+    }
+    return found;
+  }
+}

@@ -1,0 +1,90 @@
+import { gridPeriod, toInstant, type Grid } from '../calendar';
+import { sameJson } from '../json';
+import { usageCut } from '../proration';
+import type { MeterInUse } from '../usage/events';
+import type { UsagePeriod } from '../usage/record-usage';
+import type { Item } from './events';
+import type { StartedSubscription } from './state';
+
+/** A stretch of a period in which the same usage is charged on the same terms. */
+export interface UsageStretch {
+  /** Instants. */
+  readonly from: string;
+  readonly to: string;
+  readonly items: readonly Item[];
+  /** Ordinal of the change that began it. */
+  readonly change: number;
+}
+
+interface Period {
+  readonly periodNumber: number;
+  readonly gridIndex: number;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly grid: Grid;
+}
+
+/** The open or the last closed period with that number. */
+function periodOf({ openPeriod, lastClosed, grid }: StartedSubscription, periodNumber: number): Period | undefined {
+  if (openPeriod?.periodNumber === periodNumber) return { ...openPeriod, grid };
+  return lastClosed?.periodNumber === periodNumber ? lastClosed : undefined;
+}
+
+/** The stretches of a period, in order; usage items are cut by changes of usage items alone. */
+export function usageStretches(subscription: StartedSubscription, periodNumber: number): UsageStretch[] {
+  const period = periodOf(subscription, periodNumber);
+  if (!period) return [];
+  const { terms, timeZone, rules } = subscription;
+  const stretches: UsageStretch[] = [];
+  terms.forEach(({ from, items, change }, i) => {
+    const asked = usageCut(toInstant(from, timeZone), timeZone, rules);
+    const begins = i === 0 || asked < period.startsAt ? period.startsAt : asked;
+    if (begins >= period.endsAt) return;
+    const usage = items.filter(({ kind }) => kind === 'usage');
+    // What begins at one moment with another takes its place.
+    while ((stretches.at(-1)?.from ?? '') >= begins) stretches.pop();
+    const before = stretches.at(-1);
+    if (before && sameItems(before.items, usage)) return;
+    stretches.push({ from: begins, to: period.endsAt, items: usage, change });
+  });
+  return stretches.map((each, i) => ({ ...each, to: stretches[i + 1]?.from ?? each.to }));
+}
+
+/** A period as its usage needs it; undefined for one that the subscription no longer keeps. `knownAt`: the subscription's revision. */
+export function usagePeriod(
+  subscription: StartedSubscription,
+  periodNumber: number,
+  knownAt: number,
+): UsagePeriod | undefined {
+  const period = periodOf(subscription, periodNumber);
+  if (!period) return undefined;
+  const { timeZone, subscriptionId } = subscription;
+  const stretches = usageStretches(subscription, periodNumber);
+  const whole = gridPeriod(period.grid, period.gridIndex);
+  const meters = new Map<string, MeterInUse>();
+  for (const { meter, price } of stretches.flatMap(({ items }) => items)) {
+    if (!meter) continue;
+    const asked = price.model === 'percentage' ? (price.freeRecords ?? 0) : 0;
+    const first = Math.max(asked, meters.get(meter.key)?.first ?? 0);
+    meters.set(meter.key, { meter, ...(first > 0 && { first }) });
+  }
+  return {
+    subscriptionId,
+    periodNumber,
+    startsAt: period.startsAt,
+    endsAt: period.endsAt,
+    whole: { from: toInstant(whole.from, timeZone), to: toInstant(whole.to, timeZone) },
+    meters: [...meters.values()],
+    segments: stretches.map(({ from, items }) => ({ from, meters: items.flatMap(({ meter }) => meter?.key ?? []) })),
+    knownAt,
+  };
+}
+
+/** The price of each meter that is in force now. */
+export function usagePrices({ terms }: StartedSubscription): Record<string, Item['price']> {
+  const items = terms.at(-1)?.items ?? [];
+  return Object.fromEntries(items.flatMap(({ meter, price }) => (meter ? [[meter.key, price]] : [])));
+}
+
+const charged = (items: readonly Item[]) => items.map(({ from: _, to: __, ...item }) => item);
+const sameItems = (a: readonly Item[], b: readonly Item[]) => sameJson(charged(a), charged(b));

@@ -1,0 +1,127 @@
+import { formatTrillionths, parseDecimal } from '../decimal';
+import { toTrillionths, type Price } from '../price/price';
+import type { PricePart, Rating } from '../price/rate';
+
+/** What one run of a component's usage comes to: a part of a period that is charged on the same terms. Quantities in 10^-12. */
+export interface UsageRun {
+  readonly quantity: bigint;
+  /** The component's quantity in the runs before it, where its tiers go on. */
+  readonly before: bigint;
+  /** The component's quantity in all runs of the period, as a volume price looks at it. */
+  readonly total: bigint;
+  /** Nothing of the component's period comes before it: the first tier is entered. */
+  readonly isFirst: boolean;
+  readonly records: number;
+  /** Values of the first records of the period that lie in this run, in order of time. */
+  readonly first: readonly string[];
+  /** Records and free amount that the runs before have used. */
+  readonly usedRecords: number;
+  readonly usedAmount: bigint;
+}
+
+const ONE_UNIT = 10n ** 12n;
+
+/** The rating of a run, and how much of a percentage's amount it left free. A run that is alone is rated as `rate` does. */
+export function rateRun(price: Price, run: UsageRun): { readonly rating: Rating; readonly free: bigint } {
+  const { before, total, isFirst } = run;
+  const after = before + run.quantity;
+  const quantity = formatTrillionths(run.quantity);
+  const rated = (parts: readonly PricePart[], free = 0n) => ({ rating: { quantity, unitPrice: '0', parts }, free });
+  switch (price.model) {
+    case 'flat':
+    case 'per-unit':
+      return { rating: { quantity, unitPrice: price.unitPrice }, free: 0n };
+    case 'graduated':
+      return rated(
+        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, within, entered }) =>
+          pieces(ordinal, 'unit', within, tier.unitPrice, entered ? tier.flatFee : undefined),
+        ),
+      );
+    case 'graduated-percentage':
+      return rated(
+        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, within, entered }) =>
+          pieces(ordinal, 'amount', within, hundredth(tier.rate), entered ? tier.flatFee : undefined),
+        ),
+      );
+    case 'volume': {
+      const ordinal = price.tiers.findIndex(({ upTo }) => upTo === null || total <= trillionths(upTo));
+      const tier = price.tiers[ordinal];
+      if (!tier) throw new Error('a price without an open tier');
+      const lower = ordinal === 0 ? 0n : trillionths(price.tiers[ordinal - 1]?.upTo ?? '0');
+      const entered = ordinal === 0 ? isFirst : before <= lower && lower < after;
+      return rated(pieces(ordinal, 'unit', run.quantity, tier.unitPrice, entered ? tier.flatFee : undefined));
+    }
+    case 'package': {
+      const packages = packagesOf(price, after) - packagesOf(price, before);
+      const { packagePrice: unitPrice } = price;
+      return rated([{ tier: 0, per: 'package', quantity: formatTrillionths(packages * ONE_UNIT), unitPrice }]);
+    }
+    case 'percentage':
+      return percentage(price, run, rated);
+  }
+}
+
+/** The tiers that lie in (before, after], the first where nothing came before, and how much of each. */
+function tiersIn<T extends { readonly upTo: string | null }>(
+  tiers: readonly T[],
+  before: bigint,
+  after: bigint,
+  isFirst: boolean,
+) {
+  let lower = 0n;
+  return tiers.flatMap((tier, ordinal) => {
+    const from = lower;
+    const upTo = tier.upTo === null ? (after > from ? after : from) : trillionths(tier.upTo);
+    lower = upTo;
+    const within = least(after, upTo) - greatest(before, from);
+    const entered = ordinal === 0 ? isFirst : before <= from && from < after;
+    return within > 0n || entered ? [{ tier, ordinal, within: greatest(within, 0n), entered }] : [];
+  });
+}
+
+function packagesOf(price: Extract<Price, { model: 'package' }>, quantity: bigint): bigint {
+  const [size, free] = [trillionths(price.packageSize), trillionths(price.freeUnits ?? '0')];
+  return quantity <= free ? 0n : (quantity - free + size - 1n) / size;
+}
+
+/** Free until the free count or the free amount is used up, whichever comes first; the free amount splits a record. */
+function percentage(
+  { rate: percent, recordFee, freeRecords, freeAmount }: Extract<Price, { model: 'percentage' }>,
+  run: UsageRun,
+  rated: (parts: readonly PricePart[], free: bigint) => { readonly rating: Rating; readonly free: bigint },
+) {
+  let amountLeft = freeAmount === undefined ? null : greatest(trillionths(freeAmount) - run.usedAmount, 0n);
+  let [free, whole] = [0n, 0];
+  if (freeRecords !== undefined) {
+    const countLeft = Math.max(freeRecords - run.usedRecords, 0);
+    for (const text of run.first.slice(0, countLeft)) {
+      const value = greatest(trillionths(text), 0n);
+      const part = amountLeft === null ? value : least(value, amountLeft);
+      if (part === value && (amountLeft === null || amountLeft > 0n)) whole += 1;
+      if (amountLeft !== null) amountLeft -= part;
+      free += part;
+    }
+  } else if (amountLeft !== null) {
+    free = least(amountLeft, run.quantity);
+  }
+  const parts = pieces(0, 'amount', greatest(run.quantity - free, 0n), hundredth(percent), undefined);
+  if (recordFee === undefined || recordFee === '0') return rated(parts, free);
+  return rated([...parts, { tier: 0, per: 'record', quantity: `${run.records - whole}`, unitPrice: recordFee }], free);
+}
+
+function pieces(
+  tier: number,
+  per: 'unit' | 'amount',
+  quantity: bigint,
+  unitPrice: string,
+  flatFee: string | undefined,
+): PricePart[] {
+  const part: PricePart = { tier, per, quantity: formatTrillionths(quantity), unitPrice };
+  if (flatFee === undefined) return [part];
+  return [part, { tier, per: 'flat-fee', quantity: '1', unitPrice: flatFee }];
+}
+
+const trillionths = (text: string) => toTrillionths(parseDecimal(text));
+const hundredth = (text: string) => formatTrillionths(trillionths(text) / 100n);
+const least = (a: bigint, b: bigint) => (a < b ? a : b);
+const greatest = (a: bigint, b: bigint) => (a > b ? a : b);

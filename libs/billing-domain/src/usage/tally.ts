@@ -1,0 +1,125 @@
+import { toTrillionths } from '../price/price';
+import { formatTrillionths, parseDecimal } from '../decimal';
+import type { MeterInUse, MeterTotal, Partial, TimedValue, UsageRecord } from './events';
+import { reads, valueOf } from './meter';
+
+/** What is measured so far: for each segment the partials of its meters, and what meters come to in the whole period. */
+export interface Tallied {
+  readonly partials: readonly Readonly<Record<string, Partial>>[];
+  readonly totals: Readonly<Record<string, MeterTotal>>;
+}
+
+/** A sum that is being made: 10^-12, in place, as there may be millions of records. */
+interface Running {
+  records: number;
+  sum?: bigint;
+  moment?: bigint;
+  max?: bigint;
+}
+
+/** Adds records, in any order, to what is measured so far. */
+export interface Tally {
+  /** A record in a segment; `at`: the time from which it weighs, at the earliest the period's start. `isNew`: of its value of a unique count. */
+  add(record: UsageRecord, meter: MeterInUse, segment: number, at: string, isNew: boolean): void;
+  /** What was touched, as it is now. */
+  partials(): (Partial & { readonly segment: number; readonly meter: string })[];
+  totals(): (MeterTotal & { readonly meter: string })[];
+}
+
+export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
+  const sums = new Map<string, Running & { readonly segment: number; readonly meter: string }>();
+  const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: TimedValue[] }>();
+  const start = Date.parse(startsAt);
+  return {
+    add(record, { meter, first }, segment, at, isNew) {
+      const name = `${segment} ${meter.key}`;
+      let running = sums.get(name);
+      if (!running)
+        sums.set(name, (running = { segment, meter: meter.key, ...resumed(partials[segment]?.[meter.key]) }));
+      running.records += 1;
+      const value = valueOf(meter, record) ?? 0n;
+      switch (meter.aggregation) {
+        case 'sum':
+          running.sum = (running.sum ?? 0n) + value;
+          break;
+        case 'weighted-sum':
+          running.sum = (running.sum ?? 0n) + value;
+          running.moment = (running.moment ?? 0n) + value * BigInt(Date.parse(at) - start);
+          break;
+        case 'max':
+          if (running.max === undefined || value > running.max) running.max = value;
+          break;
+      }
+      const keepsFirst = first !== undefined && first > 0;
+      if (meter.aggregation !== 'latest' && meter.aggregation !== 'unique-count' && !keepsFirst) return;
+      let total = whole.get(meter.key);
+      if (!total) {
+        const { first: kept, ...before } = totals[meter.key] ?? {};
+        whole.set(meter.key, (total = { ...before, ...(kept && { first: [...kept] }) }));
+      }
+      if (meter.aggregation === 'unique-count' && isNew) total.distinct = (total.distinct ?? 0) + 1;
+      const timed = { at: record.at, id: record.id, value: formatTrillionths(value) };
+      if (meter.aggregation === 'latest' && (!total.latest || isBefore(total.latest, timed))) total.latest = timed;
+      if (keepsFirst) keepFirst((total.first ??= []), timed, first);
+    },
+    partials: () =>
+      [...sums.values()].map(({ segment, meter, records, sum, moment, max }) => ({
+        segment,
+        meter,
+        records,
+        ...(sum !== undefined && { sum: formatTrillionths(sum) }),
+        ...(moment !== undefined && { moment: moment.toString() }),
+        ...(max !== undefined && { max: formatTrillionths(max) }),
+      })),
+    totals: () => [...whole].map(([meter, total]) => ({ meter, ...total })),
+  };
+}
+
+/** What a batch made of what was measured before. */
+export function withMeasured<T extends Tallied>(
+  before: T,
+  partials: ReturnType<Tally['partials']>,
+  totals: ReturnType<Tally['totals']>,
+): T {
+  const segments = before.partials.map((segment) => ({ ...segment }));
+  for (const { segment, meter, ...partial } of partials) (segments[segment] ??= {})[meter] = partial;
+  const whole = { ...before.totals };
+  for (const { meter, ...total } of totals) whole[meter] = total;
+  return { ...before, partials: segments, totals: whole };
+}
+
+/** In order of the records' own time, then id. */
+export function isBefore(a: TimedValue, b: TimedValue): boolean {
+  return a.at < b.at || (a.at === b.at && a.id < b.id);
+}
+
+/** The meters of a segment that read a record. */
+export function readersOf(
+  meters: Readonly<Record<string, MeterInUse>>,
+  keys: readonly string[],
+  record: UsageRecord,
+): MeterInUse[] {
+  return keys.flatMap((key) => {
+    const each = Object.hasOwn(meters, key) ? meters[key] : undefined;
+    return each && reads(each.meter, record) ? [each] : [];
+  });
+}
+
+function keepFirst(kept: TimedValue[], timed: TimedValue, most: number): void {
+  const last = kept.at(-1);
+  if (kept.length >= most && last && !isBefore(timed, last)) return;
+  let at = kept.length;
+  while (at > 0 && isBefore(timed, kept[at - 1]!)) at -= 1;
+  kept.splice(at, 0, timed);
+  if (kept.length > most) kept.pop();
+}
+
+function resumed({ records, sum, moment, max }: Partial = { records: 0 }): Running {
+  const number = (text: string) => toTrillionths(parseDecimal(text));
+  return {
+    records,
+    ...(sum !== undefined && { sum: number(sum) }),
+    ...(moment !== undefined && { moment: BigInt(moment) }),
+    ...(max !== undefined && { max: number(max) }),
+  };
+}

@@ -1,0 +1,194 @@
+import {
+  CancelSubscription,
+  ChangeItems,
+  PauseSubscription,
+  RecordUsage,
+  RollOverBillingPeriod,
+  StartSubscription,
+  type ReportedUsage,
+  type SubscriptionTerms,
+} from '@perennial/billing-application';
+import { usageId, type Line, type SubscriptionEvent, type UsageEvent } from '@perennial/billing-domain';
+import { billingProcess, request, type BillingProcess } from '../support/billing-process';
+import { testEventStore, type TestEventStore } from '../support/eventstore';
+
+const calls = {
+  componentKey: 'calls',
+  description: 'API calls',
+  kind: 'usage',
+  timing: 'arrears',
+  meter: { key: 'calls', event: 'call', aggregation: 'count' },
+  price: {
+    model: 'graduated',
+    tiers: [
+      { upTo: '1000', unitPrice: '0' },
+      { upTo: null, unitPrice: '1' },
+    ],
+  },
+} as const;
+
+describe('usage', () => {
+  let at: TestEventStore;
+  let process: BillingProcess;
+  let other: BillingProcess;
+
+  beforeAll(async () => {
+    at = await testEventStore();
+    process = await billingProcess(at, { time: '2026-01-01T00:00:00.000Z', snapshotEvery: 5 });
+    other = await billingProcess(at, { time: '2026-01-01T00:00:00.000Z' });
+  });
+
+  afterAll(async () => {
+    await process.close();
+    await other.close();
+    await at.close();
+  });
+
+  const moveTo = (time: string) => {
+    process.clock.time = time;
+    other.clock.time = time;
+  };
+
+  const start = async (over: Partial<SubscriptionTerms> = {}): Promise<string> => {
+    moveTo('2026-01-01T00:00:00.000Z');
+    const terms: SubscriptionTerms = {
+      customerId: 'anna',
+      currency: 'USD',
+      timeZone: 'UTC',
+      interval: { unit: 'month', count: 1 },
+      item: calls,
+      ...over,
+    };
+    return (await process.execute(new StartSubscription(terms, request()))).aggregateId;
+  };
+
+  const records = (id: string, count: number, time: string, name = 'r'): ReportedUsage[] =>
+    Array.from({ length: count }, (_, i) => ({ subscriptionIds: [id], id: `${name}-${i}`, event: 'call', at: time }));
+
+  const record = async (reported: readonly ReportedUsage[], by = process, key?: string) => {
+    const report = await by.execute(new RecordUsage(reported, request(key === undefined ? {} : { key })));
+    const counts: Record<string, number> = {};
+    for (const each of report.records) {
+      const name = each.result === 'refused' || each.result === 'failed' ? each.code : each.result;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  };
+
+  const bills = async (id: string): Promise<Line[][]> => {
+    const made: Line[][] = [];
+    for await (const { event } of process.repositories.subscriptions.history(id, 'default')) {
+      const { type, data } = event as SubscriptionEvent;
+      if (type === 'LinesBilled') made.push([...data.lines]);
+    }
+    return made;
+  };
+  const nets = async (id: string) => (await bills(id)).map((lines) => lines.map(({ kind, net }) => `${kind} ${net}`));
+
+  const usageEvents = async (id: string, period: number) => {
+    const events: UsageEvent[] = [];
+    for await (const { event } of process.repositories.usages.history(usageId('default', id, period), 'default')) {
+      events.push(event);
+    }
+    return events;
+  };
+
+  const rollOver = (id: string, period: number) => process.execute(new RollOverBillingPeriod(id, period, request()));
+
+  it('counts each record once, whoever sends it however often, and bills what was sealed', async () => {
+    const id = await start();
+    moveTo('2026-01-20T00:00:00.000Z');
+    const batch = records(id, 1_000, '2026-01-10T00:00:00.000Z');
+    expect(await record(batch, process, 'k1')).toEqual({ accepted: 1_000 });
+    expect(await record(batch, other, 'k1')).toEqual({ accepted: 1_000 });
+    expect(await record(batch, other)).toEqual({ duplicate: 1_000 });
+    expect(await record([...batch.slice(990), ...records(id, 20, '2026-01-11T00:00:00.000Z', 's')])).toEqual({
+      accepted: 20,
+      duplicate: 10,
+    });
+    const [first] = batch;
+    expect(await record([{ ...first!, value: '2' }])).toEqual({ 'usage-record-exists': 1 });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(id, 1);
+    expect(await nets(id)).toEqual([['usage 20']]);
+    expect((await bills(id))[0]?.[0]).toMatchObject({
+      itemId: 'calls',
+      quantity: '1020',
+      service: { from: '2026-01-01', to: '2026-02-01' },
+      parts: [
+        { tier: 0, per: 'unit', quantity: '1000', unitPrice: '0' },
+        { tier: 1, per: 'unit', quantity: '20', unitPrice: '1' },
+      ],
+    });
+    // Sealing froze the totals, not the ids.
+    expect(await record(batch.slice(0, 5))).toEqual({ duplicate: 5 });
+  });
+
+  it('counts what comes after the seal in the open period, with its own time', async () => {
+    const id = await start();
+    moveTo('2026-02-02T00:00:00.000Z');
+    await rollOver(id, 1);
+    const late = records(id, 3, '2026-01-31T00:00:00.000Z');
+    const report = await process.execute(new RecordUsage(late, request({ key: 'late' })));
+    expect(report.records[0]).toEqual({ id: 'r-0', result: 'late-accepted', periodNumber: 1, countsIn: 2 });
+    expect(await other.execute(new RecordUsage(late, request({ key: 'late' })))).toEqual(report);
+    expect(await record(late)).toEqual({ duplicate: 3 });
+    expect((await usageEvents(id, 2)).map(({ type }) => type)).toEqual(['UsageOpened', 'LateUsageCounted']);
+  });
+
+  it('goes on counting tiers when the terms change: 900 and 900 over 1,000 free', async () => {
+    const id = await start();
+    moveTo('2026-01-15T12:00:00.000Z');
+    expect(await record(records(id, 900, '2026-01-10T00:00:00.000Z', 'a'))).toEqual({ accepted: 900 });
+    expect(await record(records(id, 100, '2026-01-15T12:00:00.000Z', 'b'))).toEqual({ accepted: 100 });
+    moveTo('2026-01-15T13:00:00.000Z');
+    const item = { ...calls, description: 'API calls (new)' };
+    await process.execute(
+      new ChangeItems(id, { edits: [{ kind: 'put', item }], when: { effectiveOn: '2026-01-12' } }, request()),
+    );
+    expect(await record(records(id, 800, '2026-01-15T12:30:00.000Z', 'c'))).toEqual({ accepted: 800 });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(id, 1);
+    expect(await nets(id)).toEqual([['usage 800']]);
+    expect((await usageEvents(id, 1)).map(({ type }) => type)).toContain('UsageCut');
+  });
+
+  it('waits for late records through the grace, then bills all in one', async () => {
+    const id = await start({
+      item: { componentKey: 'base', description: 'Base', timing: 'advance', unitPrice: '5000' },
+      items: [{ ...calls, price: { model: 'per-unit', unitPrice: '2' } }],
+      usageGraceHours: 24,
+    });
+    moveTo('2026-01-20T00:00:00.000Z');
+    await record(records(id, 10, '2026-01-10T00:00:00.000Z'));
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(id, 1);
+    expect(await record(records(id, 5, '2026-01-31T00:00:00.000Z', 'in-grace'))).toEqual({ accepted: 5 });
+    expect(await nets(id)).toEqual([['recurring 5000']]);
+    moveTo('2026-02-02T00:00:01.000Z');
+    await process.execute(
+      new ChangeItems(id, { edits: [{ kind: 'quantity', itemId: 'base', quantity: '1' }] }, request()),
+    );
+    expect(await nets(id)).toEqual([['recurring 5000'], ['recurring 5000', 'usage 30']]);
+    expect(await record(records(id, 2, '2026-01-31T00:00:00.000Z', 'too-late'))).toEqual({ 'late-accepted': 2 });
+  });
+
+  it('bills the usage so far when the subscription pauses or ends', async () => {
+    const id = await start({ item: { ...calls, price: { model: 'per-unit', unitPrice: '2' } } });
+    moveTo('2026-01-10T00:00:00.000Z');
+    await record(records(id, 10, '2026-01-05T00:00:00.000Z'));
+    await process.execute(new PauseSubscription(id, { credit: 'none' }, request()));
+    expect(await nets(id)).toEqual([['usage 20']]);
+    const ended = await start({
+      externalId: 'ended',
+      item: { ...calls, price: { model: 'per-unit', unitPrice: '2' } },
+    });
+    moveTo('2026-01-10T00:00:00.000Z');
+    await record(records(ended, 10, '2026-01-05T00:00:00.000Z'));
+    const cancel = new CancelSubscription(ended, { at: 'now', credit: 'none' }, request({ dryRun: true }));
+    expect((await process.execute(cancel)).events.at(-1)).toMatchObject({ type: 'LinesBilled', data: { net: '20' } });
+    await process.execute(new CancelSubscription(ended, { at: 'now', credit: 'none' }, request()));
+    expect(await nets(ended)).toEqual([['usage 20']]);
+    expect(await record(records(ended, 1, '2026-01-06T00:00:00.000Z', 'late'))).toEqual({ 'no-open-period': 1 });
+  });
+});
