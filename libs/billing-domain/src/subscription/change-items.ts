@@ -171,7 +171,7 @@ function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
   if (edits.length > MAX_EDITS) throw new DomainError('invalid-option', `at most ${MAX_EDITS} edits`);
   return edits.map((edit): ItemEdit => {
     if (edit.kind === 'quantity') return { ...edit, quantity: itemQuantity(edit.quantity) };
-    if (edit.kind === 'remove') return edit;
+    if (edit.kind === 'remove') return { kind: 'remove', itemId: edit.itemId };
     if (edit.kind === 'commitment') return { kind: 'commitment', ...commitmentEdit(edit) };
     const { from: _, ...item } = newItem(edit.item, '');
     return { kind: 'put', item };
