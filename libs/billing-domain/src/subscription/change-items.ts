@@ -17,6 +17,7 @@ import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
 import { close, MAX_BILL_BYTES, MAX_KEPT_BYTES, openAt, type BillingPeriod } from './billing-period';
 import type { ItemEdit, SubscriptionEvent } from './events';
+import { guarded } from './guard';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
@@ -77,7 +78,7 @@ export function changeItems(state: Subscription, input: ChangeItems, now: string
   const atOnce = billing === 'now' || from < period.from;
   const billed = atOnce ? bill(after, 'change', period.periodNumber, at, outstandingLines(after)) : [];
   roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
-  return [changed, ...billed];
+  return guarded(subscription, [changed, ...billed]);
 }
 
 /** Changes one quantity; otherwise as changeItems. */
@@ -143,7 +144,7 @@ export function changeBillingCycle(
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const lines = [...after.accrued, ...outstandingLines(after)];
-  return [...events, ...bill(after, 'change', period.periodNumber, at, lines)];
+  return guarded(subscription, [...events, ...bill(after, 'change', period.periodNumber, at, lines)]);
 }
 
 function schedule(
