@@ -151,6 +151,7 @@ describe('who may do what', () => {
       '/v1/invoices',
       '/v1/credit-notes',
       '/v1/plans',
+      '/v1/coupons',
       '/v1/customer-balances',
       '/v1/due-billing-periods',
     ]) {
