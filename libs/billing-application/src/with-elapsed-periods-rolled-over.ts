@@ -6,7 +6,6 @@ import {
   subscriptionType,
   usageBillsAt,
   type SealedUsage,
-  type StartedSubscription,
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
@@ -216,7 +215,7 @@ export async function rollOverPeriod(
     );
     function sealedOf(state: Subscription): SealedUsage | undefined {
       const open = state.status === 'none' ? null : state.openPeriod;
-      return open && state.status !== 'none' && needsSeal(state) ? sealed(state, open.periodNumber) : undefined;
+      return open && state.status !== 'none' && needsSeal(state) ? sealed(id, open.periodNumber) : undefined;
     }
   }
   for (;;) {
@@ -270,7 +269,7 @@ export async function billUsageOf(
   );
 }
 
-type Sealed = (subscription: StartedSubscription, periodNumber: number) => SealedUsage;
+type Sealed = (subscriptionId: string, periodNumber: number) => SealedUsage;
 
 /** What seals would freeze as things stand, for decisions in memory: of the periods that usage is recorded for; none in later ones. */
 export async function previewedUsage(
@@ -287,7 +286,7 @@ export async function previewedUsage(
       if (usage) known.set(usage.periodNumber, usage);
     }
   }
-  return ({ subscriptionId }, periodNumber) =>
+  return (subscriptionId, periodNumber) =>
     known.get(periodNumber) ?? { subscriptionId, periodNumber, startsAt: '', to: '', segments: [], carried: [] };
 }
 
@@ -315,16 +314,17 @@ function decideThrough(
       if (step === undefined || boundaries === MAX_BOUNDARIES_SHOWN) throw error;
     }
     if (subscription.status === 'none') return events;
+    const { subscriptionId: id } = subscription;
     const { periodNumber } = step ?? subscription.awaitsUsage ?? {};
     if (periodNumber === undefined) return events;
     if (step?.kind === 'boundary-due') {
-      const usage = needsSeal(subscription) ? sealed(subscription, periodNumber) : undefined;
+      const usage = needsSeal(subscription) ? sealed(id, periodNumber) : undefined;
       record(rollOver(subscription, periodNumber, now, usage));
       continue;
     }
     const billsAt = usageBillsAt(subscription);
     if (billsAt !== undefined && billsAt <= now)
-      record(billUsage(subscription, periodNumber, sealed(subscription, periodNumber), now));
+      record(billUsage(subscription, periodNumber, sealed(id, periodNumber), now));
     if (!step) return events;
   }
 }
