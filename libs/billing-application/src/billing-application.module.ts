@@ -43,6 +43,7 @@ import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
 import { GetUpcomingInvoiceHandler } from './queries/upcoming-invoice';
+import { FindUsageRecordsHandler, GetUsageHandler } from './queries/usage';
 import { BillingRepositories } from './repositories';
 
 export interface BillingApplicationOptions {
@@ -103,6 +104,8 @@ export class BillingApplicationModule {
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,
+        GetUsageHandler,
+        FindUsageRecordsHandler,
       ],
       exports: [BillingRepositories, ApiKeys],
     };
