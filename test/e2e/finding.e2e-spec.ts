@@ -24,7 +24,7 @@ describe('finding things', () => {
     const other = await started('other', { customerId: 'noted' });
     const changed = await patch(`/v1/subscriptions/${id}`, { tier: 'silver', team: null, 'po no': '7/8 ü' }, 'note');
     expect([changed.status, changed.body.events[0].type]).toEqual([200, 'MetadataChanged']);
-    const minPosition = changed.headers['perennial-position'];
+    const minPosition = String(changed.headers['perennial-position']);
     const find = (query: string) =>
       service.client.get(`/v1/subscriptions?minPosition=${minPosition}&customerId=noted&${query}`);
     expect(ids(await find('metadata[tier]=silver'))).toEqual([id]);
@@ -101,7 +101,7 @@ describe('finding things', () => {
     expect([again.status, again.body.events]).toEqual([200, []]);
 
     const noted = await patch(`/v1/invoices/${invoiceId}`, { po: '4711' }, 'note');
-    const minPosition = noted.headers['perennial-position'];
+    const minPosition = String(noted.headers['perennial-position']);
     const found = await list(
       `metadata[po]=4711&totalFrom=1999&totalTo=1999&issuedFrom=2026-01-05&minPosition=${minPosition}`,
     );
@@ -129,7 +129,7 @@ describe('finding things', () => {
     expect([again.body, again.headers['idempotent-replayed']]).toEqual([first.body, 'true']);
     const other = await service.client.post(path, { lineItems: [lineItem('c')] }, 'batch');
     expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused']);
-    const minPosition = first.headers['perennial-position'];
+    const minPosition = String(first.headers['perennial-position']);
     const { body } = await service.client.get(
       `/v1/subscriptions/${id}/current-billing-period?minPosition=${minPosition}`,
     );

@@ -13,11 +13,11 @@ import {
   Matches,
   ValidateNested,
 } from 'class-validator';
-import { MAX_COMPONENTS, type PlanComponent, type PlanTerms, presets } from '@perennial/billing-domain';
+import { MAX_COMPONENTS, MAX_EVERY, type PlanComponent, type PlanTerms, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { AsOfAnswer, ListQuery } from './http/parameters.dto';
+import { HasPrice, IsPrice, type PriceBody } from './price.dto';
 import { MeterBody } from './usage.dto';
-import { allModels, HasPrice, IsPrice, type PriceBody } from './price.dto';
 import { IntervalBody, RulesBody } from './terms.dto';
 
 export class PlanPath {
@@ -62,12 +62,12 @@ export class PlanAmountBody {
 }
 
 /** A component's price in one currency. */
-@HasPrice(allModels)
+@HasPrice()
 export class PlanPriceBody {
   @IsCurrencyCode()
   readonly currency!: string;
 
-  @IsPrice(allModels)
+  @IsPrice()
   readonly price!: PriceBody;
 }
 
@@ -94,7 +94,7 @@ export class PlanComponentBody {
   readonly timing!: 'advance' | 'arrears';
 
   /** Bills every so many periods, for as many; 1 when left out. */
-  @IsWhole(1, 120, { optional: true })
+  @IsWhole(1, MAX_EVERY, { optional: true })
   readonly every?: number;
 
   /** What usage is measured by; of usage alone. */

@@ -138,31 +138,23 @@ export class GraduatedPercentagePriceBody extends BoundsBody {
 export type PriceBody =
   FlatPriceBody | TieredPriceBody | PackagePriceBody | PercentagePriceBody | GraduatedPercentagePriceBody;
 
-/** Of a price that does not need to know what was used. */
-export const recurringModels = {
+const models = {
   flat: FlatPriceBody,
   'per-unit': FlatPriceBody,
   graduated: TieredPriceBody,
   volume: TieredPriceBody,
   package: PackagePriceBody,
-} as const;
-
-export const allModels = {
-  ...recurringModels,
   percentage: PercentagePriceBody,
   'graduated-percentage': GraduatedPercentagePriceBody,
 } as const;
 
-type Models = typeof recurringModels | typeof allModels;
+const bodies = [...new Set(Object.values<new () => object>(models))];
 
-const bodiesOf = (models: Models) => [...new Set(Object.values<new () => object>(models))];
+/** On the class of a body that has a price. */
+export const HasPrice = () => ApiExtraModels(...bodies);
 
-/** On the class of a body that has a price of one of these models. */
-export const HasPrice = (models: Models) => ApiExtraModels(...bodiesOf(models));
-
-/** A price of one of these models. */
-export function IsPrice(models: Models) {
-  const bodies = bodiesOf(models);
+/** A price of one of the models; percentages are of usage alone. */
+export function IsPrice() {
   return applyDecorators(
     IsDefined(),
     IsObject(),
@@ -175,7 +167,7 @@ export function IsPrice(models: Models) {
       keepDiscriminatorProperty: true,
     }),
     ApiProperty({
-      description: 'Of a whole period.',
+      description: 'Of a whole period, or of all the periods for which the item bills at one time.',
       oneOf: bodies.map((each) => ({ $ref: getSchemaPath(each) })),
       discriminator: {
         propertyName: 'model',

@@ -3,10 +3,13 @@ import { CommandAnswer } from './http/command-answer.dto';
 import { LineAnswer } from './http/line.dto';
 import { MoneyAnswer } from './http/money.dto';
 import { AsOfAnswer } from './http/parameters.dto';
+import { MeterBody } from './usage.dto';
 
 export class TierAnswer {
   readonly upTo!: string | null;
-  readonly unitPrice!: string;
+  readonly unitPrice?: string;
+  /** Of amounts, in percent. */
+  readonly rate?: string;
   readonly flatFee?: string;
 }
 
@@ -20,12 +23,21 @@ export class ItemPriceAnswer {
   readonly packageSize?: string;
   readonly packagePrice?: string;
   readonly freeUnits?: string;
+  readonly rate?: string;
+  readonly recordFee?: string;
+  @ApiProperty({ type: 'integer', required: false })
+  readonly freeRecords?: number;
+  readonly freeAmount?: string;
 }
 
 export class ItemAnswer {
   readonly itemId!: string;
   readonly componentKey!: string;
   readonly description!: string;
+  /** Absent: recurring. */
+  readonly kind?: 'one-time' | 'usage';
+  /** Of usage. */
+  readonly meter?: MeterBody;
   readonly quantity!: string;
   @ApiProperty({ type: 'integer' })
   readonly every!: number;

@@ -14,9 +14,9 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
+import { MAX_EVERY, MAX_ITEMS, type PresetName, presets } from '@perennial/billing-domain';
 import { IsDecimal, IsText, IsWhole, Optional } from './http/fields';
-import { HasPrice, IsPrice, type PriceBody, allModels } from './price.dto';
+import { HasPrice, IsPrice, type PriceBody } from './price.dto';
 import { MeterBody } from './usage.dto';
 
 export class IntervalBody {
@@ -65,12 +65,12 @@ export function IsAnchor() {
 }
 
 /** What is charged in every period. */
-@HasPrice(allModels)
+@HasPrice()
 export class ItemBody {
-  /** `usage`: its quantity is what its meter measures. Left out: it recurs. */
+  /** `usage`: its quantity is what its meter measures. `one-time`: charged once, when it comes into the terms. Left out: it recurs. */
   @Optional()
-  @IsIn(['usage'])
-  readonly kind?: 'usage';
+  @IsIn(['usage', 'one-time'])
+  readonly kind?: 'usage' | 'one-time';
 
   @Optional()
   @IsObject()
@@ -99,6 +99,10 @@ export class ItemBody {
   @IsDecimal({ optional: true })
   readonly quantity?: string;
 
+  /** Of what recurs: bills every so many periods, for as many; 1 when left out. */
+  @IsWhole(1, MAX_EVERY, { optional: true })
+  readonly every?: number;
+
   @IsText(50, { optional: true })
   readonly taxCode?: string;
 
@@ -111,12 +115,11 @@ export class ItemBody {
   @IsBoolean()
   readonly discountable?: boolean;
 
-  /** Charged at the start of the period, or at its end. */
+  /** Charged at the start of the time that it bills, or at its end. */
   @IsIn(['advance', 'arrears'])
   readonly timing!: 'advance' | 'arrears';
 
-  /** Percentages are prices of usage alone. */
-  @IsPrice(allModels)
+  @IsPrice()
   readonly price!: PriceBody;
 }
 

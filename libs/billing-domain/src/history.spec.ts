@@ -521,7 +521,7 @@ it('has golden files that nobody edited', () => {
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   e985272404a9daad subscription/state.v2.json
+   ee418e5c6d3fc0ff subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -59,7 +59,7 @@ export { MAX_BOUNDARIES_AHEAD, upcomingBill } from './subscription/upcoming-bill
 export type { UpcomingBill } from './subscription/upcoming-bill';
 export { evolve as evolveSubscription } from './subscription/state';
 export type { AppliedCoupon, StartedSubscription, Subscription } from './subscription/state';
-export { MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
+export { MAX_EVERY, MAX_ITEMS, MAX_LINE_NET } from './subscription/terms';
 export type { Anchor, NewItem } from './subscription/terms';
 export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscription/billing-period';
 export { subscriptionType } from './subscription/subscription-type';

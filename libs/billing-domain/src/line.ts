@@ -36,6 +36,8 @@ export interface Line {
     readonly name: string;
     readonly fraction: { readonly numerator: string; readonly denominator: string };
     readonly rounding: 'half-away-from-zero';
+    /** Of an item that bills every k-th period, for k periods: k. */
+    readonly every?: number;
     /** Rounded once for each tier of the parts. */
     readonly roundedPer?: 'tier';
     /** The fraction was rounded to so many digits first. */

@@ -51,6 +51,9 @@ export class RuleAnswer {
   readonly name!: string;
   readonly fraction!: FractionAnswer;
   readonly rounding!: string;
+  /** Of an item that bills every so many periods, for as many. */
+  @ApiProperty({ type: 'integer', required: false })
+  readonly every?: number;
   readonly roundedPer?: 'tier';
   @ApiProperty({ type: 'integer', required: false })
   readonly fractionDigits?: number;

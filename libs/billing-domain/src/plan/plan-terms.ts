@@ -2,7 +2,7 @@ import { interval } from '../calendar';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { price, type Price } from '../price/price';
-import { MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
+import { MAX_EVERY, MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
 import { oneOf, text } from '../text';
 import { meter } from '../usage/meter';
 import type { PlanComponent, PlanTerms } from './events';
@@ -62,8 +62,8 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
   const { kind, timing, every, meter: measured } = component;
   oneOf('kind', kind, ['recurring', 'usage', 'one-time']);
   oneOf('timing', timing, ['advance', 'arrears']);
-  if (!Number.isInteger(every) || every < 1 || every > 120)
-    throw new DomainError('invalid-option', 'every is 1 to 120');
+  if (!Number.isInteger(every) || every < 1 || every > MAX_EVERY)
+    throw new DomainError('invalid-option', `every is 1 to ${MAX_EVERY}`);
   if (kind !== 'recurring' && every !== 1) throw new DomainError('invalid-option', `every is 1 of ${kind}`);
   if ((kind === 'usage') !== (measured !== undefined)) throw incomplete('usage, and only that, has a meter');
   if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');

@@ -6,7 +6,8 @@ import { lengthOf, type Span } from '../proration';
 import { ratio } from '../ratio';
 import { encodedBytes } from '../text';
 import type { CouponUse, LinesBilled } from './events';
-import { serviceOf, stretchesOf, type Stop } from './outstanding';
+import { serviceOf } from './moments';
+import { stretchesOf, type Stop } from './outstanding';
 import type { AppliedCoupon, StartedSubscription } from './state';
 
 /*

@@ -36,7 +36,11 @@ export interface BillingPeriod {
 export type ClosedPeriod = Pick<
   BillingPeriod,
   'periodNumber' | 'gridIndex' | 'kind' | 'from' | 'to' | 'startsAt' | 'endsAt'
-> & { readonly grid: Grid };
+> & {
+  readonly grid: Grid;
+  /** Of the periods on the same grid that tile the time up to it without a gap: the start of the first, where that is another. */
+  readonly run?: { readonly from: string; readonly startsAt: string };
+};
 
 /** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
 export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {

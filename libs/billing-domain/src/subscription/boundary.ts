@@ -88,11 +88,15 @@ export function openFrom(subscription: StartedSubscription, at: string): Billing
   return at < paidFrom ? openTrial(zone, periodNumber, at, paidFrom) : openAt(grid, zone, periodNumber, at);
 }
 
-/** What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed. */
+/**
+ * What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed.
+ * `arrears`: all, also those of items whose cycle goes on.
+ */
 export function atBoundary(
   subscription: StartedSubscription,
   period: BillingPeriod,
   usageDueAt?: string,
+  arrears: 'due' | 'all' = 'due',
 ): { events: SubscriptionEvent[]; lines: Line[] } {
   const { timeZone: zone, grid } = subscription;
   const closed = close(period, zone, period.endsAt, 'boundary');
@@ -102,7 +106,7 @@ export function atBoundary(
   if (changed) events.push(changed);
   events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return { events, lines: [...after.accrued, ...outstandingLines(after)] };
+  return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
 }
 
 /** Bytes of the lines that the end of the open period adds to the bill, as things stand. */
@@ -117,7 +121,7 @@ export function reservedBytes(subscription: StartedSubscription): number {
   const pending = period ? discountBytes(subscription, period.lines) : 0;
   const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
   if (!period || plain) return usual + usage + pending;
-  const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] });
+  const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] }, undefined, 'all');
   const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;
   return usage + Math.max(usual, boundary + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES) + pending;
 }

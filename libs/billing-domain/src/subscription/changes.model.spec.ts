@@ -4,6 +4,7 @@ import { addDays, dateOf, daysBetween, toLocalDate } from '../calendar';
 import { prorate } from '../proration';
 import { ratio } from '../ratio';
 import { changeQuantity } from './change-items';
+import { cycleOf, runUpTo } from './cycle';
 import { linesOf, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
@@ -11,6 +12,7 @@ import { evolve, notStarted, type StartedSubscription, type Subscription } from 
 import { cancelNow } from './cancel';
 import { pause, resume } from './pause';
 import { rollOver } from './subscription';
+import type { NewItem } from './terms';
 import { propertyRuns } from '../../../../test/support/property-runs';
 
 /*
@@ -75,7 +77,7 @@ function play(
   zone: string,
   startAt: number,
   script: readonly Step[],
-  rules: BillingRules = defaultRules,
+  { rules = defaultRules, every = 1 }: { readonly rules?: BillingRules; readonly every?: number } = {},
 ) {
   let state: Subscription = notStarted;
   const events: SubscriptionEvent[] = [];
@@ -110,8 +112,8 @@ function play(
   attempt(
     startOn(
       iso(startAt),
-      { timeZone: zone, interval: { unit: 'month', count: 1 }, rules },
-      { timing, unitPrice: '12345' },
+      { timeZone: zone, interval: { unit: 'month', count: 1 }, rules, items: [setUp] },
+      { timing, unitPrice: '12345', every },
     ),
   );
   wanted.quantity(today(), 1);
@@ -137,6 +139,29 @@ function play(
   return { events, state: state as unknown as StartedSubscription, wanted };
 }
 
+/** Charged once, whatever happens. */
+const setUp: NewItem = {
+  componentKey: 'set-up',
+  description: 'Set-up',
+  kind: 'one-time',
+  timing: 'advance',
+  unitPrice: '777',
+};
+
+/** The date up to which everything is charged: in advance the end of the cycle, in arrears its start or that of the run. */
+function chargedUpTo(
+  { openPeriod, lastClosed, grid }: StartedSubscription,
+  timing: 'advance' | 'arrears',
+  every: number,
+): string | undefined {
+  if (!openPeriod) return lastClosed === null ? undefined : dateOf(lastClosed.to);
+  const cycle = cycleOf(grid, openPeriod.gridIndex, every);
+  if (timing === 'advance') return dateOf(cycle.to);
+  const run = runUpTo(lastClosed, openPeriod, grid) ?? openPeriod;
+  return dateOf(run.from > cycle.from ? run.from : cycle.from);
+}
+
+const cadences = fc.constantFrom(1, 1, 3, 12);
 const timings = fc.constantFrom('advance' as const, 'arrears' as const);
 const zones = fc.constantFrom('UTC', 'America/New_York', 'Asia/Tokyo', 'Australia/Lord_Howe');
 const starts = fc.integer({ min: Date.UTC(2023, 0, 1), max: Date.UTC(2026, 0, 1) });
@@ -144,10 +169,13 @@ const starts = fc.integer({ min: Date.UTC(2023, 0, 1), max: Date.UTC(2026, 0, 1)
 describe('any changes', () => {
   it('come to what the final terms ask for, for every day; and asked again there is nothing', () => {
     fc.assert(
-      fc.property(timings, zones, starts, steps, (timing, zone, startAt, script) => {
-        const { events, state, wanted } = play(timing, zone, startAt, script);
+      fc.property(timings, cadences, zones, starts, steps, (timing, every, zone, startAt, script) => {
+        const { events, state, wanted } = play(timing, zone, startAt, script, { every });
         const lines = linesOf(events);
         expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
+        expect(lines.filter(({ itemId }) => itemId === 'set-up').map(({ kind, net }) => [kind, net])).toEqual([
+          ['one-time', '777'],
+        ]);
         const days = new Map<string, string>();
         for (const line of lines.filter(({ kind }) => kind === 'recurring')) {
           const corrections = lines.filter(({ corrects }) => corrects === line.lineId);
@@ -162,7 +190,7 @@ describe('any changes', () => {
           }
         }
         const first = toLocalDate(iso(startAt), zone);
-        const end = dateOf(state.openPeriod?.[timing === 'advance' ? 'to' : 'from'] ?? state.lastClosed?.to ?? first);
+        const end = chargedUpTo(state, timing, every) ?? first;
         for (let day = first; day < end; day = addDays(day, 1)) {
           expect([day, days.get(day)]).toEqual([day, wanted.on(day)?.toString()]);
         }
@@ -177,7 +205,7 @@ describe('any changes', () => {
     const named = fc.constantFrom(...Object.values<BillingRules>(presets));
     fc.assert(
       fc.property(named, timings, zones, starts, steps, (rules, timing, zone, startAt, script) => {
-        const { events, state } = play(timing, zone, startAt, script, rules);
+        const { events, state } = play(timing, zone, startAt, script, { rules });
         const lines = linesOf(events);
         expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
         for (const line of lines.filter(({ kind }) => kind === 'recurring')) {

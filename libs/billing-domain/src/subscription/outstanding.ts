@@ -1,11 +1,14 @@
-import { addDays, dateOf, gridPeriod, gridPoint, toInstant, type Grid } from '../calendar';
+import { dateOf, gridPeriod, gridPoint, toLocal, type Grid } from '../calendar';
 import { lineId } from '../ids';
 import { sameJson } from '../json';
 import type { Line } from '../line';
 import { rate, type Rating } from '../price/rate';
 import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type Span } from '../proration';
 import { ratio } from '../ratio';
+import { cycleOf, isLongArrears, runUpTo, unbilledSince } from './cycle';
 import type { Item } from './events';
+import { earlier, isBefore, later, momentOf, serviceOf, spanOf } from './moments';
+import { oneTimeLines } from './one-time';
 import type { StartedSubscription } from './state';
 
 /*
@@ -35,7 +38,7 @@ interface Stretch {
   readonly period?: Period;
 }
 
-interface Period {
+interface Period extends Counted {
   readonly from: Moment;
   readonly to: Moment;
   readonly whole: Span;
@@ -43,12 +46,23 @@ interface Period {
   readonly trial: boolean;
 }
 
+/** Where a period stands among those that are counted. */
+interface Counted {
+  readonly grid: Grid;
+  readonly gridIndex: number;
+  readonly periodNumber: number;
+  /** When the run of periods on its grid began. */
+  readonly runStartsAt: string;
+}
+
 interface Piece {
   readonly item: Item;
   readonly change: number;
   readonly from: Moment;
   readonly to: Moment;
-  readonly period: Period;
+  /** What it bills a part of: one for each period, or for each cycle of an item that bills every k-th. */
+  readonly cycle: string;
+  readonly whole: Span;
 }
 
 /** A billed line with what its corrections left of it. */
@@ -62,8 +76,15 @@ interface Held {
   readonly end: Moment;
 }
 
-/** The lines that ought to exist and do not: corrections, then charges. `stop`: the subscription stops here, at the end of its last period. */
-export function outstandingLines(subscription: StartedSubscription, stop?: Stop): Line[] {
+/**
+ * The lines that ought to exist and do not: corrections, then charges. `stop`: the subscription stops here, at the end of its last
+ * period. `arrears`: all, also those of items whose cycle has not ended yet.
+ */
+export function outstandingLines(
+  subscription: StartedSubscription,
+  stop?: Stop,
+  arrears: 'due' | 'all' = 'due',
+): Line[] {
   const stretches = stretchesOf(subscription, stop);
   const held = heldLines(subscription);
   const corrections: Line[] = [];
@@ -73,19 +94,24 @@ export function outstandingLines(subscription: StartedSubscription, stop?: Stop)
     corrections.push(correction(subscription, each, cut.from, cut.terms));
     return { ...each, to: cut.from };
   });
-  const charges = piecesOf(stretches).flatMap((piece) =>
+  const charges = piecesOf(subscription, stretches, arrears).flatMap((piece) =>
     uncovered(subscription, piece, kept).map((span) => charge(subscription, piece, span)),
   );
-  return [...corrections, ...charges];
+  return [...corrections, ...charges, ...oneTimeLines(subscription)];
 }
 
 /** The time from the correction horizon on, in order: periods under their terms, pauses, and what follows. */
 export function stretchesOf(subscription: StartedSubscription, stop: Stop | undefined): Stretch[] {
   const { lastClosed, openPeriod, terms, grid } = subscription;
   const periods: Period[] = [];
-  if (lastClosed)
-    periods.push(periodOf(subscription, lastClosed, lastClosed.grid, false, openPeriod ? undefined : stop));
-  if (openPeriod) periods.push(periodOf(subscription, openPeriod, grid, true, undefined));
+  if (lastClosed) {
+    const run = lastClosed.run ?? lastClosed;
+    periods.push(periodOf(subscription, lastClosed, lastClosed.grid, run, openPeriod ? undefined : stop));
+  }
+  if (openPeriod) {
+    const run = runUpTo(lastClosed, openPeriod, grid) ?? openPeriod;
+    periods.push({ ...periodOf(subscription, openPeriod, grid, run, undefined), open: true });
+  }
   const stretches: Stretch[] = [];
   for (const period of periods) {
     const end = stretches.at(-1)?.to;
@@ -94,13 +120,7 @@ export function stretchesOf(subscription: StartedSubscription, stop: Stop | unde
       stretches.push({ from: period.from, to: period.to, terms: 'hold' });
       continue;
     }
-    terms.forEach((each, i) => {
-      const begins = momentOf(subscription, each.from);
-      const next = terms[i + 1];
-      const from = i === 0 ? period.from : later(subscription, begins, period.from);
-      const to = next ? earlier(subscription, momentOf(subscription, next.from), period.to) : period.to;
-      if (isBefore(subscription, from, to)) stretches.push({ from, to, terms: each, period });
-    });
+    stretches.push(...termsWithin(subscription, period));
   }
   const end = periods.at(-1)?.to;
   const last = terms.at(-1);
@@ -115,6 +135,21 @@ export function stretchesOf(subscription: StartedSubscription, stop: Stop | unde
   ];
 }
 
+/** A period under its terms, one version after the other. */
+function termsWithin(
+  subscription: StartedSubscription,
+  period: Period,
+): (Stretch & { readonly to: Moment; readonly terms: Terms })[] {
+  const { terms } = subscription;
+  return terms.flatMap((each, i) => {
+    const begins = momentOf(subscription, each.from);
+    const next = terms[i + 1];
+    const from = i === 0 ? period.from : later(subscription, begins, period.from);
+    const to = next ? earlier(subscription, momentOf(subscription, next.from), period.to) : period.to;
+    return isBefore(subscription, from, to) ? [{ from, to, terms: each, period }] : [];
+  });
+}
+
 function periodOf(
   subscription: StartedSubscription,
   period: {
@@ -127,10 +162,11 @@ function periodOf(
     readonly endsAt: string;
   },
   grid: Grid,
-  open: boolean,
+  { startsAt: runStartsAt }: { readonly startsAt: string },
   stop: Stop | undefined,
 ): Period {
-  const { rules, timeZone } = subscription;
+  const { rules } = subscription;
+  const { gridIndex, periodNumber } = period;
   const from = { date: dateOf(period.from), at: period.startsAt };
   const planned = gridPeriod(grid, period.gridIndex);
   // A cancellation in a pause ends no period: the day of the pause stays the pause's.
@@ -139,33 +175,85 @@ function periodOf(
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
   };
-  const first = period.startsAt === subscription.paidFrom;
-  const stub = rules.leadingStub === 'imagined-period' && first && period.from > planned.from;
-  const whole = stub
-    ? { from: period.from, to: gridPoint({ anchor: period.from, interval: grid.interval }, 1) }
-    : planned;
-  return { from, to, open, trial: period.kind === 'trial', whole: { from: local(whole.from), to: local(whole.to) } };
-
-  function local(text: string): Moment {
-    return { date: dateOf(text), at: rules.prorationUnit === 'second' ? toInstant(text, timeZone) : '' };
-  }
+  const counted = { grid, gridIndex, periodNumber, runStartsAt };
+  const whole = wholeOf(subscription, counted, 1);
+  return { ...counted, from, to, open: false, trial: period.kind === 'trial', whole };
 }
 
-/** What is charged for which item in which period; arrears only of a period that has ended. */
-function piecesOf(stretches: readonly Stretch[]): Piece[] {
-  const pieces: Piece[] = [];
+/** What a piece of a cycle is divided by: the cycle; or an imagined one that begins with the first, short piece. */
+function wholeOf(subscription: StartedSubscription, { grid, gridIndex, runStartsAt }: Counted, every: number): Span {
+  const { rules, timeZone, paidFrom } = subscription;
+  const { from, to } = cycleOf(grid, gridIndex, every);
+  const span = (begins: string, ends: string): Span => ({
+    from: momentOf(subscription, begins),
+    to: momentOf(subscription, ends),
+  });
+  if (rules.leadingStub !== 'imagined-period' || runStartsAt !== paidFrom) return span(from, to);
+  const first = toLocal(paidFrom, timeZone);
+  if (first <= from || first >= to) return span(from, to);
+  return span(first, gridPoint({ anchor: first, interval: grid.interval }, every));
+}
+
+/** What is charged for which item, in advance up to the end of its cycle; arrears only of a period, and a cycle, that has ended. */
+function piecesOf(subscription: StartedSubscription, stretches: readonly Stretch[], arrears: 'due' | 'all'): Piece[] {
+  const pieces: Piece[] = longArrears(subscription);
   for (const { terms, period, from, to } of stretches) {
     if (typeof terms === 'string' || !period || !to) continue;
     for (const item of terms.items) {
-      if (item.kind === 'usage' || (period.open && item.timing === 'arrears')) continue;
-      const before = pieces.findLast((piece) => piece.item.itemId === item.itemId);
-      const goesOn = before?.period === period && before.to.at === from.at && before.to.date === from.date;
-      if (goesOn && terms.restarts !== true && sameCharge(before.item, item)) {
-        pieces[pieces.indexOf(before)] = { ...before, to };
-      } else pieces.push({ item, change: terms.change, from, to, period });
+      if (item.kind !== undefined || (period.open && item.timing === 'arrears')) continue;
+      const whole = item.every === 1 ? period.whole : wholeOf(subscription, period, item.every);
+      const ahead = item.every > 1 && period.open && to === period.to;
+      const piece = { item, from, to: ahead ? whole.to : to, cycle: cycleName(period, item.every), whole };
+      append(pieces, { ...piece, change: terms.change }, terms.restarts === true);
+    }
+  }
+  return arrears === 'all' ? pieces : pieces.filter((piece) => isDue(subscription, piece));
+}
+
+/** Adds a piece, or lets the one before it go on. */
+function append(pieces: Piece[], piece: Piece, restarts: boolean): void {
+  const before = pieces.findLast(({ item }) => item.itemId === piece.item.itemId);
+  const goesOn = before?.cycle === piece.cycle && before.to.at === piece.from.at && before.to.date === piece.from.date;
+  if (goesOn && !restarts && sameCharge(before.item, piece.item)) {
+    pieces[pieces.indexOf(before)] = { ...before, to: piece.to };
+  } else pieces.push(piece);
+}
+
+/** Of items that are billed at the end of a long cycle: what lies before the correction horizon and may be unbilled. */
+function longArrears(subscription: StartedSubscription): Piece[] {
+  const { lastClosed, terms } = subscription;
+  if (!lastClosed || lastClosed.kind === 'trial') return [];
+  const { grid, gridIndex, periodNumber, run = lastClosed } = lastClosed;
+  const counted = { grid, gridIndex, periodNumber, runStartsAt: run.startsAt };
+  const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
+  const pieces: Piece[] = [];
+  for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
+    const from = momentOf(subscription, unbilledSince(lastClosed, every));
+    const whole = wholeOf(subscription, counted, every);
+    const period = { ...counted, from, to, open: false, trial: false, whole };
+    for (const stretch of isBefore(subscription, from, to) ? termsWithin(subscription, period) : []) {
+      for (const item of stretch.terms.items.filter((each) => isLongArrears(each) && each.every === every)) {
+        const piece = { item, from: stretch.from, to: stretch.to, cycle: cycleName(period, every), whole };
+        append(pieces, { ...piece, change: stretch.terms.change }, stretch.terms.restarts === true);
+      }
     }
   }
   return pieces;
+}
+
+/** Arrears of a cycle that the open period goes on, without a stop in between, are due only where the item is no more in the terms. */
+function isDue({ openPeriod, lastClosed, grid, terms }: StartedSubscription, { item, cycle }: Piece): boolean {
+  if (!isLongArrears(item) || !openPeriod || !runUpTo(lastClosed, openPeriod, grid)) return true;
+  const inForce = terms.findLast(({ from }) => from <= openPeriod.from) ?? terms[0];
+  const goesOn = inForce?.items.some(
+    (each) => each.itemId === item.itemId && each.every === item.every && isLongArrears(each),
+  );
+  return goesOn !== true || cycleName({ ...openPeriod, grid }, item.every) !== cycle;
+}
+
+/** Of one period, or of one cycle of an item that bills every k-th. */
+function cycleName({ periodNumber, grid, gridIndex }: Omit<Counted, 'runStartsAt'>, every: number): string {
+  return every === 1 ? `${periodNumber}` : JSON.stringify([grid, every, cycleOf(grid, gridIndex, every).index]);
 }
 
 /** The billed recurring lines, each up to where its corrections left it. */
@@ -203,7 +291,9 @@ function firstUnasked(subscription: StartedSubscription, held: Held, stretches: 
 /** Whether these terms ask for what the line charges: its item with the same price and quantity, on the same intervals. */
 function asksFor({ terms }: StartedSubscription, asked: Terms, line: Line): boolean {
   const item = asked.items.find(({ itemId }) => itemId === line.itemId);
-  if (!item || line.rule.name !== item.price.model) return false;
+  if (item?.kind !== undefined || line.rule.name !== item?.price.model || (line.rule.every ?? 1) !== item.every) {
+    return false;
+  }
   if (terms.some(({ change, restarts }) => restarts && change <= asked.change && change > line.change)) return false;
   return sameJson(ratingOf(line), rate(item.price, item));
 }
@@ -223,11 +313,11 @@ function uncovered(subscription: StartedSubscription, piece: Piece, held: readon
   return left.filter(({ from, to }) => isBefore(subscription, from, to));
 }
 
-function charge(subscription: StartedSubscription, { item, change, period }: Piece, span: Span): Line {
+function charge(subscription: StartedSubscription, { item, change, whole }: Piece, span: Span): Line {
   const { subscriptionId, rules } = subscription;
   const { itemId, description, taxCode, taxBehaviour, discountable } = item;
   const rating = rate(item.price, item);
-  const fraction = fractionOf(span, period.whole, rules);
+  const fraction = fractionOf(span, whole, rules);
   const service = serviceOf(subscription, span);
   return {
     lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
@@ -245,6 +335,7 @@ function charge(subscription: StartedSubscription, { item, change, period }: Pie
       name: item.price.model,
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
       rounding: rules.rounding,
+      ...(item.every > 1 && { every: item.every }),
       ...namedRules(subscription, span),
     },
     metadata: {},
@@ -289,6 +380,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
       name: line.rule.name,
       fraction: { numerator: numerator.toString(), denominator: denominator.toString() },
       rounding: rules.rounding,
+      ...(line.rule.every !== undefined && { every: line.rule.every }),
       ...namedRules(subscription, removed),
       credit: { basis: credit, netSoFar: netSoFar.toString(), ...(held.waived && { waived: true }) },
     },
@@ -315,33 +407,9 @@ function namedRules({ rules }: StartedSubscription, span: Span): Partial<Line['r
   };
 }
 
-/** Local dates, half-open; a span that is counted in seconds covers each date that it touches. */
-export function serviceOf({ rules }: StartedSubscription, { from, to }: Span): Line['service'] {
-  const touches = rules.prorationUnit === 'second' && to.date === from.date;
-  return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
-}
-
-function spanOf({ service, rule }: Line): Span {
-  return {
-    from: { date: service.from, at: rule.instants?.from ?? '' },
-    to: { date: service.to, at: rule.instants?.to ?? '' },
-  };
-}
-
 /** Whether two versions of an item cost the same. */
 function sameCharge(a: Item, b: Item): boolean {
-  return a.quantity === b.quantity && a.timing === b.timing && sameJson(a.price, b.price);
-}
-
-function momentOf({ timeZone, rules }: StartedSubscription, local: string): Moment {
-  return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
-}
-
-/** In the unit of the rules: what lies on one local date, or in one second, is one moment. */
-function isBefore({ rules }: StartedSubscription, a: Moment, b: Moment): boolean {
-  return rules.prorationUnit === 'second' ? a.at.slice(0, 19) < b.at.slice(0, 19) : a.date < b.date;
+  return a.quantity === b.quantity && a.timing === b.timing && a.every === b.every && sameJson(a.price, b.price);
 }
 
 const least = (a: bigint, b: bigint) => (a < b ? a : b);
-const earlier = (subscription: StartedSubscription, a: Moment, b: Moment) => (isBefore(subscription, b, a) ? b : a);
-const later = (subscription: StartedSubscription, a: Moment, b: Moment) => (isBefore(subscription, a, b) ? b : a);

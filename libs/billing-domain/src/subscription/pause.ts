@@ -6,6 +6,7 @@ import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
+import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { scheduledChange } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
@@ -98,9 +99,10 @@ export function resume(
   return [...events, ...bill(after, 'resume', after.periodNumber, at, outstandingLines(after))];
 }
 
-/** Up to which date each item in advance is billed: the end of the period that is cut short. */
-function paidThrough(subscription: StartedSubscription, { kind, to }: BillingPeriod): Record<string, string> {
+/** Up to which date each item in advance is billed: the end of the cycle that is cut short. */
+function paidThrough(subscription: StartedSubscription, { kind, gridIndex }: BillingPeriod): Record<string, string> {
   if (kind === 'trial') return {};
-  const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance');
-  return Object.fromEntries(advance.map(({ itemId }) => [itemId, dateOf(to)]));
+  const advance = termsInForce(subscription).items.filter((item) => item.timing === 'advance' && !item.kind);
+  const end = (every: number) => dateOf(cycleOf(subscription.grid, gridIndex, every).to);
+  return Object.fromEntries(advance.map(({ itemId, every }) => [itemId, end(every)]));
 }

@@ -1,7 +1,8 @@
-import { dateOf, toLocal, type Grid } from '../calendar';
+import { toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
 import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
+import { isKept, keptSince, runUpTo } from './cycle';
 import type {
   BillingPeriodClosed,
   BillingRules,
@@ -31,7 +32,7 @@ export interface StartedSubscription {
   readonly paymentTermsDays: number;
   readonly grid: Grid;
   readonly rules: BillingRules;
-  /** The timeline of terms since the correction horizon, by ordinal of the change; the last are those in force. */
+  /** The timeline of terms since the correction horizon, or since arrears may be unbilled, by ordinal of the change; the last are those in force. */
   readonly terms: ItemsChanged['data']['terms'];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
@@ -131,8 +132,8 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         status: 'active',
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
-        terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > lastClosed.from),
-        billed: keptLines(billed, lastClosed),
+        terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > keptSince(terms, lastClosed)),
+        billed: keptLines(billed, subscription),
         pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
       };
     }
@@ -142,7 +143,9 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { periodNumber, gridIndex, kind, from, startsAt } = period;
       const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
-      const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid: subscription.grid };
+      const { grid } = subscription;
+      const run = runUpTo(subscription.lastClosed, period, grid);
+      const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid, ...(run && { run }) };
       const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
       const completedPeriods = subscription.completedPeriods + completed;
       const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
@@ -259,13 +262,13 @@ function recordBill(
 ): StartedSubscription {
   const ids = new Set(lines.map((line) => line.lineId));
   const unbilled = (line: Line) => !ids.has(line.lineId);
-  const { openPeriod: period, lastClosed } = subscription;
+  const { openPeriod: period } = subscription;
   const billed = lines.map((line) => ({ billNumber, line, bytes: encodedBytes(line) }));
   return {
     ...subscription,
     billNumber,
     accrued: subscription.accrued.filter(unbilled),
-    billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, lastClosed)],
+    billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, subscription)],
     coupons: subscription.coupons.flatMap((each) => used(each, coupons)),
     openPeriod: !period || period.lines.every(unbilled) ? period : withLines(period, period.lines.filter(unbilled)),
   };
@@ -283,14 +286,13 @@ function used(coupon: AppliedCoupon, uses: readonly CouponUse[]): AppliedCoupon[
  */
 function keptLines(
   billed: StartedSubscription['billed'],
-  previous: ClosedPeriod | null,
+  { terms, lastClosed }: StartedSubscription,
 ): StartedSubscription['billed'] {
-  if (!previous) return billed;
-  const horizon = dateOf(previous.from);
+  if (!lastClosed) return billed;
   const lines = new Map(billed.map(({ line }) => [line.lineId, line]));
   const kept = (line: Line | undefined): boolean =>
     line !== undefined &&
-    (line.service.to > horizon || (line.corrects !== undefined && kept(lines.get(line.corrects))));
+    (isKept(line, terms, lastClosed) || (line.corrects !== undefined && kept(lines.get(line.corrects))));
   return billed.filter(({ line }) => kept(line));
 }
 

@@ -13,6 +13,8 @@ export const MAX_LINE_NET = 10n ** 15n;
 /** Items that a subscription has at one time. */
 export const MAX_ITEMS = 20;
 
+/** Periods for which an item bills at one time. */
+export const MAX_EVERY = 120;
 /** Free records of all percentages of a subscription: their values are kept until the period is billed. */
 const MAX_FREE_RECORDS = 1_000;
 
@@ -31,6 +33,8 @@ export interface NewItem {
   /** Default "1"; usage has none. */
   readonly quantity?: string | undefined;
   readonly timing: 'advance' | 'arrears';
+  /** Of what recurs: bills every k-th period, for k periods. Default 1. */
+  readonly every?: number | undefined;
   /** Decimal of the minor unit, for one whole period; of a flat price. */
   readonly unitPrice?: string | undefined;
   /** In place of `unitPrice`; percentages are prices of usage alone, and a one-time fee is flat. */
@@ -66,7 +70,7 @@ export function newItem(input: NewItem, from: string): Item {
     ...measured,
     description: text('description', input.description, 500),
     quantity,
-    every: 1,
+    every: cadence(input),
     timing,
     price: asked,
     ...taxFields(input),
@@ -100,6 +104,13 @@ function itemKind(
     throw new DomainError('invalid-price', 'with a fee per record, a free amount is of a number of free records');
   }
   return { kind, meter: measured, ...(segments === 'restart' && { segments }) };
+}
+
+/** Every how many periods an item bills, for as many. Raises `invalid-option`. */
+function cadence({ every = 1, kind }: NewItem): number {
+  if (!Number.isInteger(every) || every < 1 || every > MAX_EVERY) throw invalid(`every is 1 to ${MAX_EVERY}`);
+  if (kind !== undefined && every !== 1) throw invalid('usage is billed every period, and a one-time fee once');
+  return every;
 }
 
 /** The items of the terms in force from a local date-time on. Raises `too-many-items`, `duplicate-component`, `invalid-option`. */

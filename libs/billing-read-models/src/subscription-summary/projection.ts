@@ -57,6 +57,8 @@ export interface SubscriptionSummaryItemRow {
   item_id: string;
   component_key: string;
   description: string;
+  kind: 'recurring' | 'one-time' | 'usage';
+  meter: Item['meter'] | null;
   quantity: string;
   every: number;
   timing: 'advance' | 'arrears';
@@ -127,6 +129,8 @@ export const subscriptionSummaryItems: Table<SubscriptionSummaryItemRow> = {
     item_id: 'text',
     component_key: 'text',
     description: 'text',
+    kind: 'text',
+    meter: 'jsonb?',
     quantity: 'numeric',
     every: 'int4',
     timing: 'text',
@@ -285,6 +289,8 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
     item_id: item.itemId,
     component_key: item.componentKey,
     description: item.description,
+    kind: item.kind ?? 'recurring',
+    meter: item.meter ?? null,
     quantity: item.quantity,
     every: item.every,
     timing: item.timing,

@@ -24,6 +24,9 @@ export interface SubscriptionView {
     readonly itemId: string;
     readonly componentKey: string;
     readonly description: string;
+    /** Absent: recurring. */
+    readonly kind?: 'one-time' | 'usage';
+    readonly meter?: NonNullable<SubscriptionSummaryItemRow['meter']>;
     readonly quantity: string;
     readonly every: number;
     readonly timing: 'advance' | 'arrears';
@@ -106,6 +109,8 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
         itemId: item.item_id,
         componentKey: item.component_key,
         description: item.description,
+        ...(item.kind !== 'recurring' && { kind: item.kind }),
+        ...(item.meter && { meter: item.meter }),
         quantity: item.quantity,
         every: item.every,
         timing: item.timing,
