@@ -229,7 +229,7 @@ export class RecordedUsageAnswer {
   readonly event!: string;
   readonly at!: string;
   readonly value?: string;
-  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, required: false })
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, selfRequired: false })
   readonly properties?: Readonly<Record<string, string>>;
   /** `late-in`: its period was sealed, it counts in `otherPeriod`. `late-from`: it came from there. */
   readonly counts!: 'here' | 'late-from' | 'late-in';
