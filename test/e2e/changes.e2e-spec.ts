@@ -121,7 +121,11 @@ describe('a change in mid-period', () => {
 
   it('is taken back before the period ends, or moves the billing cycle', async () => {
     const id = await startOf('start-undo', { customerId: 'undo' });
-    const edits = [{ kind: 'quantity', itemId: 'base', quantity: '0' }];
+    const edits = [
+      { kind: 'quantity', itemId: 'base', quantity: '0' },
+      { kind: 'put', item: item({ componentKey: 'more' }) },
+      { kind: 'remove', itemId: 'base' },
+    ];
     const scheduled = await on(id, 'changes', { edits, when: 'period-end' }, 'schedule');
     expect(scheduled.events.map(({ type }: { type: string }) => type)).toEqual(['ItemsChangeScheduled']);
     const undone = await on(id, 'undo-changes', {}, 'undo');

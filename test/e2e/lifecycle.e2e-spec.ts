@@ -67,6 +67,7 @@ describe('the life of a subscription', () => {
       subscriptionId: future,
       periodNumber: 0,
       endsAt: '2026-01-16T00:00:00.000Z',
+      held: false,
     });
 
     await service.setClock('2026-01-20T00:00:00.000Z');
@@ -112,5 +113,38 @@ describe('the life of a subscription', () => {
     expect(await seen(paused, 'paused')).toMatchObject({ pausedAt: '2026-02-20T00:00:00.000Z', pausesAt: null });
     expect(await invoiced(paused, 1)).toEqual(['3100']);
     expect(await invoiced(fixed, 2)).toEqual(['3100', '3100']);
+  });
+
+  it('is held when billing runs away, visibly, until someone releases it', async () => {
+    const id = await start('runaway', { startsAt: '2026-04-01T00:00:00Z' });
+    const change = (n: number) => {
+      const edits = [{ kind: 'quantity', itemId: 'base', quantity: `${2 + (n % 2)}` }];
+      return service.client.post(`/v1/subscriptions/${id}/changes`, { edits, billing: 'now' }, `change-${n}`);
+    };
+    let answer = await change(1);
+    for (let n = 2; n < 60 && answer.status === 200; n += 1) answer = await change(n);
+    expect([answer.status, answer.body.code]).toEqual([409, 'billing-held']);
+    const list = (query: string) => service.client.get(`/v1/subscriptions?${query}`);
+    const held = await eventually(
+      () => list('held=true'),
+      ({ body }) => body.items?.length === 1,
+    );
+    expect(held.body.items[0]).toMatchObject({
+      subscriptionId: id,
+      hold: { heldAt: '2026-04-01T00:00:00.000Z', reason: 'repeated-lines' },
+    });
+    await service.setClock('2026-05-02T00:00:00.000Z');
+    const waiting = { subscriptionId: id, periodNumber: 1, endsAt: '2026-05-01T00:00:00.000Z', held: true };
+    await eventually(
+      () => service.client.get('/v1/due-billing-periods'),
+      ({ body }) => JSON.stringify(body.items) === JSON.stringify([waiting]),
+    );
+    const bills = held.body.items[0].bills as number;
+    await on(id, 'release-hold', {}, 'looked-at');
+    await eventually(
+      () => service.client.get(`/v1/subscriptions/${id}`),
+      ({ body }) => body.hold === null && body.period?.periodNumber === 2 && body.bills === bills + 1,
+    );
+    expect((await list('held=true')).body.items).toEqual([]);
   });
 });

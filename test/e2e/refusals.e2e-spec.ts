@@ -260,6 +260,16 @@ describe('refusals', () => {
       refused(await on(id, 'resume'), 'subscription-canceled');
     });
 
+    it('anything while billing is held', async () => {
+      const { id } = await start();
+      let answer: Answer;
+      let n = 0;
+      const edits = () => [{ kind: 'quantity', itemId: 'base', quantity: `${1 + ((n += 1) % 2)}` }];
+      do answer = await on(id, 'changes', { edits: edits(), billing: 'now' });
+      while (answer.status === 200 && n < 100);
+      refused(answer, 'billing-held');
+    });
+
     it('an end that comes too soon', async () => {
       const term = await start({ minimumTermPeriods: 2 });
       refused(await on(term.id, 'cancel', { at: 'now' }), 'minimum-term');

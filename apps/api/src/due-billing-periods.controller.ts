@@ -39,7 +39,7 @@ export class DueBillingPeriodsController {
     const now = canonicalInstant(at) ?? (await this.clock.now());
     const due = await findDueBillingPeriods(this.models, { tenant, now, limit: pageOf(limit) ?? 50 });
     return {
-      items: due.map(({ subscriptionId, periodNumber, endsAt }) => ({ subscriptionId, periodNumber, endsAt })),
+      items: due.map(({ tenant: _, ...each }) => each),
       asOf,
     };
   }

@@ -53,9 +53,12 @@ export class DueBillingPeriodsQuery extends LimitQuery {
 
 export class DueBillingPeriodAnswer {
   readonly subscriptionId!: string;
+  /** 0: the time before the start. */
   @ApiProperty({ type: 'integer' })
   readonly periodNumber!: number;
   readonly endsAt!: string;
+  /** Billing is held: it waits until someone releases it. */
+  readonly held!: boolean;
 }
 
 export class DueBillingPeriodsAnswer {

@@ -59,6 +59,12 @@ export class IntervalAnswer {
   readonly count!: number;
 }
 
+export class HoldAnswer {
+  readonly heldAt!: string;
+  /** repeated-bills: too many between two boundaries. repeated-lines: too many of one item with service from one date. */
+  readonly reason!: 'repeated-bills' | 'repeated-lines';
+}
+
 export class SubscriptionAnswer {
   readonly subscriptionId!: string;
   readonly externalId!: string | null;
@@ -82,6 +88,9 @@ export class SubscriptionAnswer {
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
   readonly cancelsAt!: string | null;
+  /** Why nothing is billed until someone has looked at it; null when billing is not held. */
+  @ApiProperty({ type: HoldAnswer, nullable: true })
+  readonly hold!: HoldAnswer | null;
   /** The end of the open period, when a pause begins with it. */
   readonly pausesAt!: string | null;
   /** It expires with the end of so many paid periods; null: it goes on. */

@@ -11,6 +11,7 @@ import {
   ChangePeriods,
   ChangeSubscriptionMetadata,
   PauseSubscription,
+  ReleaseBillingHold,
   ResumeSubscription,
   RollOverBillingPeriod,
   StartSubscription,
@@ -114,6 +115,7 @@ export class SubscriptionsController {
       'line-item-exists',
       'no-open-period',
       'billing-period-full',
+      'billing-held',
       'subscription-canceled',
       'subscription-paused',
       'invalid-service',
@@ -142,7 +144,13 @@ export class SubscriptionsController {
     description:
       'In the order given, in one append. What is refused stops no other, but once the period is full it is full for all that follow. The key stands for the whole batch: its repeat gives the same answers.',
     answer: LineItemsAnswer,
-    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'subscription-paused'],
+    problems: [
+      'subscription-not-found',
+      'no-open-period',
+      'billing-held',
+      'subscription-canceled',
+      'subscription-paused',
+    ],
   })
   async addLineItems(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -168,6 +176,7 @@ export class SubscriptionsController {
       'line-item-not-found',
       'line-item-already-billed',
       'no-open-period',
+      'billing-held',
       'subscription-canceled',
       'subscription-paused',
     ],
@@ -198,6 +207,7 @@ export class SubscriptionsController {
       'before-correction-horizon',
       'billing-period-full',
       'no-open-period',
+      'billing-held',
       'subscription-canceled',
       'subscription-paused',
       'cancellation-scheduled',
@@ -224,7 +234,7 @@ export class SubscriptionsController {
     summary: 'Take all changes that are scheduled for the end of the open period back',
     body: NoBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'billing-held', 'subscription-canceled'],
   })
   async undoChanges(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -249,6 +259,7 @@ export class SubscriptionsController {
       'too-many-items',
       'billing-period-full',
       'no-open-period',
+      'billing-held',
       'subscription-canceled',
       'subscription-paused',
       'pause-scheduled',
@@ -278,7 +289,7 @@ export class SubscriptionsController {
     summary: 'Close an elapsed billing period, open the next and bill',
     description: 'The scheduler does this by itself; a period that is closed already changes nothing.',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'period-not-elapsed', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'period-not-elapsed', 'billing-held', 'subscription-canceled'],
   })
   async rollOver(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -299,7 +310,13 @@ export class SubscriptionsController {
     summary: 'Pause: close the open period, now or when it ends, and bill what is due',
     body: PauseBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'no-open-period', 'subscription-canceled', 'cancellation-scheduled'],
+    problems: [
+      'subscription-not-found',
+      'no-open-period',
+      'billing-held',
+      'subscription-canceled',
+      'cancellation-scheduled',
+    ],
   })
   async pause(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -318,7 +335,7 @@ export class SubscriptionsController {
     summary: 'Take back a pause at the end of the open period',
     body: NoBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'billing-held', 'subscription-canceled'],
   })
   async undoPause(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -331,12 +348,31 @@ export class SubscriptionsController {
     return answerOf(await this.commands.execute(new UndoPause(subscriptionId, context), reply));
   }
 
+  @Post(':subscriptionId/release-hold')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Let billing that was held go on: what was billed, and the next bill, are taken to be right',
+    body: NoBody,
+    answer: CommandAnswer,
+    problems: ['subscription-not-found'],
+  })
+  async releaseHold(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    refuseBody(request);
+    const context = contextOf(request, 'ReleaseBillingHold', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ReleaseBillingHold(subscriptionId, context), reply));
+  }
+
   @Post(':subscriptionId/periods')
   @Commands({
     scope: 'commands:write',
     summary: 'Let the subscription expire with another number of paid periods, or go on',
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled', 'invalid-option'],
+    problems: ['subscription-not-found', 'billing-held', 'subscription-canceled', 'invalid-option'],
   })
   async changePeriods(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -355,7 +391,7 @@ export class SubscriptionsController {
     summary: 'Resume: open a period up to the next boundary and bill what is not paid yet',
     body: ResumeBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'billing-held', 'subscription-canceled'],
   })
   async resume(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -379,6 +415,7 @@ export class SubscriptionsController {
       'notice-period',
       'no-open-period',
       'pause-scheduled',
+      'billing-held',
       'subscription-canceled',
       'subscription-paused',
     ],
@@ -402,7 +439,7 @@ export class SubscriptionsController {
     summary: 'Take a scheduled cancellation back',
     body: NoBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'billing-held', 'subscription-canceled'],
   })
   async undoCancellation(
     @Param() { subscriptionId }: SubscriptionPath,
@@ -451,6 +488,7 @@ export class SubscriptionsController {
           ...filter,
           tenant: principalOf(request).tenant,
           limit: pageOf(limit),
+          held: filter.held === undefined ? undefined : filter.held === 'true',
           startsFrom: canonicalInstant(filter.startsFrom),
           startsBefore: canonicalInstant(filter.startsBefore),
           canceledFrom: canonicalInstant(filter.canceledFrom),

@@ -319,6 +319,11 @@ export class SubscriptionsQuery extends OrderedListQuery {
   @IsIn(['scheduled', 'trialing', 'active', 'canceling', 'paused', 'canceled'])
   readonly status?: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
 
+  /** Those whose billing is held until someone has looked at it, or the others. */
+  @Optional()
+  @IsIn(['true', 'false'])
+  readonly held?: 'true' | 'false';
+
   @IsCurrencyFilter()
   readonly currency?: string;
 

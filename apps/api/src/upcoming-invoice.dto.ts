@@ -42,8 +42,11 @@ export class UpcomingInvoiceAnswer {
   @ApiProperty({ type: UpcomingDocumentAnswer, nullable: true })
   readonly upcoming!: UpcomingDocumentAnswer | null;
   /** Why none is to come; null when one is. */
-  @ApiProperty({ enum: ['subscription-canceled', 'subscription-paused', 'nothing-to-bill'], nullable: true })
-  readonly reason!: 'subscription-canceled' | 'subscription-paused' | 'nothing-to-bill' | null;
+  @ApiProperty({
+    enum: ['subscription-canceled', 'subscription-paused', 'billing-held', 'nothing-to-bill'],
+    nullable: true,
+  })
+  readonly reason!: 'subscription-canceled' | 'subscription-paused' | 'billing-held' | 'nothing-to-bill' | null;
   /** Revision of the subscription that it was computed from. */
   readonly revision!: string;
 }

@@ -68,7 +68,7 @@ export class Scheduler {
     const isLive = async (model: string) => (await watch.asOf(model)).state === 'live';
     const usage = (await isLive(dueUsageBills.name)) ? await findDueUsageBills(readModels, { now, limit }) : [];
     const elapsed = (await isLive(dueBillingPeriods.name))
-      ? await findDueBillingPeriods(readModels, { now, limit })
+      ? await findDueBillingPeriods(readModels, { now, limit, held: false })
       : [];
     const due = [...billDueUsage(usage), ...rollOverElapsedPeriods(elapsed)].filter(
       (each) => !this.resting.has(nameOf(each)),

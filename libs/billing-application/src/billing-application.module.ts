@@ -31,6 +31,7 @@ import { PauseSubscriptionHandler } from './commands/pause-subscription';
 import { RecordUsageHandler } from './commands/record-usage';
 import { PublishPlanVersionHandler } from './commands/publish-plan-version';
 import { ReleaseBillHandler } from './commands/release-bill';
+import { ReleaseBillingHoldHandler } from './commands/release-billing-hold';
 import { RequestFinalisationHandler } from './commands/request-finalisation';
 import { ResumeSubscriptionHandler } from './commands/resume-subscription';
 import { ReturnCreditHandler } from './commands/return-credit';
@@ -79,6 +80,7 @@ export class BillingApplicationModule {
         ChangeBillingCycleHandler,
         ChangeSubscriptionMetadataHandler,
         ReleaseBillHandler,
+        ReleaseBillingHoldHandler,
         RecordUsageHandler,
         CountLateUsageHandler,
         BillUsageHandler,

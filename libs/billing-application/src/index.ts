@@ -37,6 +37,7 @@ export { PauseSubscription } from './commands/pause-subscription';
 export { RecordUsage, type ReportedUsage, type UsageReport } from './commands/record-usage';
 export { PublishPlanVersion } from './commands/publish-plan-version';
 export { ReleaseBill } from './commands/release-bill';
+export { ReleaseBillingHold } from './commands/release-billing-hold';
 export { RequestFinalisation } from './commands/request-finalisation';
 export { ResumeSubscription } from './commands/resume-subscription';
 export { ReturnCredit } from './commands/return-credit';

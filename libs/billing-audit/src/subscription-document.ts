@@ -28,6 +28,7 @@ export function subscriptionDocument(state: StartedSubscription): Readonly<Recor
     metadata: state.metadata,
     cancelsAt: state.cancelsAt ?? null,
     pausesAt: state.pausesAt,
+    hold: state.hold,
     periods: state.periods ?? null,
     completedPeriods: state.completedPeriods,
     periodNumber: state.periodNumber,

@@ -18,6 +18,7 @@ export interface Ledger {
   awaitsUsage?: number;
   canceled: boolean;
   canceling: boolean;
+  held: boolean;
   /** Sum of the nets of the bills that are not released, minor units. */
   billedNet: bigint;
   /** Where the time that periods and pauses have covered ends (an instant). */
@@ -50,6 +51,7 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     subscriptionId,
     canceled: false,
     canceling: false,
+    held: false,
     billedNet: 0n,
     periodNumber: 0,
     billNumber: 0,
@@ -193,6 +195,10 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
           event.data.periodNumber,
         );
       break;
+    case 'BillingHeld':
+    case 'BillingHoldReleased':
+      ledger.held = event.type === 'BillingHeld';
+      break;
     case 'PeriodsChanged':
     case 'ItemsChanged':
     case 'ItemsChangeScheduled':
@@ -321,6 +327,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
     differ('identity', 'the bill names another subscription', ledger.subscriptionId, bill.subscriptionId);
   if (bill.billNumber !== ledger.billNumber + 1)
     differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
+  if (ledger.held && bill.cause !== 'rebill') differ('lifecycle', 'a bill while billing is held', 'none', bill.cause);
   ledger.billNumber = bill.billNumber;
   if (ledger.started && bill.currency !== ledger.started.currency)
     differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);

@@ -25,6 +25,11 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'It cannot end without notice: cancel with the period, or with the notice waived (details.earliest).',
   },
+  'billing-held': {
+    category: 'conflict',
+    meaning:
+      'Billing is held, as a bill passed a bound that no sound history passes; someone must look and release it.',
+  },
   'no-open-period': {
     category: 'conflict',
     meaning: 'No billing period is open: the subscription has not begun, or is paused.',

@@ -29,6 +29,7 @@ import { presets } from './billing-rules';
 import type { PlanEvent, PlanTerms } from './plan/events';
 import { archiveVersion, createPlan, draftVersion, planType, publishVersion, type Plan } from './plan/plan';
 import { startOn, type Decision } from './subscription/decisions.fixture';
+import { releaseHold } from './subscription/guard';
 import { releaseBill } from './subscription/release-bill';
 import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
 import type { CouponTerms, SubscriptionEvent } from './subscription/events';
@@ -188,6 +189,20 @@ const decisions: Decision[] = [
   (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
   (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => scheduleCancellation(s, day(61)),
+  () => [
+    {
+      type: 'BillingHeld',
+      data: {
+        effectiveAt: day(61),
+        reason: 'repeated-lines',
+        count: 51,
+        itemId: 'base',
+        serviceFrom: '2026-03-02',
+        period: { periodNumber: 6, endsAt: day(80) },
+      },
+    },
+  ],
+  (s) => releaseHold(s, day(62)),
   (s) => cancelNow(s, { credit: 'none' }, day(62)),
   (s) => {
     const { periodNumber } = (s as StartedSubscription).awaitsUsage!;
@@ -498,6 +513,8 @@ it('has golden files that nobody edited', () => {
    b3a877a505449a9a plan/state.v1.json
    5f839ebe9e9135ef subscription/BillReleased.v1.json
    95a71750f0de3841 subscription/BillingCycleChanged.v1.json
+   47c88ef1126afb12 subscription/BillingHeld.v1.json
+   c3202e8ce638b61e subscription/BillingHoldReleased.v1.json
    cfe5029805fc4f83 subscription/BillingPeriodClosed.v1.json
    bb8baef9a37aeec2 subscription/BillingPeriodOpened.v1.json
    fbb5cdb062fd6299 subscription/CancellationScheduled.v1.json
@@ -521,7 +538,7 @@ it('has golden files that nobody edited', () => {
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   ee418e5c6d3fc0ff subscription/state.v2.json
+   bd4d3ad026ee064b subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -6,6 +6,7 @@
  *   changeItems, changeQuantity(state, ChangeItems, now)   undoScheduledChange(state, now)   changeBillingCycle(state, ..., now)
  *   scheduleCancellation(state, now)            undoCancellation(state, now)           cancelNow(state, { credit }, now)
  *   schedulePause(state, now)                   undoPause(state, now)                  changePeriods(state, { periods }, now)
+ *   releaseHold(state, now)
  *   addLineItems(state, NewLineItem[], which are remembered, now)
  *   applyCoupon(state, ApplyCoupon, now)        removeCoupon(state, couponId, now)
  *   changeMetadata, changeInvoiceMetadata(state, patch, now)   requestFinalisation(state, now)
@@ -65,6 +66,7 @@ export { MAX_BILL_BYTES, MAX_KEPT_BYTES, MAX_LINES_PER_PERIOD } from './subscrip
 export { subscriptionType } from './subscription/subscription-type';
 export type * from './subscription/events';
 
+export { MAX_BILLS_PER_BOUNDARY, MAX_LINES_PER_ITEM_AND_DAY, releaseHold } from './subscription/guard';
 export { releaseBill } from './subscription/release-bill';
 export type { ReleaseBill } from './subscription/release-bill';
 export {

@@ -242,7 +242,15 @@ describe('questions to the read models', () => {
     expect(await due('2027-01-01T00:00:00.000Z', 1)).toEqual([other.id]);
     expect(
       await findDueBillingPeriods(models, { tenant: 'default', now: '2027-01-01T00:00:00.000Z', limit: 10 }),
-    ).toEqual([{ tenant: 'default', subscriptionId: paused.id, periodNumber: 3, endsAt: '2026-04-01T00:00:00.000Z' }]);
+    ).toEqual([
+      {
+        tenant: 'default',
+        subscriptionId: paused.id,
+        periodNumber: 3,
+        endsAt: '2026-04-01T00:00:00.000Z',
+        held: false,
+      },
+    ]);
   });
 
   it('shows nothing of another tenant, nor of what is no id', async () => {

@@ -184,6 +184,8 @@ function openDatabase(path: string): Database.Database {
   };
   pragma(`page_size = ${PAGE}`);
   pragma('auto_vacuum = INCREMENTAL');
+  // A destroyed key must not be left in a free part of a page.
+  pragma('secure_delete = ON');
   pragma('cache_size = -65536');
   if (path !== ':memory:') {
     pragma('locking_mode = EXCLUSIVE');

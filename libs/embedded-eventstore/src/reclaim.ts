@@ -67,7 +67,7 @@ export function startReclaiming(
         return true;
       }
       removed = 0;
-      storage.checkpointWhenDue(1);
+      storage.forgetRemoved();
     }
     return false;
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
@@ -500,6 +500,23 @@ describe.each(Object.keys(modes))('in %s', (mode) => {
 });
 
 describe('space', () => {
+  it('of a tombstoned stream holds none of its bytes, nor does the log of the file', async () => {
+    const dataDir = (modes['disk'] as () => string)();
+    server = await startEventStore({ dataDir, reclaim: { everyMs: 20, afterMs: 0 } });
+    client = connect();
+    const [secret, marker] = [name('key'), 'a wrapped key that must go'];
+    await client.setStreamMetadata(secret, { maxCount: 1 });
+    for (const stream of [name('a'), secret, name('b')])
+      await client.appendToStream(stream, [jsonEvent({ type: 'E', data: { text: stream === secret ? marker : 'x' } })]);
+    const bytes = () => readdirSync(dataDir).filter((file) => readFileSync(join(dataDir, file)).includes(marker));
+    expect(bytes()).not.toEqual([]);
+    await client.tombstoneStream(secret);
+    await until(() => bytes().length === 0);
+    await client.dispose();
+    await server.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
   it('of truncated events is given back', async () => {
     const dataDir = (modes['disk'] as () => string)();
     server = await startEventStore({ dataDir, reclaim: { everyMs: 20, afterMs: 0 } });

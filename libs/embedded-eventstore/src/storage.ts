@@ -266,6 +266,16 @@ export class Storage {
     );
   }
 
+  /**
+   * Overwrites what was removed: removed records are zeroed in their pages (open.ts), and the log, which may hold them as
+   * they were, is emptied into the main file and cut.
+   */
+  forgetRemoved(): void {
+    if (!this.onDisk) return;
+    this.checkpoint('TRUNCATE');
+    this.insertedSinceCheckpoint = 0;
+  }
+
   /** Closes the file so that it needs no recovery: everything in the main file, and no lock kept by libsql. */
   close(): void {
     try {
@@ -281,8 +291,8 @@ export class Storage {
   }
 
   /** Returns how many frames the log had. */
-  private checkpoint(): number {
-    const [row] = this.db.prepare<unknown[]>('PRAGMA wal_checkpoint(RESTART)').raw().all() as [
+  private checkpoint(kind: 'RESTART' | 'TRUNCATE' = 'RESTART'): number {
+    const [row] = this.db.prepare<unknown[]>(`PRAGMA wal_checkpoint(${kind})`).raw().all() as [
       number,
       number,
       number,

@@ -2,8 +2,9 @@ import { addHours, dateOf, instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { SealedUsage } from '../usage/events';
 import { bill } from './bill';
-import { startedState, termsInForce, usageBillsAt } from './boundary';
+import { refuseHeld, startedState, termsInForce, usageBillsAt } from './boundary';
 import type { BillingPeriodClosed, LinesBilled, SubscriptionEvent } from './events';
+import { heldInstead } from './guard';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { usageLines } from './usage-lines';
@@ -40,7 +41,8 @@ export function awaiting(closed: BillingPeriodClosed, dueAt: string | undefined)
 
 /**
  * Bills a closed period whose usage waited for its seal: its recurring and its usage lines, dated when the grace was over however
- * late it is done. Nothing when none waits. Raises `subscription-not-found`, `period-not-elapsed`, `usage-not-sealed`.
+ * late it is done. Nothing when none waits. Raises `subscription-not-found`, `period-not-elapsed`, `usage-not-sealed`,
+ * `billing-held`.
  */
 export function billUsage(
   state: Subscription,
@@ -53,12 +55,14 @@ export function billUsage(
   const at = usageBillsAt(subscription);
   if (!awaitsUsage || at === undefined || awaitsUsage.periodNumber !== periodNumber) return [];
   if (instant(now) < at) throw new DomainError('period-not-elapsed', undefined, { periodNumber });
+  refuseHeld(subscription);
   if (!sealed) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
   const billed: SubscriptionEvent = { type: 'UsageBilled', data: { effectiveAt: at, periodNumber } };
   const after = evolve(subscription, billed);
   const stop = stopOf(subscription);
   const lines = [...after.accrued, ...outstandingLines(after, stop), ...usageLines(after, sealed)];
-  return [billed, ...bill(after, causes[awaitsUsage.cause], periodNumber, at, lines, stop)];
+  const bills = bill(after, causes[awaitsUsage.cause], periodNumber, at, lines, stop);
+  return heldInstead(subscription, [billed, ...bills]);
 }
 
 const causes = {

@@ -35,14 +35,20 @@ export function nextBoundary({
   return period ?? undefined;
 }
 
+/** Raises `billing-held`. */
+export function refuseHeld({ hold }: StartedSubscription): void {
+  if (hold) throw new DomainError('billing-held', `billing is held since ${hold.heldAt}: ${hold.reason}`);
+}
+
 /**
  * A subscription that can still change, at a time before its start or within its open period. Raises `subscription-canceled`,
- * `boundary-due`, `usage-not-sealed`.
+ * `billing-held`, `boundary-due`, `usage-not-sealed`.
  */
 export function living(state: Subscription, now: string): StartedSubscription {
   const subscription = startedState(state);
   const at = instant(now);
   if (subscription.status === 'canceled') throw new DomainError('subscription-canceled');
+  refuseHeld(subscription);
   const { awaitsUsage } = subscription;
   const billsAt = usageBillsAt(subscription);
   if (awaitsUsage && billsAt !== undefined && at >= billsAt) {

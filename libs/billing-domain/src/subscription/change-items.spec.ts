@@ -216,6 +216,11 @@ describe('a change at the period end', () => {
     const state = given(start, seats('2', '2026-01-02', { when: 'period-end' }), adding('a'));
     expect(adding('a')(state)).toEqual([]);
     expect(nets(catchUp('2026-01-31')(state))).toEqual(['recurring 6000', 'recurring 1']);
+    // What a caller hands in may be of a class: an event holds plain data.
+    const removal = Object.assign(Object.create({}) as object, { kind: 'remove', itemId: 'base' } as const);
+    const [removed] = changeItems(given(start), { edits: [removal], when: 'period-end' }, at('2026-01-03'));
+    const edits = removed?.type === 'ItemsChangeScheduled' ? removed.data.edits : [];
+    expect(edits.map((edit) => Object.getPrototypeOf(edit) === Object.prototype)).toEqual([true]);
     const undo: Decision = (s) => undoScheduledChange(s, at('2026-01-04'));
     expect(undo(given(start))).toEqual([]);
     const undone = given(() => all(start, adding('a'), undo));

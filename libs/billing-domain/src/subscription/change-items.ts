@@ -17,6 +17,7 @@ import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
 import { close, MAX_BILL_BYTES, MAX_KEPT_BYTES, openAt, type BillingPeriod } from './billing-period';
 import type { ItemEdit, SubscriptionEvent } from './events';
+import { guarded } from './guard';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
@@ -80,7 +81,7 @@ export function changeItems(state: Subscription, input: ChangeItems, now: string
   const atOnce = billing === 'now' || from < period.from;
   const billed = atOnce ? bill(after, 'change', period.periodNumber, at, outstandingLines(after)) : [];
   roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
-  return [changed, ...billed];
+  return guarded(subscription, [changed, ...billed]);
 }
 
 /** Changes one quantity; otherwise as changeItems. */
@@ -146,7 +147,7 @@ export function changeBillingCycle(
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const lines = [...after.accrued, ...outstandingLines(after)];
-  return [...events, ...bill(after, 'change', period.periodNumber, at, lines)];
+  return guarded(subscription, [...events, ...bill(after, 'change', period.periodNumber, at, lines)]);
 }
 
 function schedule(
@@ -174,7 +175,7 @@ function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
   if (edits.length > MAX_EDITS) throw new DomainError('invalid-option', `at most ${MAX_EDITS} edits`);
   return edits.map((edit): ItemEdit => {
     if (edit.kind === 'quantity') return { ...edit, quantity: itemQuantity(edit.quantity) };
-    if (edit.kind === 'remove') return edit;
+    if (edit.kind === 'remove') return { kind: 'remove', itemId: edit.itemId };
     if (edit.kind === 'commitment') return { kind: 'commitment', ...commitmentEdit(edit) };
     const { from: _, ...item } = newItem(edit.item, '');
     return { kind: 'put', item };

@@ -19,6 +19,8 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     CancellationUnscheduled: [],
     SubscriptionCanceled: [],
     PeriodsChanged: [],
+    BillingHeld: [],
+    BillingHoldReleased: [],
     ItemsChanged: [],
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],

@@ -280,6 +280,30 @@ export interface SubscriptionCanceled {
   };
 }
 
+/** A bill passed a bound that no sound history passes: until someone releases it nothing is billed, and the boundary waits. */
+export interface BillingHeld {
+  readonly type: 'BillingHeld';
+  readonly data: {
+    readonly effectiveAt: string;
+    /** repeated-bills: so many between two boundaries. repeated-lines: so many of one item with service from one date. */
+    readonly reason: 'repeated-bills' | 'repeated-lines';
+    readonly count: number;
+    readonly itemId?: string;
+    readonly serviceFrom?: string;
+    /** The open period, whose end waits; none in a pause. */
+    readonly period?: { readonly periodNumber: number; readonly endsAt: string };
+  };
+}
+
+/** Billing goes on: what was billed, and the next bill, were found to be right. */
+export interface BillingHoldReleased {
+  readonly type: 'BillingHoldReleased';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly period?: { readonly periodNumber: number; readonly endsAt: string };
+  };
+}
+
 /** After how many paid periods it expires, those before included; null: it goes on. */
 export interface PeriodsChanged {
   readonly type: 'PeriodsChanged';
@@ -384,6 +408,8 @@ export type SubscriptionEvent =
   | CancellationUnscheduled
   | SubscriptionCanceled
   | PeriodsChanged
+  | BillingHeld
+  | BillingHoldReleased
   | ItemsChanged
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled

@@ -8,6 +8,7 @@ import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
 import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
+import { guarded } from './guard';
 import { scheduledChange } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -27,7 +28,7 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
   if (subscription.status === 'paused') return [];
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
   const period = openPeriod(subscription);
-  return pauseAt(subscription, period, laterInstant(now, period.startsAt), credit);
+  return guarded(subscription, pauseAt(subscription, period, laterInstant(now, period.startsAt), credit));
 }
 
 /**
@@ -96,7 +97,7 @@ export function resume(
   if (anchor === 'restart') events.push(cycleChanged(grid, at));
   events.push(openFrom(events.reduce<StartedSubscription>(evolve, subscription), at));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return [...events, ...bill(after, 'resume', after.periodNumber, at, outstandingLines(after))];
+  return guarded(subscription, [...events, ...bill(after, 'resume', after.periodNumber, at, outstandingLines(after))]);
 }
 
 /** Up to which date each item in advance is billed: the end of the cycle that is cut short. */

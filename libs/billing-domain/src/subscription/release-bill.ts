@@ -24,8 +24,8 @@ export function releaseBill(
   now: string,
 ): SubscriptionEvent[] {
   const subscription = startedState(state);
-  // One that has ended can still release a bill; one that lives does it within its open period.
-  if (subscription.status !== 'canceled') living(subscription, now);
+  // One that has ended, or is held, can still release a bill; any other does it within its open period.
+  if (subscription.status !== 'canceled' && !subscription.hold) living(subscription, now);
   const { lastClosed, openPeriod: period } = subscription;
   if (!Number.isSafeInteger(billNumber) || billNumber < 1 || billNumber > subscription.billNumber) {
     throw new DomainError('bill-not-found', undefined, { billNumber });

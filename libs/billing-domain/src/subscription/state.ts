@@ -12,6 +12,7 @@ import type {
   ItemsChanged,
   LinesBilled,
   SubscriptionEvent,
+  BillingHeld,
 } from './events';
 
 /** A subscription as its decisions need it (billing-model.md §4): plain JSON-safe data that does not grow with its life. */
@@ -78,6 +79,13 @@ export interface StartedSubscription {
   readonly paidThrough: Readonly<Record<string, string>>;
   /** The end of the open period, or of a later one, when it is the last. */
   readonly cancelsAt: string | null;
+  /** Why nothing is billed until someone has looked at it. */
+  readonly hold:
+    (Pick<BillingHeld['data'], 'reason' | 'count' | 'itemId' | 'serviceFrom'> & { readonly heldAt: string }) | null;
+  /** Bills since the last boundary, or since billing was held. */
+  readonly billsSinceBoundary: number;
+  /** Bills up to this number are taken to be right. */
+  readonly trustedBills: number;
   /** The end of the open period, when a pause begins with it. */
   readonly pausesAt: string | null;
   /** Those that can still take something off a bill, in the order in which they were applied. */
@@ -118,6 +126,9 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       cancelsAt: null,
       pausesAt: null,
       completedPeriods: 0,
+      hold: null,
+      billsSinceBoundary: 0,
+      trustedBills: 0,
       coupons: [],
     };
   }
@@ -148,8 +159,10 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid, ...(run && { run }) };
       const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
       const completedPeriods = subscription.completedPeriods + completed;
+      const billsSinceBoundary = endsAt === period.endsAt ? 0 : subscription.billsSinceBoundary;
       const awaits = dueAt !== undefined && { awaitsUsage: { periodNumber, cause, dueAt } };
-      return { ...subscription, openPeriod: null, lastClosed, accrued, completedPeriods, ...awaits };
+      const counted = { completedPeriods, billsSinceBoundary };
+      return { ...subscription, openPeriod: null, lastClosed, accrued, ...counted, ...awaits };
     }
     case 'UsageBilled': {
       const { awaitsUsage: _, ...rest } = subscription;
@@ -200,6 +213,14 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         pausesAt: null,
         scheduledEdits: [],
       };
+    case 'BillingHeld': {
+      const { effectiveAt, period: _, ...hold } = event.data;
+      return { ...subscription, hold: { ...hold, heldAt: effectiveAt } };
+    }
+    case 'BillingHoldReleased': {
+      // The bill that was held back is the next one.
+      return { ...subscription, hold: null, billsSinceBoundary: 0, trustedBills: subscription.billNumber + 1 };
+    }
     case 'PeriodsChanged': {
       const { periods: _, ...rest } = subscription;
       return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
@@ -267,6 +288,7 @@ function recordBill(
   return {
     ...subscription,
     billNumber,
+    billsSinceBoundary: subscription.billsSinceBoundary + 1,
     accrued: subscription.accrued.filter(unbilled),
     billed: [...subscription.billed.filter(({ line }) => unbilled(line)), ...keptLines(billed, subscription)],
     coupons: subscription.coupons.flatMap((each) => used(each, coupons)),

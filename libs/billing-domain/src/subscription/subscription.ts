@@ -7,9 +7,10 @@ import type { SealedUsage } from '../usage/events';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
 import { bill, discountBytes } from './bill';
 import { needsSeal, usageDueAt } from './bill-usage';
-import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce } from './boundary';
+import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce, refuseHeld } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
+import { heldInstead } from './guard';
 import { pauseAt } from './pause';
 import { begin } from './start';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
@@ -115,8 +116,8 @@ export function voidLineItem(state: Subscription, lineItemId: string, now: strin
  * in one bill, all dated at the boundary however late it is done; where the subscription ends with it, it is the final bill, and
  * where a pause begins with it no other period opens.
  * Period 0 is the time before the start: its end begins the subscription. Nothing for a period that is closed already. `sealed`:
- * its usage, if it measures any; with a grace, the bill follows it (`billUsage`). Raises `period-not-elapsed`,
- * `usage-not-sealed`, `subscription-canceled`.
+ * its usage, if it measures any; with a grace, the bill follows it (`billUsage`). A bill that passes a bound is not made: billing
+ * is held. Raises `period-not-elapsed`, `usage-not-sealed`, `billing-held`, `subscription-canceled`.
  */
 export function rollOver(
   state: Subscription,
@@ -137,10 +138,19 @@ export function rollOver(
   if (!period || periodNumber > period.periodNumber || at < period.endsAt) {
     throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   }
-  const { endsAt } = period;
+  refuseHeld(subscription);
   const { awaitsUsage } = subscription;
   if (awaitsUsage) throw new DomainError('usage-not-sealed', undefined, { periodNumber: awaitsUsage.periodNumber });
   if (!sealed && needsSeal(subscription)) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  return heldInstead(subscription, endOf(subscription, period, sealed));
+}
+
+function endOf(
+  subscription: StartedSubscription,
+  period: BillingPeriod,
+  sealed: SealedUsage | undefined,
+): SubscriptionEvent[] {
+  const { periodNumber, endsAt } = period;
   const cause = endsWith(subscription, period);
   if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' }, sealed);
   if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none', sealed);

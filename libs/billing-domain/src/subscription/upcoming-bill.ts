@@ -16,7 +16,10 @@ export type UpcomingBill = {
   readonly before: readonly LinesBilled['data'][];
 } & (
   | { readonly bill: LinesBilled['data'] }
-  | { readonly bill: null; readonly reason: 'subscription-canceled' | 'subscription-paused' | 'nothing-to-bill' }
+  | {
+      readonly bill: null;
+      readonly reason: 'subscription-canceled' | 'subscription-paused' | 'billing-held' | 'nothing-to-bill';
+    }
 );
 
 /**
@@ -34,6 +37,7 @@ export function upcomingBill(
   for (let boundaries = 0; boundaries < MAX_BOUNDARIES_AHEAD; boundaries += 1) {
     const period = nextBoundary(subscription);
     const { status } = subscription;
+    if (subscription.hold) return { before, bill: null, reason: 'billing-held' };
     if (!period)
       return { before, bill: null, reason: status === 'canceled' ? 'subscription-canceled' : 'subscription-paused' };
     const { awaitsUsage } = subscription;

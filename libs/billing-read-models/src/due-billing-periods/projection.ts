@@ -8,6 +8,8 @@ export interface DueBillingPeriodRow {
   subscription_id: string;
   period_number: number;
   ends_at: string;
+  /** It waits until someone releases the hold. */
+  held: boolean;
   revision: bigint;
   position: bigint;
 }
@@ -19,6 +21,7 @@ export const dueBillingPeriodRows: Table<DueBillingPeriodRow> = {
     subscription_id: 'uuid',
     period_number: 'int4',
     ends_at: 'timestamptz',
+    held: 'bool',
     revision: 'int8',
     position: 'int8',
   },
@@ -26,12 +29,13 @@ export const dueBillingPeriodRows: Table<DueBillingPeriodRow> = {
   indexes: [{ on: ['ends_at', 'subscription_id'] }, { on: ['tenant', 'ends_at', 'subscription_id'] }],
 };
 
-function row(stored: StoredEvent, periodNumber: number, endsAt: string): DueBillingPeriodRow {
+function row(stored: StoredEvent, periodNumber: number, endsAt: string, held = false): DueBillingPeriodRow {
   return {
     tenant: stored.metadata.tenant,
     subscription_id: stored.aggregateId,
     period_number: periodNumber,
     ends_at: endsAt,
+    held,
     revision: stored.revision,
     position: stored.position,
   };
@@ -40,7 +44,14 @@ function row(stored: StoredEvent, periodNumber: number, endsAt: string): DueBill
 export const dueBillingPeriods: Projection = {
   name: 'due-billing-periods',
   version: 2,
-  handles: ['SubscriptionStarted', 'BillingPeriodOpened', 'BillingPeriodClosed', 'SubscriptionCanceled'],
+  handles: [
+    'SubscriptionStarted',
+    'BillingPeriodOpened',
+    'BillingPeriodClosed',
+    'SubscriptionCanceled',
+    'BillingHeld',
+    'BillingHoldReleased',
+  ],
   tables: [dueBillingPeriodRows.name],
   create: (db, schema) => createTable(db, schema, dueBillingPeriodRows),
   async apply(events, tx, schema) {
@@ -53,6 +64,10 @@ export const dueBillingPeriods: Projection = {
         if (startsAt > effectiveAt) due.set(stored.aggregateId, row(stored, 0, startsAt));
       } else if (event.type === 'BillingPeriodOpened') {
         due.set(stored.aggregateId, row(stored, event.data.periodNumber, event.data.endsAt));
+      } else if (event.type === 'BillingHeld' || event.type === 'BillingHoldReleased') {
+        const { period } = event.data;
+        const held = event.type === 'BillingHeld';
+        due.set(stored.aggregateId, period ? row(stored, period.periodNumber, period.endsAt, held) : null);
       } else due.set(stored.aggregateId, null);
     }
     const ended = [...due].filter(([, open]) => open === null).map(([id]) => ({ subscription_id: id }));

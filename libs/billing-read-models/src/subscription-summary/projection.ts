@@ -1,4 +1,4 @@
-import type { Item, ItemEdit, SubscriptionCanceled, SubscriptionEvent } from '@perennial/billing-domain';
+import type { BillingHeld, Item, ItemEdit, SubscriptionCanceled, SubscriptionEvent } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
@@ -29,6 +29,9 @@ export interface SubscriptionSummaryRow {
   period_ends_at: string | null;
   cancels_at: string | null;
   pauses_at: string | null;
+  /** Billing is held since then, and why. */
+  held_at: string | null;
+  held_reason: BillingHeld['data']['reason'] | null;
   periods: number | null;
   /** Paid periods that have reached their end. */
   completed_periods: number;
@@ -90,6 +93,8 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     period_ends_at: 'timestamptz?',
     cancels_at: 'timestamptz?',
     pauses_at: 'timestamptz?',
+    held_at: 'timestamptz?',
+    held_reason: 'text?',
     periods: 'int4?',
     completed_periods: 'int4',
     minimum_term_periods: 'int4',
@@ -113,6 +118,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'external_id'], notNull: 'external_id' },
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
+    { on: ['held_at', 'tenant'], notNull: 'held_at' },
     { on: ['tenant', 'starts_at'] },
     { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
     { on: ['tenant', 'currency', 'billed_net'] },
@@ -169,6 +175,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       period_ends_at: null,
       cancels_at: null,
       pauses_at: null,
+      held_at: null,
+      held_reason: null,
       periods: data.periods ?? null,
       completed_periods: 0,
       minimum_term_periods: data.conditions?.minimumTermPeriods ?? 0,
@@ -220,6 +228,14 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'PauseUnscheduled':
       next.pauses_at = null;
+      break;
+    case 'BillingHeld':
+      next.held_at = event.data.effectiveAt;
+      next.held_reason = event.data.reason;
+      break;
+    case 'BillingHoldReleased':
+      next.held_at = null;
+      next.held_reason = null;
       break;
     case 'PeriodsChanged':
       next.periods = event.data.periods;

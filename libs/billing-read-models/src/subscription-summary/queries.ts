@@ -44,6 +44,8 @@ export interface SubscriptionView {
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
   readonly cancelsAt: string | null;
   readonly pausesAt: string | null;
+  /** Why nothing is billed until someone has looked at it. */
+  readonly hold: { readonly heldAt: string; readonly reason: 'repeated-bills' | 'repeated-lines' } | null;
   readonly periods: number | null;
   readonly completedPeriods: number;
   readonly minimumTermPeriods: number;
@@ -65,6 +67,8 @@ export interface SubscriptionFilter extends PageRequest {
   readonly customerId?: string | undefined;
   readonly externalId?: string | undefined;
   readonly status?: SubscriptionSummaryRow['status'] | undefined;
+  /** Whether billing is held. */
+  readonly held?: boolean | undefined;
   readonly currency?: string | undefined;
   /** All of these keys with these values. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -131,6 +135,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     scheduledEdits: row.scheduled_edits,
     cancelsAt: row.cancels_at,
     pausesAt: row.pauses_at,
+    hold: row.held_at === null || row.held_reason === null ? null : { heldAt: row.held_at, reason: row.held_reason },
     periods: row.periods,
     completedPeriods: row.completed_periods,
     minimumTermPeriods: row.minimum_term_periods,
@@ -197,6 +202,7 @@ export async function findSubscriptions(
   if (filter.customerId !== undefined) query = query.where('customer_id', '=', filter.customerId);
   if (filter.externalId !== undefined) query = query.where('external_id', '=', filter.externalId);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (filter.held !== undefined) query = query.where('held_at', filter.held ? 'is not' : 'is', null);
   if (filter.currency !== undefined) query = query.where('currency', '=', filter.currency);
   if (filter.metadata !== undefined) query = query.where(metadataHas(filter.metadata));
   if (filter.startsFrom !== undefined) query = query.where('starts_at', '>=', filter.startsFrom);
