@@ -11,7 +11,7 @@ import {
   type ReportedUsage,
   type SubscriptionTerms,
 } from '@perennial/billing-application';
-import { usageId, type Line, type SubscriptionEvent, type UsageEvent } from '@perennial/billing-domain';
+import { usageId, type Line, type UsageEvent } from '@perennial/billing-domain';
 import { verify } from '@perennial/billing-audit';
 import { GetUpcomingInvoiceHandler } from '../../libs/billing-application/src/queries/upcoming-invoice';
 import { FindUsageRecordsHandler, GetUsageHandler } from '../../libs/billing-application/src/queries/usage';
@@ -84,7 +84,7 @@ describe('usage', () => {
   const bills = async (id: string): Promise<Line[][]> => {
     const made: Line[][] = [];
     for await (const { event } of process.repositories.subscriptions.history(id, 'default')) {
-      const { type, data } = event as SubscriptionEvent;
+      const { type, data } = event;
       if (type === 'LinesBilled') made.push([...data.lines]);
     }
     return made;
@@ -220,7 +220,12 @@ describe('usage', () => {
     const upcoming = await new GetUpcomingInvoiceHandler(process.repositories, process.clock).execute(
       new GetUpcomingInvoice('default', id),
     );
-    expect(upcoming).toMatchObject({ upcoming: null, reason: 'nothing-to-bill' });
+    expect(upcoming).toMatchObject({
+      upcoming: {
+        subtotal: '0',
+        lines: [{ kind: 'usage', quantity: '5', net: '0', rule: { usage: { periodNumber: 1 } } }],
+      },
+    });
   });
 
   it('each record is in the sealed total or late, never both, never neither, while a seal is under way', async () => {
