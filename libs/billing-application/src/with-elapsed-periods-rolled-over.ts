@@ -165,21 +165,23 @@ async function stepAt(
   { step, decidedAt }: StepDue,
 ): Promise<{ readonly revision: bigint; readonly next: boolean }> {
   try {
-    const at = { ...context, expectedRevision: decidedAt };
+    const { tenant, now, correlationId, traceparent, timeBudgetMs } = context;
     const { events, revision } =
       step.kind === 'boundary-due'
         ? await rollOverPeriod(
             repositories,
             id,
             {
-              ...at,
-              ...rollOverRequest({ tenant: context.tenant, subscriptionId: id, periodNumber: step.periodNumber }),
-              correlationId: context.correlationId,
+              ...rollOverRequest({ tenant, subscriptionId: id, periodNumber: step.periodNumber }),
+              now,
+              correlationId,
+              traceparent,
+              timeBudgetMs,
               expectedRevision: decidedAt,
             },
             step.periodNumber,
           )
-        : await billUsageOf(repositories, id, at, step.periodNumber);
+        : await billUsageOf(repositories, id, { ...context, expectedRevision: decidedAt }, step.periodNumber);
     return { revision, next: events[0]?.revision === decidedAt + 1n };
   } catch (error) {
     if (error instanceof RevisionMismatch) return { revision: error.actual, next: false };

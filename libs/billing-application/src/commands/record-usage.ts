@@ -454,4 +454,3 @@ function failureOf(error: unknown): FailureCode | undefined {
   if (error instanceof BudgetExhausted) return 'too-much-contention';
   return error instanceof QueueFull ? 'queue-full' : undefined;
 }
-
