@@ -276,6 +276,19 @@ class Fuzz {
       case 'trialDays':
       case 'noticeDays':
         return random.between(0, 30);
+      case 'meter':
+        return this.mostly<unknown>(
+          [
+            { key: 'calls', event: 'call', aggregation: 'count' },
+            { key: 'traffic', event: 'transfer', aggregation: 'sum', valueProperty: 'bytes' },
+            { key: 'people', event: 'call', aggregation: 'unique-count', uniqueProperty: 'user' },
+            { key: 'storage', event: 'stored', aggregation: 'weighted-sum', carry: true },
+            { key: 'level', event: 'stored', aggregation: 'latest', late: 'refuse' },
+          ],
+          [{ key: 'calls', aggregation: 'count', carry: true }],
+        );
+      case 'records':
+        return Array.from({ length: random.between(1, 5) }, () => this.usageRecord());
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
       case 'periodNumber':
@@ -296,6 +309,20 @@ class Fuzz {
       default:
         return pool?.length ? random.pick(pool) : undefined;
     }
+  }
+
+  /** Of what the fuzzed meters read; an id comes again now and then. */
+  private usageRecord(): object {
+    const { random } = this;
+    const [id, other] = [random.pick(this.pools['subscriptionId'] ?? []), random.pick(this.pools['customerId'] ?? [])];
+    return {
+      id: `use-${random.between(0, 400)}`,
+      event: this.mostly(['call', 'transfer', 'stored'], ['nothing']),
+      at: new Date(this.clock - random.between(0, 40) * day).toISOString(),
+      value: String(random.between(-2, 20)),
+      properties: { bytes: String(random.between(0, 9)), user: random.word(2) },
+      ...(id !== undefined && random.chance(0.8) ? { subscriptionId: id } : { customerId: other }),
+    };
   }
 
   /** Seldom what will be refused: a subscription that never starts gives the other commands nothing to work on. */

@@ -50,6 +50,7 @@ import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
 import { GetUpcomingInvoiceHandler } from './queries/upcoming-invoice';
+import { FindUsageRecordsHandler, GetUsageHandler } from './queries/usage';
 import { BillingRepositories } from './repositories';
 
 export interface BillingApplicationOptions {
@@ -117,6 +118,8 @@ export class BillingApplicationModule {
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,
+        GetUsageHandler,
+        FindUsageRecordsHandler,
       ],
       exports: [BillingRepositories, ApiKeys],
     };

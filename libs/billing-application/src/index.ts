@@ -60,6 +60,13 @@ export { fingerprintOf } from './fingerprint';
 export { settleExpiredReservations, type ExpiredReservation } from './policies/settle-expired-reservations';
 export { billDueUsage, rollOverElapsedPeriods } from './policies/roll-over-elapsed-periods';
 export { GetUpcomingInvoice, type UpcomingDocument, type UpcomingInvoice } from './queries/upcoming-invoice';
+export {
+  FindUsageRecords,
+  GetUsage,
+  type UsageRecordPage,
+  type UsageRecordView,
+  type UsageView,
+} from './queries/usage';
 export { BillingRepositories } from './repositories';
 export type { ElapsedPeriod } from './roll-over-request';
 export {

@@ -30,7 +30,7 @@ export * from './calendar';
 export * from './ids';
 export * from './domain-error';
 export type { Line } from './line';
-export { MAX_TIERS, price } from './price/price';
+export { MAX_TIERS, price, toTrillionths } from './price/price';
 export type { PercentageTier, Price, Tier } from './price/price';
 export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';

@@ -24,6 +24,7 @@ import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
 import { cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
 import { conditionsAfter, edited, itemsChanged, named } from './items-changed';
+import { usageStretches } from './usage-period';
 import { distinct, itemQuantity, newItem, startGrid, type Anchor, type NewItem } from './terms';
 
 /** An edit as a caller asks for it. */
@@ -45,6 +46,8 @@ export interface ChangeItems {
 
 /** Edits that one command or one period takes; what a decision keeps stays small. */
 const MAX_EDITS = 50;
+/** Stretches of a period in which usage is charged on other terms. */
+const MAX_USAGE_SEGMENTS = 50;
 
 /**
  * Changes quantities, prices and items: now, at the end of the open period, or backdated. What is billed already is corrected by
@@ -194,7 +197,13 @@ function backdated(subscription: StartedSubscription, period: BillingPeriod, on:
 /** Raises `billing-period-full` when the next bill, or what is kept, could outgrow its limit. */
 function roomFor(subscription: StartedSubscription, period: BillingPeriod, billed: number): void {
   const pending = (subscription.openPeriod?.bytes ?? 0) + reservedBytes(subscription);
-  if (billed > MAX_BILL_BYTES || pending > MAX_BILL_BYTES || keptBytes(subscription) + pending > MAX_KEPT_BYTES) {
+  const segments = usageStretches(subscription, period.periodNumber).length;
+  if (
+    segments > MAX_USAGE_SEGMENTS ||
+    billed > MAX_BILL_BYTES ||
+    pending > MAX_BILL_BYTES ||
+    keptBytes(subscription) + pending > MAX_KEPT_BYTES
+  ) {
     throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
   }
 }
