@@ -27,6 +27,7 @@ import {
   spanOf,
   startOf,
   storyOf,
+  trialEndOf,
   WHOLE,
   zoneOf,
   type Reading,
@@ -356,6 +357,17 @@ const answers: Readonly<Record<string, Answering>> = {
   async credit_note_total_cents(book, of, expected: number) {
     const note = (await book.play(storyOf(of))).find(({ kind }) => kind === 'credit-note');
     return { is: withTax(-netOf(note?.lines ?? []), BigInt(of.input['tax_rate'] as string)), wanted: `${expected}` };
+  },
+
+  async invoice_before_trial_end(book, of, expected: number) {
+    const before = new Date(Date.parse(trialEndOf(of) ?? '') - 1).toISOString();
+    return { is: (await book.play(storyOf(of, { until: before }))).length, wanted: expected };
+  },
+
+  async billed_after(book, of, expected: string) {
+    const at = Date.parse(expected);
+    const billed = async (until: number) => (await play(book, of, { until: new Date(until).toISOString() })).length;
+    return { is: [await billed(at - 1), await billed(at)], wanted: [0, 1] };
   },
 
   async fee_cents(book, of, expected: number) {

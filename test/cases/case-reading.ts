@@ -233,7 +233,11 @@ export interface Told {
 export function storyOf(of: Reading, told: Told = {}): Story {
   const { input, words, rules, currency } = of;
   const zone = zoneOf(of);
-  const startedAt = instantOf(startOf(of), zone);
+  const startsAt = instantOf(startOf(of), zone);
+  // A backdated start is asked for on the last day of its stub.
+  const stubEnd = first(input, 'backdated_start') === undefined ? undefined : first(input, 'stub_end');
+  const startedAt = stubEnd === undefined ? startsAt : instantOf(addDays(stubEnd, -1), zone);
+  const trialDays = input['trial_days'] as number | undefined;
   const timing = told.timing ?? (/in arrears/.test(words) ? 'arrears' : 'advance');
   const item: NewItem = {
     description: 'what the case charges',
@@ -254,10 +258,22 @@ export function storyOf(of: Reading, told: Told = {}): Story {
       item,
       ...(told.items && { items: told.items }),
       rules,
+      ...(startsAt !== startedAt && { startsAt }),
+      ...(trialDays !== undefined && { trialDays }),
     },
     steps,
-    until: told.until ?? (target === undefined ? (steps.at(-1)?.at ?? startedAt) : instantOf(target, zone)),
+    until:
+      told.until ??
+      (target === undefined ? (steps.at(-1)?.at ?? trialEndOf(of) ?? startedAt) : instantOf(target, zone)),
   };
+}
+
+/** When the trial is over, at the same time of day as the start. */
+export function trialEndOf(of: Reading): string | undefined {
+  const days = of.input['trial_days'] as number | undefined;
+  if (days === undefined) return undefined;
+  const start = toLocal(instantOf(startOf(of), zoneOf(of)), zoneOf(of));
+  return toInstant(`${addDays(start.slice(0, 10), days)}${start.slice(10)}`, zoneOf(of));
 }
 
 /** It is canceled when the case says that it ends, and what is not used is given back. */

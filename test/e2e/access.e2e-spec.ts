@@ -70,10 +70,13 @@ describe('who may do what', () => {
       (answer) => answer.body.items?.length === 1,
     );
     const plan = await service.client.post('/v1/plans', { name: 'Pro' }, 'plan');
+    const discount = { kind: 'percentage', percent: '20' };
+    const coupon = await service.client.post('/v1/coupons', { code: 'access', discount }, 'coupon');
     ids = {
       creditNoteId: (await service.client.get('/v1/credit-notes')).body.items[0].creditNoteId,
       customerBalanceId: balances.body.items[0].customerBalanceId,
       planId: plan.body.id,
+      couponId: coupon.body.id,
       version: '1',
       subscriptionId: body.id,
       lineItemId: 'one',
@@ -148,6 +151,7 @@ describe('who may do what', () => {
       '/v1/invoices',
       '/v1/credit-notes',
       '/v1/plans',
+      '/v1/coupons',
       '/v1/customer-balances',
       '/v1/due-billing-periods',
     ]) {

@@ -7,6 +7,7 @@ import type { Answer } from '../support/http-client';
 /** Codes that no single caller can bring about at will; each is shown elsewhere. */
 const elsewhere: Readonly<Partial<Record<ProblemCode, string>>> = {
   'rate-limited': 'processes.e2e-spec.ts',
+  'coupon-busy': 'coupon.spec.ts',
   'request-timeout': 'below, with a limit of its own',
   'internal-error': 'a fault of ours',
   'not-yet-visible': 'processes.e2e-spec.ts, without a worker',
@@ -345,6 +346,32 @@ describe('refusals', () => {
       do answer = await put({ ...terms, components: many }, (version += 1));
       while (answer.status === 200 && version < 20);
       refused(answer, 'plan-full');
+    });
+
+    it('coupons', async () => {
+      const percent = { kind: 'percentage', percent: '10' };
+      const create = (more: object) => service.client.post('/v1/coupons', { discount: percent, ...more }, key());
+      const apply = (id: string, code: string) => on(id, 'coupons', { code });
+      const id = (await create({ code: 'one', maxRedemptions: 1 })).body.id;
+      refused(await create({ code: 'ONE' }), 'coupon-exists');
+      refused(await create({ code: 'two', duration: 'once', periods: 2 }), 'invalid-request');
+      refused(await service.client.get(`/v1/coupons/${id.replace(/^./, 'f')}`), 'coupon-not-found');
+      const { id: first } = await start();
+      const { id: second } = await start();
+      refused(await apply(first, 'none'), 'coupon-not-found');
+      expect((await apply(first, 'one')).status).toBe(201);
+      refused(await apply(first, 'One'), 'coupon-already-applied');
+      refused(await apply(second, 'one'), 'coupon-exhausted');
+      await create({ code: 'gone', expiresAt: '2026-01-01T00:00:00Z' });
+      refused(await apply(second, 'gone'), 'coupon-expired');
+      await create({ code: 'yen', discount: { kind: 'amount', amount: '1', currency: 'JPY' } });
+      refused(await apply(second, 'yen'), 'coupon-currency-mismatch');
+      const { body } = await create({ code: 'old' });
+      expect((await service.client.post(`/v1/coupons/${body.id}/archive`, undefined, key())).status).toBe(200);
+      refused(await startWith({ couponCodes: ['old'] }), 'coupon-archived');
+      for (const n of [1, 2, 3, 4, 5, 6]) await create({ code: `many-${n}` });
+      for (const n of [1, 2, 3, 4, 5]) expect((await apply(second, `many-${n}`)).status).toBe(201);
+      refused(await apply(second, 'many-6'), 'too-many-coupons');
     });
 
     it('an open period that is full', async () => {

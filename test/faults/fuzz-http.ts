@@ -119,6 +119,8 @@ class Fuzz {
     creditNoteId: [],
     customerBalanceId: [],
     planId: [],
+    couponId: [],
+    code: [],
     apiKeyId: [],
     stream: [],
     minPosition: [],
@@ -189,7 +191,7 @@ class Fuzz {
       case 'country':
         return random.pick(['DE', 'US', 'JP']);
       case 'metadata':
-        return random.pick([{ tier: 'gold' }, { tier: random.word(3) }, undefined]);
+        return random.chance(1 / 3) ? undefined : random.pick([{ tier: 'gold' }, { tier: random.word(3) }]);
       case 'currency':
         return this.mostly(['USD', 'EUR', 'JPY'], ['XQQ']);
       case 'timeZone':
@@ -245,6 +247,16 @@ class Fuzz {
         return String(random.between(1, 3));
       case 'currencies':
         return this.mostly<unknown>([['USD'], ['USD', 'EUR']], [['XQQ']]);
+      case 'code':
+        return pool?.length && random.chance(0.6) ? random.pick(pool) : `CODE-${(this.keys += 1)}`;
+      case 'couponCodes': {
+        const codes = this.pools['code'] ?? [];
+        return codes.length > 0 && random.chance(0.3) ? [random.pick(codes)] : [];
+      }
+      case 'maxRedemptions':
+        return random.between(1, 5);
+      case 'expiresAt':
+        return new Date(this.clock + random.between(-5, 300) * day).toISOString();
       case 'components':
         // What a subscription can be billed by, and what the schema says.
         return random.chance(0.6) ? random.pick(planComponents) : undefined;
@@ -264,6 +276,19 @@ class Fuzz {
       case 'trialDays':
       case 'noticeDays':
         return random.between(0, 30);
+      case 'meter':
+        return this.mostly<unknown>(
+          [
+            { key: 'calls', event: 'call', aggregation: 'count' },
+            { key: 'traffic', event: 'transfer', aggregation: 'sum', valueProperty: 'bytes' },
+            { key: 'people', event: 'call', aggregation: 'unique-count', uniqueProperty: 'user' },
+            { key: 'storage', event: 'stored', aggregation: 'weighted-sum', carry: true },
+            { key: 'level', event: 'stored', aggregation: 'latest', late: 'refuse' },
+          ],
+          [{ key: 'calls', aggregation: 'count', carry: true }],
+        );
+      case 'records':
+        return Array.from({ length: random.between(1, 5) }, () => this.usageRecord());
       case 'effectiveOn':
         return new Date(this.clock - random.between(0, 45) * day).toISOString().slice(0, 10);
       case 'periodNumber':
@@ -284,6 +309,20 @@ class Fuzz {
       default:
         return pool?.length ? random.pick(pool) : undefined;
     }
+  }
+
+  /** Of what the fuzzed meters read; an id comes again now and then. */
+  private usageRecord(): object {
+    const { random } = this;
+    const [id, other] = [random.pick(this.pools['subscriptionId'] ?? []), random.pick(this.pools['customerId'] ?? [])];
+    return {
+      id: `use-${random.between(0, 400)}`,
+      event: this.mostly(['call', 'transfer', 'stored'], ['nothing']),
+      at: new Date(this.clock - random.between(0, 40) * day).toISOString(),
+      value: String(random.between(-2, 20)),
+      properties: { bytes: String(random.between(0, 9)), user: random.word(2) },
+      ...(id !== undefined && random.chance(0.8) ? { subscriptionId: id } : { customerId: other }),
+    };
   }
 
   /** Seldom what will be refused: a subscription that never starts gives the other commands nothing to work on. */
@@ -357,7 +396,7 @@ class Fuzz {
     }
     if (intent === '422') {
       if (operation.parameters.some(({ name }) => name === 'minPosition')) query.set('minPosition', '999999999999999');
-      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|apiKeyId)\})/.exec(
+      const kind = /\/v1\/[\w-]+\/(?=\{(subscriptionId|customerId|invoiceId|planId|couponId|apiKeyId)\})/.exec(
         operation.path,
       )?.[0];
       const known = [...this.keysOf].filter(([of]) => kind !== undefined && of.startsWith(kind));
@@ -475,6 +514,10 @@ class Fuzz {
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
+    if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
+      note('couponId', body.id);
+      note('code', request?.['code']);
+    }
     if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
       note('customer', body.id);
       note('customerId', request?.['externalId'] ?? body.id);
@@ -492,6 +535,7 @@ class Fuzz {
       note('creditNoteId', item.creditNoteId);
       note('customerBalanceId', item.customerBalanceId);
       note('planId', item.planId);
+      note('couponId', item.couponId);
       note('stream', item.stream);
       note('number', item.number);
     }

@@ -2,7 +2,7 @@ import type { Random } from '../support/random';
 
 export interface Schema {
   readonly $ref?: string;
-  readonly type?: string | undefined;
+  readonly type?: string | readonly string[] | undefined;
   readonly enum?: readonly string[];
   readonly format?: string;
   readonly pattern?: string;
@@ -23,6 +23,10 @@ export interface Schema {
 
 /** Gives a plausible value for a property or parameter of this name; undefined: the schema decides. */
 export type Plausible = (name: string, random: Random) => unknown;
+
+/** Of what may be null, what else it may be. */
+const typeOf = ({ type = 'string' }: Schema) =>
+  typeof type === 'string' ? type : (type.find((each) => each !== 'null') ?? 'null');
 
 /** Values as an OpenAPI document describes them. */
 export class Values {
@@ -47,7 +51,7 @@ export class Values {
     if (s.enum) return this.random.pick(s.enum);
     const plausible = this.plausible(name, this.random);
     if (plausible !== undefined) return plausible;
-    switch (s.type ?? 'string') {
+    switch (typeOf(s)) {
       case 'object':
         return this.object(s);
       case 'array': {
@@ -128,7 +132,7 @@ export class Values {
         '1e3',
         'NaN',
       ]);
-    if (s.type !== 'object' || this.random.chance(0.1)) return nonsense();
+    if (typeOf(s) !== 'object' || this.random.chance(0.1)) return nonsense();
     const value = this.valid(s) as Record<string, unknown>;
     const names = Object.keys(s.properties ?? {});
     const name = names.length > 0 ? this.random.pick(names) : 'extra';

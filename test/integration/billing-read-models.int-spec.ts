@@ -215,6 +215,33 @@ describe('the read models behind the runner', () => {
     return processes[0].execute(new ArchivePlanVersion(id, 2, request()));
   };
 
+  /** A subscription whose first period is closed, and waits for late usage before it is billed. */
+  const waitsForUsage = async (): Promise<bigint> => {
+    const [process] = processes;
+    const { clock } = process;
+    const { aggregateId } = await process.execute(
+      new StartSubscription(
+        {
+          customerId: 'measured',
+          currency: 'JPY',
+          timeZone: 'Asia/Tokyo',
+          interval: { unit: 'day', count: 1 },
+          item: {
+            description: 'Calls',
+            kind: 'usage',
+            timing: 'arrears',
+            meter: { key: 'calls', aggregation: 'count' },
+            price: { model: 'per-unit', unitPrice: '1' },
+          },
+          usageGraceHours: 24,
+        },
+        request(),
+      ),
+    );
+    clock.time = new Date(Date.parse(clock.time) + 30 * 3_600_000).toISOString();
+    return BigInt((await process.execute(new RollOverBillingPeriod(aggregateId, 1, request()))).position);
+  };
+
   it('has the rows of a replay, also after a rebuild, while commands go on', async () => {
     const ids = await subscriptions(3);
     const { aggregateId: planId, position: planned } = await plan();
@@ -235,6 +262,7 @@ describe('the read models behind the runner', () => {
       expect(await diffProjection(rebuildContext(), projection)).toMatchObject({ differing: 0, differences: [] });
     }
     await writing;
+    position = await waitsForUsage();
     for (const projection of billingProjections) {
       expect(await runner.waitFor(projection.name, position, 10_000)).toBe(true);
       const diff = await diffProjection(rebuildContext(), projection);

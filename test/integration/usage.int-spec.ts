@@ -1,5 +1,8 @@
 import {
   CancelSubscription,
+  FindUsageRecords,
+  GetUpcomingInvoice,
+  GetUsage,
   ChangeItems,
   PauseSubscription,
   RecordUsage,
@@ -8,7 +11,10 @@ import {
   type ReportedUsage,
   type SubscriptionTerms,
 } from '@perennial/billing-application';
-import { usageId, type Line, type SubscriptionEvent, type UsageEvent } from '@perennial/billing-domain';
+import { usageId, type Line, type UsageEvent } from '@perennial/billing-domain';
+import { verify } from '@perennial/billing-audit';
+import { GetUpcomingInvoiceHandler } from '../../libs/billing-application/src/queries/upcoming-invoice';
+import { FindUsageRecordsHandler, GetUsageHandler } from '../../libs/billing-application/src/queries/usage';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 
@@ -78,7 +84,7 @@ describe('usage', () => {
   const bills = async (id: string): Promise<Line[][]> => {
     const made: Line[][] = [];
     for await (const { event } of process.repositories.subscriptions.history(id, 'default')) {
-      const { type, data } = event as SubscriptionEvent;
+      const { type, data } = event;
       if (type === 'LinesBilled') made.push([...data.lines]);
     }
     return made;
@@ -190,5 +196,70 @@ describe('usage', () => {
     await process.execute(new CancelSubscription(ended, { at: 'now', credit: 'none' }, request()));
     expect(await nets(ended)).toEqual([['usage 20']]);
     expect(await record(records(ended, 1, '2026-01-06T00:00:00.000Z', 'late'))).toEqual({ 'no-open-period': 1 });
+  });
+
+  it('tells what was used so far, and lists the records page by page', async () => {
+    const id = await start({ externalId: 'read' });
+    moveTo('2026-01-20T00:00:00.000Z');
+    await record(records(id, 5, '2026-01-10T00:00:00.000Z'));
+    const usage = await new GetUsageHandler(process.repositories, process.clock).execute(
+      new GetUsage('default', id, undefined),
+    );
+    expect(usage).toMatchObject({
+      periodNumber: 1,
+      status: 'open',
+      records: 5,
+      meters: [{ meter: 'calls', event: 'call', aggregation: 'count', records: 5, quantity: '5' }],
+    });
+    const find = new FindUsageRecordsHandler(process.repositories);
+    const first = await find.execute(new FindUsageRecords('default', id, 1, { limit: 3 }));
+    const rest = await find.execute(new FindUsageRecords('default', id, 1, { limit: 3, cursor: first.nextCursor }));
+    expect([...first.items, ...rest.items].map((each) => each.id)).toEqual(['r-0', 'r-1', 'r-2', 'r-3', 'r-4']);
+    expect(rest.nextCursor).toBeUndefined();
+    expect(first.items[0]).toMatchObject({ counts: 'here', otherPeriod: null, at: '2026-01-10T00:00:00.000Z' });
+    const upcoming = await new GetUpcomingInvoiceHandler(process.repositories, process.clock).execute(
+      new GetUpcomingInvoice('default', id),
+    );
+    expect(upcoming).toMatchObject({
+      upcoming: {
+        subtotal: '0',
+        lines: [{ kind: 'usage', quantity: '5', net: '0', rule: { usage: { periodNumber: 1 } } }],
+      },
+    });
+  });
+
+  it('each record is in the sealed total or late, never both, never neither, while a seal is under way', async () => {
+    const id = await start({ externalId: 'race', item: { ...calls, price: { model: 'per-unit', unitPrice: '1' } } });
+    moveTo('2026-02-01T00:00:00.000Z');
+    const batches = Array.from({ length: 12 }, (_, i) => records(id, 20, '2026-01-31T23:00:00.000Z', `race-${i}`));
+    const answers: Record<string, number> = {};
+    const add = (counts: Record<string, number>) => {
+      for (const [name, count] of Object.entries(counts)) answers[name] = (answers[name] ?? 0) + count;
+    };
+    await Promise.all([
+      ...batches.flatMap((batch, i) => [record(batch, process, `one-${i}`).then(add), record(batch, other)]),
+      rollOver(id, 1),
+    ]);
+    // Whoever comes later finds every one of them there.
+    expect(await record(batches.flat())).toEqual({ duplicate: 240 });
+    const own = (await usageEvents(id, 1)).flatMap((event) =>
+      event.type === 'UsageRecorded' ? event.data.records : [],
+    );
+    const late = (await usageEvents(id, 2)).flatMap((event) =>
+      event.type === 'LateUsageCounted' ? event.data.records : [],
+    );
+    const ids = [...own, ...late].map((each) => each.id);
+    expect(ids).toHaveLength(240);
+    expect(new Set(ids).size).toBe(240);
+    const [[line] = []] = await bills(id);
+    expect(line?.quantity ?? '0').toBe(String(own.length));
+  });
+
+  it('stands up to the audit', async () => {
+    await process.repositories.flushSnapshots();
+    await other.repositories.flushSnapshots();
+    const { dataKeys } = process.repositories;
+    const report = await verify({ store: process.store, prefix: at.prefix, dataKeys, policyPosition: async () => -1n });
+    expect(report.differences).toEqual([]);
   });
 });

@@ -69,7 +69,13 @@ const tiers = fc
     }),
   );
 
-const prices: fc.Arbitrary<Price> = fc.oneof(
+const bounds = fc.constantFrom<{ minimum?: string; maximum?: string }>(
+  { minimum: '5000' },
+  { maximum: '2000' },
+  { minimum: '1000', maximum: '9000.5' },
+);
+
+const models: fc.Arbitrary<Price> = fc.oneof(
   { weight: 3, arbitrary: amounts.map((unitPrice): Price => ({ model: 'flat', unitPrice })) },
   { weight: 2, arbitrary: amounts.map((unitPrice): Price => ({ model: 'per-unit', unitPrice })) },
   tiers.map((each): Price => ({ model: 'graduated', tiers: each })),
@@ -82,6 +88,11 @@ const prices: fc.Arbitrary<Price> = fc.oneof(
       packageSize,
       ...(freeUnits !== undefined && { freeUnits }),
     })),
+);
+
+const prices: fc.Arbitrary<Price> = fc.oneof(
+  { weight: 7, arbitrary: models },
+  fc.tuple(models, bounds).map(([model, bound]) => ({ ...model, ...bound })),
 );
 
 const quantities = fc.constantFrom('0', '1', '1', '2', '3', '2.5', '10');
@@ -115,6 +126,13 @@ const edit: fc.Arbitrary<NewItemEdit> = fc.oneof(
       .map((each) => ({ kind: 'put' as const, item: each })),
   },
   fc.constantFrom(...itemIds).map((itemId) => ({ kind: 'remove' as const, itemId })),
+  fc
+    .constantFrom<{ minimum?: string | null; maximum?: string | null }>(
+      { minimum: '3000' },
+      { maximum: '1500' },
+      { minimum: null, maximum: null },
+    )
+    .map((bound) => ({ kind: 'commitment' as const, ...bound })),
 );
 const edits = fc.array(edit, { minLength: 1, maxLength: 2 });
 const billing = fc.constantFrom('now' as const, 'next-bill' as const);
@@ -204,8 +222,12 @@ export const beginningsUnder = (rules: fc.Arbitrary<BillingRules>): fc.Arbitrary
         first: item('base'),
         second: fc.option(item('seats'), { nil: undefined }),
         rules,
+        startsIn: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: -100, max: 30 })),
+        trialDays: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 40 })),
+        trialEnd: fc.constantFrom('activate' as const, 'activate' as const, 'cancel' as const),
+        commitment: fc.option(bounds, { nil: undefined }),
       })
-      .map(({ at, timeZone, anchor, first, second, rules: named }) => ({
+      .map(({ at, timeZone, anchor, first, second, rules: named, startsIn, trialDays, trialEnd, commitment }) => ({
         at,
         terms: {
           subscriptionId: '5d2eec52-086d-5f3c-8395-ed5062da6fd9',
@@ -217,6 +239,9 @@ export const beginningsUnder = (rules: fc.Arbitrary<BillingRules>): fc.Arbitrary
           item: first,
           ...(second && { items: [second] }),
           rules: named,
+          ...(startsIn !== 0 && { startsAt: iso(at + startsIn * DAY) }),
+          ...(trialDays > 0 && { trialDays, trialEnd }),
+          commitment,
         },
       })),
   );
@@ -264,6 +289,13 @@ function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decis
   }
 }
 
+/** What the scheduler waits for: the end of the open period, or before the first one the start, which ends period 0. */
+function dueAt(state: Subscription): { readonly periodNumber: number; readonly at: string } | undefined {
+  if (state.status === 'none') return undefined;
+  if (state.openPeriod) return { periodNumber: state.openPeriod.periodNumber, at: state.openPeriod.endsAt };
+  return state.status === 'scheduled' ? { periodNumber: 0, at: state.startsAt } : undefined;
+}
+
 export interface Played {
   readonly events: readonly SubscriptionEvent[];
   readonly state: Subscription;
@@ -290,9 +322,9 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
   };
   const catchUp = (now: string) => {
     for (;;) {
-      const period = state.status === 'none' ? null : state.openPeriod;
-      if (!period || now < period.endsAt) return;
-      record(rollOver(state, period.periodNumber, now));
+      const due = dueAt(state);
+      if (!due || now < due.at) return;
+      record(rollOver(state, due.periodNumber, now));
     }
   };
   const attempt = (decide: Decision): string => {
@@ -312,7 +344,10 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
     if (scheduler === 'punctual') catchUp(now);
     if (step.command === 'tick') {
       if (scheduler === 'ticks')
-        attempt((s) => (s.status === 'none' || !s.openPeriod ? [] : rollOver(s, s.openPeriod.periodNumber, now)));
+        attempt((s) => {
+          const due = dueAt(s);
+          return due ? rollOver(s, due.periodNumber, now) : [];
+        });
       continue;
     }
     // A line item's id is remembered for the subscription's life: by the repository, here by this.

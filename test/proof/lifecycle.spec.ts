@@ -65,7 +65,7 @@ describe('any history', () => {
   it('has periods and pauses that tile the time, numbered without gaps', () => {
     every((beginning, script) => {
       const { events, state } = play(beginning, script, 'ticks');
-      let [moment, number] = [iso(beginning.at), 0];
+      let [moment, number] = [beginning.terms.startsAt ?? iso(beginning.at), 0];
       let open: BillingPeriodOpened['data'] | undefined;
       for (const event of events) {
         if (event.type === 'BillingPeriodOpened') {

@@ -24,10 +24,11 @@ interface Held {
   readonly end: Tick;
   to: Tick;
   net: bigint;
-  corrections: number;
   waived: boolean;
 }
 
+/** Periods that lines can still reach into, with those that pauses cut. */
+const RECENT = 8;
 const EXACT = UNIT * UNIT;
 
 /** Recomputes every bill of a subscription from its events, in order. */
@@ -44,9 +45,10 @@ class NaiveCalculator implements Recomputed {
   asked = 0n;
   private readonly history = new NaiveHistory();
   private readonly held: Held[] = [];
+  /** Those that may still be charged anew: that end after the period before the last began. */
+  private recent: Held[] = [];
   private readonly added = new Map<string, Line>();
   private readonly billed = new Map<string, Line>();
-  private readonly others: { readonly line: Line; waived: boolean }[] = [];
 
   apply(event: SubscriptionEvent): void {
     this.history.apply(event);
@@ -67,8 +69,7 @@ class NaiveCalculator implements Recomputed {
   }
 
   finish(): void {
-    for (const { line, waived } of this.others) if (!waived) this.asked += BigInt(line.net);
-    for (const each of this.held) if (!each.waived) this.asked += each.net;
+    for (const { net } of this.held) this.asked += net;
   }
 
   private differ(what: string): void {
@@ -79,11 +80,13 @@ class NaiveCalculator implements Recomputed {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 
+  /** What is waived is asked for no more, and what is taken off it later gives nothing back. */
   private waive(lineIds: ReadonlySet<string>): void {
-    for (const each of this.held) {
-      if (lineIds.has(each.line.lineId)) Object.assign(each, { waived: true });
+    for (const lineId of lineIds) {
+      this.asked -= BigInt(this.billed.get(lineId)?.net ?? '0');
+      const held = this.held.find((each) => each.line.lineId === lineId);
+      if (held) held.waived = true;
     }
-    for (const other of this.others) if (lineIds.has(other.line.lineId)) other.waived = true;
   }
 
   private billedAgain({ lines, billNumber }: LinesBilled['data']): void {
@@ -97,7 +100,9 @@ class NaiveCalculator implements Recomputed {
   private line(line: Line, bill: readonly Line[]): void {
     this.count(`line ${line.kind}`);
     this.count(`price ${line.rule.name}`);
-    if (line.kind === 'recurring') this.charge(line);
+    if (line.rule.fees !== undefined) this.trueUp(line, bill);
+    else if (line.rule.discount !== undefined) this.asked += BigInt(line.net);
+    else if (line.kind === 'recurring') this.charge(line);
     else if (line.kind === 'correction') this.correction(line);
     else if (line.kind === 'one-time') this.oneTime(line);
     else this.differ(`nobody has worked out ${told(line)} (of ${bill.length} lines)`);
@@ -110,7 +115,7 @@ class NaiveCalculator implements Recomputed {
       this.differ(`line item ${line.lineItemId} is not as it was added`);
     const net = rounded(units(line.quantity) * units(line.unitPrice), EXACT);
     if (net.toString() !== line.net) this.differ(`line item ${line.lineItemId}: ${line.net}, should be ${net}`);
-    this.others.push({ line, waived: false });
+    this.asked += BigInt(line.net);
   }
 
   /** Each tick of a charge is asked for at that price and quantity, and the net is so many ticks of the whole period. */
@@ -129,14 +134,16 @@ class NaiveCalculator implements Recomputed {
       this.differ(`${told(line)}: of ${line.rule.fraction.denominator}, should be of ${whole}`);
     const net = this.amount(tiersOf(line), this.weight(from, to, whole), whole);
     if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
-    this.held.push({ line, from, end: to, to, net: BigInt(line.net), corrections: 0, waived: false });
+    const held: Held = { line, from, end: to, to, net: BigInt(line.net), waived: false };
+    this.held.push(held);
+    this.recent.push(held);
     for (const rule of Object.entries(history.rules)) this.count(`rule ${rule.join(' ')}`);
   }
 
   /** A charge is cut where nobody asks for it any more, and gives back what the rules say. */
   private correction(line: Line): void {
     const { history } = this;
-    const held = this.held.find((each) => each.line.lineId === line.corrects);
+    const held = this.held.findLast((each) => each.line.lineId === line.corrects);
     if (!held) return this.differ(`${told(line)}: corrects nothing that is known`);
     const [cut, end] = history.spanOf(line);
     if (held.to !== end) this.differ(`${told(line)}: ends at ${end}, where ${held.to} is left`);
@@ -152,13 +159,75 @@ class NaiveCalculator implements Recomputed {
       const back =
         creditBasis === 'billed'
           ? this.share(BigInt(held.line.net), removed, length ?? 1)
-          : this.amount(this.inForce(held, line, cut), removed, Number(whole));
+          : this.amount(this.inForce(held, cut), removed, Number(whole));
+      if (creditBasis === 'current-price' && sumOf(tiersOf(line)) !== sumOf(this.inForce(held, cut)))
+        this.differ(`${told(line)}: states another price than it is credited at`);
       net = back > held.net ? -held.net : -back;
     }
     if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
     if (line.rule.credit?.netSoFar !== held.net.toString()) this.differ(`${told(line)}: of ${held.net} so far`);
     this.count(`credit ${creditBasis ?? 're-rate'}`);
-    Object.assign(held, { to: cut, net: held.net + BigInt(line.net), corrections: held.corrections + 1 });
+    Object.assign(held, { to: cut, net: held.net + BigInt(line.net) });
+  }
+
+  /** What a closed period is short of its minimum, or above its maximum, when all that it was charged is counted day by day. */
+  private trueUp(line: Line, bill: readonly Line[]): void {
+    const { history } = this;
+    this.asked += BigInt(line.net);
+    const whole = history.periods.findLast(({ closed }) => closed);
+    if (!whole) return this.differ(`${told(line)}: of no period`);
+    const [from, to] = history.actual(whole);
+    const ticks = this.ticks(from, to);
+    const known = [...this.billed.values()].filter((each) => each.lineId !== line.lineId);
+    const itemTrueUps = bill.filter((each) => each.rule.fees !== undefined && each.itemId !== undefined);
+    const later = (each: Line) => line.itemId !== undefined && itemTrueUps.indexOf(each) > itemTrueUps.indexOf(line);
+    const mine = known.filter((each) => line.itemId === undefined || each.itemId === line.itemId);
+    const fees = mine
+      .filter((each) => !later(each) && counts(each, line))
+      .reduce((sum, each) => sum + (each.rule.fees === undefined ? this.within(each, from, to) : BigInt(each.net)), 0n);
+    const soFar = mine
+      .filter((each) => each.rule.fees !== undefined && each.itemId === line.itemId && inside(each, line))
+      .reduce((sum, each) => sum + BigInt(each.net), 0n);
+    if (line.rule.fees !== fees.toString()) this.differ(`${told(line)}: the fees are ${fees}`);
+    const asked = (which: 'minimum' | 'maximum') => {
+      const bounds = ticks.map((tick) => [tick, history.bound(line.itemId, tick, which)] as const);
+      if (bounds.every(([, each]) => each === undefined)) return undefined;
+      if (
+        which === 'maximum' &&
+        bounds.some(([tick, each]) => each === undefined && history.hasItem(line.itemId, tick))
+      )
+        return undefined;
+      return this.bound(bounds, to, history.wholeOf(whole));
+    };
+    const [minimum, maximum] = [asked('minimum'), asked('maximum')];
+    const missing = minimum !== undefined && fees < minimum ? minimum - fees : 0n;
+    const above = maximum !== undefined && fees > maximum ? maximum - fees : 0n;
+    const net = missing + above - soFar;
+    // A bound that changed within the period is a sum of roundings of a fraction, where the rules round fractions.
+    const off = net - BigInt(line.net);
+    const near = history.rules.fractionDigits === undefined ? 0n : 1n;
+    if (off > near || off < -near) this.differ(`${told(line)}: should be ${net}`);
+  }
+
+  /** A bound for the ticks that it holds: Σ days × bound ÷ days of the whole period, rounded once. */
+  private bound(bounds: readonly (readonly [Tick, string | undefined])[], to: Tick, whole: number): bigint {
+    const lengths = bounds.map(([tick], i) => this.history.weight(tick, bounds[i + 1]?.[0] ?? to));
+    const held = bounds.map(([, each], i) => (each === undefined ? 0 : (lengths[i] ?? 0)));
+    const length = held.reduce((sum, each) => sum + each, 0);
+    const of = new Set(bounds.flatMap(([, each]) => (each === undefined ? [] : [each])));
+    const [only] = of;
+    if (of.size === 1 && only !== undefined)
+      return this.amount(new Map([[0, UNIT * units(only)]]), Math.min(length, whole), whole);
+    const sum = bounds.reduce((all, [, each], i) => all + BigInt(held[i] ?? 0) * units(each ?? '0'), 0n);
+    return rounded(sum * UNIT, EXACT * BigInt(whole));
+  }
+
+  /** The share of a line's net that falls into a stretch of ticks: what it comes to by its end less what it came to by its start. */
+  private within(line: Line, from: Tick, to: Tick): bigint {
+    const [begins, ends] = this.history.spanOf(line);
+    if (begins >= to || ends <= from) return 0n;
+    const upTo = (tick: Tick) => rounded(BigInt(line.net) * BigInt(tick - begins), BigInt(ends - begins));
+    return upTo(Math.min(to, ends)) - upTo(Math.max(from, begins));
   }
 
   /** Whether the terms still ask, where a line is cut, for what it charges. */
@@ -172,26 +241,27 @@ class NaiveCalculator implements Recomputed {
     return 'item' in asked && sameRate(line, asked.item) && !restarted;
   }
 
-  /** What the line's quantity costs at the price before the change that cuts it; at the last one where the subscription stops. */
-  private inForce({ line }: Held, { change }: Line, cut: Tick): Tiered {
+  /** What the line's quantity costs at the price in force where it is cut; at its own when nothing of it is kept. */
+  private inForce({ line, from }: Held, cut: Tick): Tiered {
+    if (from >= cut) return tiersOf(line);
     const { terms } = this.history;
-    const stopped = this.history.periodAt(cut) === undefined;
-    const before = stopped ? terms.at(-1) : (terms.findLast((each) => each.change < change) ?? terms[0]);
+    const before = terms.findLast((each) => this.history.local(each.from) < cut) ?? terms[0];
     const item = before?.items.find(({ itemId }) => itemId === line.itemId);
     return item ? priced(item.price, line.quantity) : tiersOf(line);
   }
 
   /** What the lines hold, tick by tick, is what the terms ask for: never twice, never too little. */
   private coverage(): void {
-    const { history, held } = this;
-    const items = new Set([
-      ...held.map(({ line }) => line.itemId ?? ''),
-      ...history.terms.flatMap((terms) => terms.items.map(({ itemId }) => itemId)),
-    ]);
+    const { history } = this;
     const horizon = history.periods.at(-2) ?? history.periods[0];
     const last = history.periods.at(-1);
     if (!horizon || !last) return;
     const [from] = history.actual(horizon);
+    const held = (this.recent = this.recent.filter((each) => each.end > from));
+    const items = new Set([
+      ...held.map(({ line }) => line.itemId ?? ''),
+      ...history.terms.flatMap((terms) => terms.items.map(({ itemId }) => itemId)),
+    ]);
     const to = Math.max(history.actual(last)[1], ...held.map((each) => each.to));
     for (const itemId of items) {
       const lines = held.filter((each) => each.line.itemId === itemId && each.to > from && each.from < each.to);
@@ -214,9 +284,9 @@ class NaiveCalculator implements Recomputed {
     const { periods, terms } = this.history;
     const points = [
       from,
-      ...periods.flatMap((period) => this.history.actual(period)),
+      ...periods.slice(-RECENT).flatMap((period) => this.history.actual(period)),
       ...terms.map((each) => this.history.local(each.from)),
-      ...this.held.flatMap((each) => [each.from, each.to]),
+      ...this.recent.flatMap((each) => [each.from, each.to]),
     ];
     return [...new Set(points)].filter((tick) => tick >= from && tick < to).sort((a, b) => a - b);
   }
@@ -276,8 +346,28 @@ function sameRate(line: Line, item: Item): boolean {
 
 function comparedOnce(line: Line, item: Item): boolean {
   if (line.quantity !== item.quantity || line.rule.name !== item.price.model) return false;
-  const [stated, own] = [tiersOf(line), priced(item.price, item.quantity)];
+  const { price } = item;
+  if ('unitPrice' in price && price.unitPrice !== line.unitPrice) return false;
+  if (line.parts?.some((part) => part.unitPrice !== priceOfPart(price, part))) return false;
+  const [stated, own] = [tiersOf(line), priced(price, item.quantity)];
   return [...own].every(([tier, amount]) => (stated.get(tier) ?? 0n) === amount) && sumOf(stated) === sumOf(own);
+}
+
+/** What a price says of a part of the line that charges it. */
+function priceOfPart(price: Item['price'], { tier, per }: NonNullable<Line['parts']>[number]): string | undefined {
+  if (price.model === 'package') return price.packagePrice;
+  if (price.model !== 'graduated' && price.model !== 'volume') return undefined;
+  const of = price.tiers[tier];
+  return per === 'flat-fee' ? of?.flatFee : of?.unitPrice;
+}
+
+const inside = (line: Line, of: Line) => line.service.from >= of.service.from && line.service.to <= of.service.to;
+
+/** Whether a line is a fee of what a minimum or maximum is about: recurring or usage, its corrections, and the true-ups of items. */
+function counts(line: Line, of: Line): boolean {
+  if (line.rule.fees !== undefined) return of.itemId === undefined && line.itemId !== undefined && inside(line, of);
+  if (line.rule.discount !== undefined) return false;
+  return line.kind === 'recurring' || line.kind === 'usage' || line.kind === 'correction';
 }
 
 const told = (line: Line) =>

@@ -127,7 +127,9 @@ export class NaiveHistory {
     const point = (g: number) => this.local(gridPoint(grid, g));
     const [from, to] = [point(opened.gridIndex), point(opened.gridIndex + 1)];
     const stub =
-      this.rules.leadingStub === 'imagined-period' && period === this.periods[0] && from < this.actual(period)[0];
+      this.rules.leadingStub === 'imagined-period' &&
+      period === this.periods.find(isPaid) &&
+      from < this.actual(period)[0];
     if (!stub) return Math.max(this.weight(from, to), 1);
     const imagined = { anchor: opened.from, interval: grid.interval };
     return Math.max(this.weight(this.local(opened.from), this.local(gridPoint(imagined, 1))), 1);
@@ -137,12 +139,29 @@ export class NaiveHistory {
     return this.terms.findLast(({ from }) => this.local(from) <= tick) ?? this.terms[0];
   }
 
+  /** Whether a tick lies in a period that is paid for. */
+  isPaid(tick: Tick): boolean {
+    const period = this.periodAt(tick);
+    return period !== undefined && isPaid(period);
+  }
+
+  hasItem(itemId: string | undefined, tick: Tick): boolean {
+    return itemId === undefined || this.termsAt(tick)?.items.some((item) => item.itemId === itemId) === true;
+  }
+
+  /** The minimum or maximum of an item, or over all, that the terms name at a tick. */
+  bound(itemId: string | undefined, tick: Tick, which: 'minimum' | 'maximum'): string | undefined {
+    const terms = this.termsAt(tick);
+    const of = itemId === undefined ? terms?.conditions : terms?.items.find((item) => item.itemId === itemId)?.price;
+    return of?.[which];
+  }
+
   /** What is asked for an item at a tick, as far as is known by now. */
   asked(itemId: string, tick: Tick): Asked {
     const period = this.periodAt(tick);
     const item = this.termsAt(tick)?.items.find((each) => each.itemId === itemId);
     if (period) {
-      if (!item) return { status: 'nothing' };
+      if (!item || !isPaid(period)) return { status: 'nothing' };
       return { status: period.closed || item.timing === 'advance' ? 'asked' : 'if-billed', item };
     }
     const last = this.periods.at(-1);
@@ -157,6 +176,9 @@ export class NaiveHistory {
     return { status: pause.credit === 'prorated' ? 'nothing' : 'held' };
   }
 }
+
+/** A trial asks for nothing. */
+const isPaid = ({ opened }: Period) => opened.kind === 'regular';
 
 const gridOf = ({ anchor, anchorDay, interval }: Grid): Grid => ({
   anchor,

@@ -11,6 +11,7 @@ import { LOGGER, STORE } from '../../process/src/tokens';
 import { Visibility } from '../../process/src/visibility';
 import { ApiKeysController } from './api-keys.controller';
 import { AuditController } from './audit.controller';
+import { CouponsController } from './coupons.controller';
 import { CreditNotesController } from './credit-notes.controller';
 import { CustomerBalancesController } from './customer-balances.controller';
 import { CustomersController } from './customers.controller';
@@ -48,6 +49,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        CouponsController,
         CustomersController,
         UpcomingInvoiceController,
         UsageController,

@@ -1,4 +1,3 @@
-import { MAX_BATCH } from '@perennial/billing-domain';
 import { Type } from 'class-transformer';
 import { ApiProperty } from '@nestjs/swagger';
 import {
@@ -15,6 +14,8 @@ import {
   ValidateNested,
   type ValidationArguments,
 } from 'class-validator';
+import { MAX_BATCH, MAX_COUPONS } from '@perennial/billing-domain';
+import { IsCouponCode } from './coupons.dto';
 import {
   IsCurrencyFilter,
   IsDecimal,
@@ -120,6 +121,13 @@ export class StartSubscriptionBody {
   @ValidateNested()
   @Type(() => CommitmentBody)
   readonly commitment?: CommitmentBody;
+
+  /** Codes of coupons that act on it from its first bill on, in this order. */
+  @Optional()
+  @IsArray()
+  @ArrayMaxSize(MAX_COUPONS)
+  @IsCouponCode(true)
+  readonly couponCodes?: string[];
 
   /** Kept for the subscription's life. */
   @Optional()

@@ -1,17 +1,25 @@
-import { Body, Controller, HttpCode, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RecordUsage, type ReportedUsage } from '@perennial/billing-application';
+import { FindUsageRecords, GetUsage, RecordUsage, type ReportedUsage } from '@perennial/billing-application';
 import { subscriptionId } from '@perennial/billing-domain';
 import { FindSubscriptions } from '@perennial/billing-read-models';
 import { CommandDispatch } from './http/command-dispatch';
 import { contextOf } from './http/command-headers';
 import { canonicalInstant } from './http/instant';
-import { Commands } from './http/operation';
-import { CommandQuery } from './http/parameters.dto';
+import { Commands, Reads } from './http/operation';
+import { CommandQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
-import { RecordUsageBody, UsageReportAnswer, type UsageRecordBody } from './usage.dto';
+import {
+  RecordUsageBody,
+  UsageAnswer,
+  UsageQuery,
+  UsageRecordPageAnswer,
+  UsageRecordsQuery,
+  UsageReportAnswer,
+  type UsageRecordBody,
+} from './usage.dto';
 
 /** Subscriptions of one customer that are asked whether they measure an event. */
 const MAX_SUBSCRIPTIONS = 20;
@@ -28,14 +36,14 @@ const options = {
 } as const;
 
 @ApiTags('usage')
-@Controller('v1/usage')
+@Controller('v1')
 export class UsageController {
   constructor(
     private readonly commands: CommandDispatch,
     private readonly queries: QueryBus,
   ) {}
 
-  @Post()
+  @Post('usage')
   @HttpCode(200)
   @Commands(options)
   async post(
@@ -47,7 +55,7 @@ export class UsageController {
     return this.record(body, query, request, reply);
   }
 
-  @Put()
+  @Put('usage')
   @Commands(options)
   async put(
     @Body() body: RecordUsageBody,
@@ -56,6 +64,38 @@ export class UsageController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<UsageReportAnswer> {
     return this.record(body, query, request, reply);
+  }
+
+  @Get('subscriptions/:subscriptionId/usage')
+  @Reads({
+    scope: 'finance:read',
+    summary: 'Read what was used in a period: totals of each meter as they stand, or were sealed',
+    description: 'Computed from the streams as they are, so it waits for nothing.',
+    answer: UsageAnswer,
+    problems: ['invalid-request', 'subscription-not-found', 'usage-period-not-found'],
+  })
+  async get(
+    @Param() { subscriptionId: id }: SubscriptionPath,
+    @Query() { periodNumber }: UsageQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<UsageAnswer> {
+    return this.queries.execute(new GetUsage(principalOf(request).tenant, id, numberOf(periodNumber)));
+  }
+
+  @Get('subscriptions/:subscriptionId/usage/records')
+  @Reads({
+    scope: 'finance:read',
+    summary: 'List the usage records of a period in the order in which they were recorded',
+    answer: UsageRecordPageAnswer,
+    problems: ['invalid-request', 'subscription-not-found', 'invalid-option'],
+  })
+  async records(
+    @Param() { subscriptionId: id }: SubscriptionPath,
+    @Query() { periodNumber, limit, cursor }: UsageRecordsQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<UsageRecordPageAnswer> {
+    const page = { limit: numberOf(limit), cursor };
+    return this.queries.execute(new FindUsageRecords(principalOf(request).tenant, id, numberOf(periodNumber), page));
   }
 
   private async record(
@@ -95,3 +135,5 @@ export class UsageController {
     return found;
   }
 }
+
+const numberOf = (text: string | undefined) => (text === undefined ? undefined : Number(text));

@@ -158,3 +158,91 @@ export class UsageReportAnswer {
   readonly position!: string;
   readonly dryRun!: boolean;
 }
+
+export class UsageQuery {
+  /** The open period, else the last one, when left out. */
+  @Optional()
+  @Matches(/^[1-9]\d{0,8}$/, { message: '$property must be the number of a period' })
+  @ApiProperty({ required: false, type: 'integer', minimum: 1 })
+  readonly periodNumber?: string;
+}
+
+export class UsageRecordsQuery extends UsageQuery {
+  /** Rows in a page: 1 to 200, 50 when left out. */
+  @Optional()
+  @Matches(/^([1-9]\d?|1\d\d|200)$/, { message: '$property must be a whole number from 1 to 200' })
+  @ApiProperty({ required: false, type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  readonly limit?: string;
+
+  /** `nextCursor` of the page before. */
+  @Optional()
+  @MaxLength(200)
+  @Matches(/^[A-Za-z0-9_-]+$/, { message: '$property must be a nextCursor' })
+  readonly cursor?: string;
+}
+
+export class MeterTotalAnswer {
+  readonly meter!: string;
+  readonly event!: string;
+  readonly aggregation!: 'sum' | 'count' | 'max' | 'latest' | 'unique-count' | 'weighted-sum';
+  @ApiProperty({ type: 'integer' })
+  readonly records!: number;
+  readonly quantity!: string;
+}
+
+export class SegmentMeterAnswer {
+  readonly meter!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly records!: number;
+  readonly quantity!: string;
+  /** Values of the first records in order of time, as far as a percentage asks for them. */
+  @ApiProperty({ type: [String], required: false })
+  readonly first?: readonly string[];
+}
+
+export class UsageSegmentAnswer {
+  readonly from!: string;
+  @ApiProperty({ type: [SegmentMeterAnswer] })
+  readonly meters!: readonly SegmentMeterAnswer[];
+}
+
+export class UsageAnswer {
+  readonly subscriptionId!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly periodNumber!: number;
+  /** `none`: nothing is measured, or was recorded yet. */
+  readonly status!: 'none' | 'open' | 'sealed';
+  readonly startsAt!: string | null;
+  readonly endsAt!: string | null;
+  /** Records that count in the period. */
+  @ApiProperty({ type: 'integer' })
+  readonly records!: number;
+  @ApiProperty({ type: [MeterTotalAnswer] })
+  readonly meters!: readonly MeterTotalAnswer[];
+  /** Stretches of the period under terms of their own. */
+  @ApiProperty({ type: [UsageSegmentAnswer] })
+  readonly segments!: readonly UsageSegmentAnswer[];
+}
+
+export class RecordedUsageAnswer {
+  readonly id!: string;
+  readonly event!: string;
+  readonly at!: string;
+  readonly value?: string;
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, selfRequired: false })
+  readonly properties?: Readonly<Record<string, string>>;
+  /** `late-in`: its period was sealed, it counts in `otherPeriod`. `late-from`: it came from there. */
+  readonly counts!: 'here' | 'late-from' | 'late-in';
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly otherPeriod!: number | null;
+  readonly recordedAt!: string;
+  /** Of the event that holds it, in the stream of the period's usage. */
+  readonly revision!: string;
+}
+
+export class UsageRecordPageAnswer {
+  @ApiProperty({ type: [RecordedUsageAnswer] })
+  readonly items!: readonly RecordedUsageAnswer[];
+  /** There while there is more. */
+  readonly nextCursor?: string;
+}

@@ -2,6 +2,7 @@ import { ApiKeys, BillingRepositories } from '@perennial/billing-application';
 import { billingProjections, ReadModels } from '@perennial/billing-read-models';
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -104,6 +105,7 @@ export const billingCatalogs = {
   [invoiceNumbersType.name]: invoiceNumbersType.catalog,
   [creditNoteType.name]: creditNoteType.catalog,
   [customerBalanceType.name]: customerBalanceType.catalog,
+  [couponType.name]: couponType.catalog,
   [planType.name]: planType.catalog,
   [customerType.name]: customerType.catalog,
   [apiKeyType.name]: apiKeyType.catalog,

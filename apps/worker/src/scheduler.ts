@@ -7,6 +7,7 @@ import {
   findDueUsageBills,
 } from '@perennial/billing-read-models';
 import type { Connections } from '../../process/src/connections';
+import { settleReservations } from './coupon-reservations';
 import type { Visibility } from '../../process/src/visibility';
 
 /** A period that failed is left alone for this long, ms, so that it cannot keep others waiting. */
@@ -52,8 +53,9 @@ export class Scheduler {
       let rolledOver = 0;
       try {
         rolledOver = this.standsBy() ? 0 : await this.look();
+        if (rolledOver === 0 && !this.standsBy()) await settleReservations(this.connections, this.dispatch);
       } catch (err) {
-        logger.warn({ err }, 'the scheduler could not look for elapsed periods');
+        logger.warn({ err }, 'the scheduler could not look for what is due');
       }
       if (rolledOver === 0) await sleep(config.schedulerIntervalMs, undefined, { signal }).catch(() => undefined);
     }

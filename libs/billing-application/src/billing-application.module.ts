@@ -5,14 +5,22 @@ import { ApiKeys } from './api-keys';
 import { AddLineItemHandler } from './commands/add-line-item';
 import { AddLineItemsHandler } from './commands/add-line-items';
 import { ApplyCreditHandler } from './commands/apply-credit';
+import { ApplyCouponHandler } from './commands/apply-coupon';
+import { ArchiveCouponHandler } from './commands/archive-coupon';
+import { CreateCouponHandler } from './commands/create-coupon';
+import { RedeemCouponHandler } from './commands/redeem-coupon';
+import { RemoveCouponHandler } from './commands/remove-coupon';
+import { SettleReservationHandler } from './commands/settle-reservation';
 import { BillUsageHandler } from './commands/bill-usage';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
+import { ChangeAddOnsHandler } from './commands/change-add-ons';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
 import { ChangePeriodsHandler } from './commands/change-periods';
+import { ChangePlanHandler } from './commands/change-plan';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
@@ -44,6 +52,7 @@ import { UndoScheduledChangeHandler } from './commands/undo-scheduled-change';
 import { VoidInvoiceHandler } from './commands/void-invoice';
 import { VoidLineItemHandler } from './commands/void-line-item';
 import { GetUpcomingInvoiceHandler } from './queries/upcoming-invoice';
+import { FindUsageRecordsHandler, GetUsageHandler } from './queries/usage';
 import { BillingRepositories } from './repositories';
 
 export interface BillingApplicationOptions {
@@ -75,6 +84,8 @@ export class BillingApplicationModule {
         UndoPauseHandler,
         ChangePeriodsHandler,
         ChangeItemsHandler,
+        ChangePlanHandler,
+        ChangeAddOnsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
         ChangeSubscriptionMetadataHandler,
@@ -98,6 +109,12 @@ export class BillingApplicationModule {
         DraftPlanVersionHandler,
         PublishPlanVersionHandler,
         ArchivePlanVersionHandler,
+        CreateCouponHandler,
+        ArchiveCouponHandler,
+        ApplyCouponHandler,
+        RemoveCouponHandler,
+        RedeemCouponHandler,
+        SettleReservationHandler,
         CreateCustomerHandler,
         ChangeCustomerHandler,
         EraseCustomerHandler,
@@ -105,6 +122,8 @@ export class BillingApplicationModule {
         CreateApiKeyHandler,
         RevokeApiKeyHandler,
         GetUpcomingInvoiceHandler,
+        GetUsageHandler,
+        FindUsageRecordsHandler,
       ],
       exports: [BillingRepositories, ApiKeys],
     };

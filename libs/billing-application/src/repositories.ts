@@ -1,5 +1,6 @@
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -10,6 +11,8 @@ import {
   usageType,
   type ApiKey,
   type ApiKeyEvent,
+  type Coupon,
+  type CouponEvent,
   type CreditNote,
   type CreditNoteEvent,
   type Customer,
@@ -39,6 +42,7 @@ export class BillingRepositories {
   readonly usages: AggregateRepository<Usage, UsageEvent>;
   readonly plans: AggregateRepository<Plan, PlanEvent>;
   readonly customers: AggregateRepository<Customer, CustomerEvent>;
+  readonly coupons: AggregateRepository<Coupon, CouponEvent>;
   readonly apiKeys: AggregateRepository<ApiKey, ApiKeyEvent>;
 
   /** How long one command may take in all, with the periods that it rolls over, in ms. */
@@ -62,6 +66,7 @@ export class BillingRepositories {
     });
     this.plans = new AggregateRepository(planType, options);
     this.customers = new AggregateRepository(customerType, options);
+    this.coupons = new AggregateRepository(couponType, options);
     this.apiKeys = new AggregateRepository(apiKeyType, options);
   }
 
@@ -76,6 +81,7 @@ export class BillingRepositories {
       this.usages.flushSnapshots(),
       this.plans.flushSnapshots(),
       this.customers.flushSnapshots(),
+      this.coupons.flushSnapshots(),
       this.apiKeys.flushSnapshots(),
     ]);
   }

@@ -6,7 +6,6 @@ import {
   subscriptionType,
   usageBillsAt,
   type SealedUsage,
-  type StartedSubscription,
   type Subscription,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
@@ -166,21 +165,23 @@ async function stepAt(
   { step, decidedAt }: StepDue,
 ): Promise<{ readonly revision: bigint; readonly next: boolean }> {
   try {
-    const at = { ...context, expectedRevision: decidedAt };
+    const { tenant, now, correlationId, traceparent, timeBudgetMs } = context;
     const { events, revision } =
       step.kind === 'boundary-due'
         ? await rollOverPeriod(
             repositories,
             id,
             {
-              ...at,
-              ...rollOverRequest({ tenant: context.tenant, subscriptionId: id, periodNumber: step.periodNumber }),
-              correlationId: context.correlationId,
+              ...rollOverRequest({ tenant, subscriptionId: id, periodNumber: step.periodNumber }),
+              now,
+              correlationId,
+              traceparent,
+              timeBudgetMs,
               expectedRevision: decidedAt,
             },
             step.periodNumber,
           )
-        : await billUsageOf(repositories, id, at, step.periodNumber);
+        : await billUsageOf(repositories, id, { ...context, expectedRevision: decidedAt }, step.periodNumber);
     return { revision, next: events[0]?.revision === decidedAt + 1n };
   } catch (error) {
     if (error instanceof RevisionMismatch) return { revision: error.actual, next: false };
@@ -216,7 +217,7 @@ export async function rollOverPeriod(
     );
     function sealedOf(state: Subscription): SealedUsage | undefined {
       const open = state.status === 'none' ? null : state.openPeriod;
-      return open && state.status !== 'none' && needsSeal(state) ? sealed(state, open.periodNumber) : undefined;
+      return open && state.status !== 'none' && needsSeal(state) ? sealed(id, open.periodNumber) : undefined;
     }
   }
   for (;;) {
@@ -270,7 +271,7 @@ export async function billUsageOf(
   );
 }
 
-type Sealed = (subscription: StartedSubscription, periodNumber: number) => SealedUsage;
+type Sealed = (subscriptionId: string, periodNumber: number) => SealedUsage;
 
 /** What seals would freeze as things stand, for decisions in memory: of the periods that usage is recorded for; none in later ones. */
 export async function previewedUsage(
@@ -287,7 +288,7 @@ export async function previewedUsage(
       if (usage) known.set(usage.periodNumber, usage);
     }
   }
-  return ({ subscriptionId }, periodNumber) =>
+  return (subscriptionId, periodNumber) =>
     known.get(periodNumber) ?? { subscriptionId, periodNumber, startsAt: '', to: '', segments: [], carried: [] };
 }
 
@@ -315,16 +316,17 @@ function decideThrough(
       if (step === undefined || boundaries === MAX_BOUNDARIES_SHOWN) throw error;
     }
     if (subscription.status === 'none') return events;
+    const { subscriptionId: id } = subscription;
     const { periodNumber } = step ?? subscription.awaitsUsage ?? {};
     if (periodNumber === undefined) return events;
     if (step?.kind === 'boundary-due') {
-      const usage = needsSeal(subscription) ? sealed(subscription, periodNumber) : undefined;
+      const usage = needsSeal(subscription) ? sealed(id, periodNumber) : undefined;
       record(rollOver(subscription, periodNumber, now, usage));
       continue;
     }
     const billsAt = usageBillsAt(subscription);
     if (billsAt !== undefined && billsAt <= now)
-      record(billUsage(subscription, periodNumber, sealed(subscription, periodNumber), now));
+      record(billUsage(subscription, periodNumber, sealed(id, periodNumber), now));
     if (!step) return events;
   }
 }

@@ -1,5 +1,6 @@
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -21,6 +22,7 @@ export const aggregates: ReadonlyMap<string, AggregateType<unknown, DomainEvent>
     invoiceNumbersType,
     planType,
     customerType,
+    couponType,
     apiKeyType,
     usageType,
   ].map((type) => [type.name, type as unknown as AggregateType<unknown, DomainEvent>]),

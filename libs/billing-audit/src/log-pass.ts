@@ -12,6 +12,7 @@ import { type BillBook, enterInBook, openBillBook } from './bill-book';
 import type { Difference } from './difference';
 import { enterPersonalData, type PersonalDataBook } from './personal-data-book';
 import { type StreamHead, checkChain } from './hash-chain';
+import { enterUsage, openUsageBook } from './usage-ledger';
 
 /** What one reading of the whole log tells: the head of every stream and the book of bills. About 400 bytes a stream. */
 export interface LogPass {
@@ -82,6 +83,7 @@ export async function passOverLog(
   const heads = new Map<string, StreamHead>();
   const withSnapshot = new Set<string>();
   const book = openBillBook();
+  const usage = openUsageBook();
   const openPeriods = new Map<string, OpenPeriod>();
   const personalData: PersonalDataBook = { erasures: new Map(), destroyed: new Set() };
   let count = 0;
@@ -109,6 +111,7 @@ export async function passOverLog(
     const stored = decodeOrReport(event, aggregate.aggregate, o.report);
     if (!stored) continue;
     enterInBook(book, stored).forEach(o.report);
+    enterUsage(usage, stored).forEach(o.report);
     noteOpenPeriod(openPeriods, stored);
     const broken = await enterPersonalData(personalData, stored, o.dataKeys);
     if (broken) o.report(broken);

@@ -1,4 +1,4 @@
-import { type RecordedEvent, commandKey, isCommandNoted, rememberedId } from '@perennial/event-sourcing';
+import { OWN_ID, type RecordedEvent, commandKey, isCommandNoted, rememberedId } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { type Difference, mismatch } from './difference';
 import type { StreamHead } from './hash-chain';
@@ -10,6 +10,7 @@ import {
   factsOf,
   openLedger,
 } from './subscription-ledger';
+import { checkUsageEvent, openUsageLedger } from './usage-ledger';
 
 /** An aggregate as it was at one revision, folded from revision 0. */
 export interface Folded {
@@ -50,8 +51,9 @@ export async function replayStream(
   if (!type) return { events: 0, at, remembered };
 
   const last = [...wanted].reduce((high, each) => (each > high ? each : high), head.revision);
-  const ids = new Set<string>();
+  const eventIds = new Set<string>();
   const ledger = stream.aggregate === 'subscription' ? openLedger(name, stream.id) : undefined;
+  const usage = stream.aggregate === 'usage' ? openUsageLedger(name) : undefined;
   let state = type.initial;
   let append = { key: '', fingerprint: '' };
   let count = 0;
@@ -66,17 +68,20 @@ export async function replayStream(
     const differ = (check: string, message: string, expected: unknown, found: unknown) =>
       report(mismatch(check, name, message, expected, found, revision));
 
-    if (ids.has(event.id)) differ('event-id-once', 'an event id occurs twice', 'once', event.id);
-    ids.add(event.id);
+    if (eventIds.has(event.id)) differ('event-id-once', 'an event id occurs twice', 'once', event.id);
+    eventIds.add(event.id);
     const token = commandKey(key);
     if (key !== append.key && remembered.has(token)) differ('key-once', 'two appends have one key', 'one', key);
     if (key === append.key && fingerprint !== append.fingerprint)
       differ('key-once', 'one key has two fingerprints', append.fingerprint, fingerprint);
-    for (const each of [token, ...(stored.metadata.remembers ?? []).map(({ kind, id }) => rememberedId(kind, id))])
+    const own = isCommandNoted(stored.event) ? [] : (type.remembers?.(stored.event) ?? []);
+    const ids = (stored.metadata.remembers ?? []).map(({ kind, id }) => rememberedId(kind, id));
+    for (const each of [token, ...ids, ...own.map((id) => rememberedId(OWN_ID, id))])
       if (!remembered.has(each)) remembered.set(each, revision);
     append = { key, fingerprint };
 
     if (ledger) checkSubscriptionEvent(ledger, stored).forEach(report);
+    if (usage) checkUsageEvent(usage, stored).forEach(report);
     if (!isCommandNoted(stored.event)) state = type.evolve(state, stored.event);
     if (revision === head.revision) {
       if (hash !== head.hash) differ('log-equals-stream', 'the log and the stream differ', head.hash, hash);

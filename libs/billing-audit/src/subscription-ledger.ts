@@ -14,6 +14,8 @@ export interface Ledger {
   started?: Of<'SubscriptionStarted'>;
   open?: Of<'BillingPeriodOpened'>;
   pausedAt?: string;
+  /** The closed period whose usage is not billed yet. */
+  awaitsUsage?: number;
   canceled: boolean;
   canceling: boolean;
   held: boolean;
@@ -87,7 +89,8 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     differ('lifecycle', 'a stream begins with SubscriptionStarted and holds one', 'one, at revision 0', event.type);
   const noted = event.type === 'MetadataChanged';
   const rebilled = event.type === 'BillReleased' || (event.type === 'LinesBilled' && event.data.cause === 'rebill');
-  if (ledger.canceled && newAppend && !rebilled && !noted)
+  const settled = event.type === 'UsageBilled';
+  if (ledger.canceled && newAppend && !rebilled && !noted && !settled)
     differ('lifecycle', 'an event follows the cancellation', 'none', event.type);
 
   switch (event.type) {
@@ -112,10 +115,16 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       break;
     case 'BillingPeriodClosed':
       checkClosed(ledger, event.data, differ);
+      if (event.data.usageDueAt !== undefined) ledger.awaitsUsage = event.data.periodNumber;
       for (const [lineId, line] of ledger.pending) ledger.due.set(lineId, line);
       ledger.pending.clear();
       ledger.coveredTo = event.data.endsAt;
       delete ledger.open;
+      break;
+    case 'UsageBilled':
+      if (event.data.periodNumber !== ledger.awaitsUsage)
+        differ('usage-billed', 'the usage of another period waits', ledger.awaitsUsage, event.data.periodNumber);
+      delete ledger.awaitsUsage;
       break;
     case 'LineItemAdded':
     case 'LineItemsAdded': {
@@ -262,7 +271,8 @@ export function checkAtRest(ledger: Ledger, revision: bigint): readonly Differen
         revision,
       ),
     );
-  if (ledger.due.size > 0) {
+  // What waits for its usage is billed with it.
+  if (ledger.due.size > 0 && ledger.awaitsUsage === undefined) {
     const lines = [...ledger.due.keys()].slice(0, 5);
     found.push(
       mismatch('line-billed', ledger.stream, 'a period closed without billing its lines', 'none', lines, revision),

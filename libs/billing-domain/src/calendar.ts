@@ -99,6 +99,11 @@ export function secondsBetween(from: string, to: string): number {
   return Math.floor(toMilliseconds(to) / SECOND) - Math.floor(toMilliseconds(from) / SECOND);
 }
 
+/** Milliseconds from one instant to another, below zero when it is earlier. Raises `invalid-instant`. */
+export function millisecondsBetween(from: string, to: string): number {
+  return toMilliseconds(to) - toMilliseconds(from);
+}
+
 /** The date so many days later. Raises `date-out-of-range`. */
 export function addDays(day: string, days: number): string {
   return formatDay(epochDay(day) + days);
@@ -107,6 +112,11 @@ export function addDays(day: string, days: number): string {
 /** The instant so many hours later. Raises `invalid-instant`, `date-out-of-range`. */
 export function addHours(at: string, hours: number): string {
   return formatInstant(toMilliseconds(at) + hours * 3_600_000);
+}
+
+/** The instant so many milliseconds later. Raises `invalid-instant`, `date-out-of-range`. */
+export function addMilliseconds(at: string, milliseconds: number): string {
+  return formatInstant(toMilliseconds(at) + milliseconds);
 }
 
 /** The wall clock in a zone at an instant, to the second. */

@@ -60,6 +60,7 @@ export const domainErrors = {
   },
   'plan-version-draft': { category: 'conflict', meaning: 'The version of the plan is a draft; publish it first.' },
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
+  'no-plan': { category: 'conflict', meaning: 'The subscription is on no plan.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
   'incomplete-plan': {
     category: 'invalid',
@@ -70,6 +71,10 @@ export const domainErrors = {
   'coupon-archived': { category: 'conflict', meaning: 'The coupon is archived: nobody redeems it any more.' },
   'coupon-expired': { category: 'conflict', meaning: 'The coupon can be redeemed no longer.' },
   'coupon-exhausted': { category: 'conflict', meaning: 'The coupon has been redeemed as often as it can be.' },
+  'coupon-busy': {
+    category: 'conflict',
+    meaning: 'More redemptions of the coupon are on their way than can be at one time; try again.',
+  },
   'coupon-already-applied': { category: 'conflict', meaning: 'A subscription redeems a coupon once.' },
   'coupon-currency-mismatch': {
     category: 'conflict',

@@ -3,6 +3,16 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { apiKeyType, createApiKey, revokeApiKey } from './api-key/api-key';
 import type { ApiKeyEvent } from './api-key/events';
+import {
+  archiveCoupon,
+  couponType,
+  createCoupon,
+  redeem,
+  releaseRedemption,
+  reserveRedemption,
+  type Coupon,
+} from './coupon/coupon';
+import type { CouponEvent } from './coupon/events';
 import { grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
 import { creditNoteType, draftCreditNote, issueCreditNote, type CreditNote } from './credit-note/credit-note';
 import type { CreditNoteEvent } from './credit-note/events';
@@ -396,6 +406,37 @@ for (const decide of [
   const made = decide(customer).map(stored);
   customerEvents.push(...made);
   customer = made.reduce(customerType.evolve, customer);
+}
+const couponEvents: CouponEvent[] = [];
+let coupon: Coupon = couponType.initial;
+const reservation = { reservationId: 'r-1', subscriptionId: 's-1' };
+for (const decide of [
+  (s: Coupon) =>
+    createCoupon(
+      s,
+      {
+        couponId: 'coupon-1',
+        code: 'spring',
+        description: 'Spring sale',
+        discount: { kind: 'percentage', percent: '12.5' },
+        duration: { periods: 3 },
+        componentKeys: ['seats'],
+        maxRedemptions: 10,
+        expiresAt: day(90),
+        externalId: 'campaign-7',
+        metadata: { team: 'a' },
+      },
+      day(1),
+    ),
+  (s: Coupon) => reserveRedemption(s, { ...reservation, reservedUntil: day(2) }, day(1)),
+  (s: Coupon) => redeem(s, reservation, day(2)),
+  (s: Coupon) => reserveRedemption(s, { ...reservation, reservationId: 'r-2', reservedUntil: day(4) }, day(3)),
+  (s: Coupon) => releaseRedemption(s, { ...reservation, reservationId: 'r-2' }, day(5)),
+  (s: Coupon) => archiveCoupon(s, day(6)),
+]) {
+  const made = decide(coupon);
+  couponEvents.push(...made);
+  coupon = made.reduce<Coupon>(couponType.evolve, coupon);
 }
 const newKey = {
   apiKeyId: 'k-1',

@@ -42,6 +42,21 @@ export function customerIdOf(tenant: string, named: string): string {
   return isCustomerId(named) ? named : customerId(tenant, { externalId: named });
 }
 
+/** A coupon's id: of its code, as `couponCode` writes it. */
+export function couponId(tenant: string, code: string): string {
+  return derive(tenant, 'coupon', code);
+}
+
+/** The id of the redemption that is kept for the command with this Idempotency-Key on a subscription. */
+export function reservationId(coupon: string, subscription: string, key: string): string {
+  return derive(coupon, 'reservation', subscription, key);
+}
+
+/** The Idempotency-Key under which a redemption is reserved, counted or released, each once. */
+export function reservationKey(reservation: string, step: 'reserve' | 'redeem' | 'release'): string {
+  return derive(reservation, step);
+}
+
 /** The id of the invoice that a bill becomes. */
 export function invoiceId(subscription: string, billNumber: number): string {
   return derive(subscription, 'invoice', billNumber);

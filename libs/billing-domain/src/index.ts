@@ -16,10 +16,11 @@
  *   draftCreditNote(state, LinesBilled data)               issueCreditNote(state, granted number, now)
  *   grantCredit, applyCredit, returnCredit(state, ..., now)
  *   createPlan, draftVersion, publishVersion, archiveVersion(state, ..., now)
+ *   createCoupon, archiveCoupon, reserveRedemption, redeem, releaseRedemption(state, ..., now)
  *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, planType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * subscriptionType, planType, couponType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
  */
 
 export * from './money';
@@ -29,12 +30,25 @@ export * from './calendar';
 export * from './ids';
 export * from './domain-error';
 export type { Line } from './line';
-export { MAX_TIERS, price } from './price/price';
+export { MAX_TIERS, price, toTrillionths } from './price/price';
 export type { PercentageTier, Price, Tier } from './price/price';
 export { defaultRules, presets } from './billing-rules';
 export type { PresetName } from './billing-rules';
 export { applied, creditOf, fractionOf, lengthOf, prorate, usageCut, usedThrough } from './proration';
 export type { Moment, Shortened, Span } from './proration';
+export {
+  archiveCoupon,
+  couponCode,
+  couponType,
+  createCoupon,
+  evolveCoupon,
+  redeem,
+  releaseRedemption,
+  reserveRedemption,
+  termsOfCoupon,
+} from './coupon/coupon';
+export type { Coupon, ExistingCoupon, NewCoupon, Reservation } from './coupon/coupon';
+export type * from './coupon/events';
 export { discount, discountCorrections, discountLines, leftOfLines } from './coupon/discount';
 export type { Discount, Taken } from './coupon/discount';
 export { trueUpLine } from './commitment/true-up';
@@ -50,6 +64,8 @@ export { pause, resume, schedulePause, undoPause } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-coupon';
 export type { ApplyCoupon } from './subscription/apply-coupon';
+export { changeAddOns, planOfAddOns } from './subscription/change-add-ons';
+export type { ChangeAddOns } from './subscription/change-add-ons';
 export { changeBillingCycle } from './subscription/change-billing-cycle';
 export { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 export { changePlan } from './subscription/change-plan';

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { FindCreditNotesHandler, GetCreditNoteHandler } from './credit-notes/queries';
 import { GetCurrentBillingPeriodHandler } from './current-billing-period/queries';
+import { FindCouponsHandler, GetCouponHandler } from './coupons/queries';
 import {
   FindCustomerBalanceMovementsHandler,
   FindCustomerBalancesHandler,
@@ -26,6 +27,8 @@ export class BillingReadModelsModule {
         GetSubscriptionHandler,
         FindSubscriptionsHandler,
         GetCurrentBillingPeriodHandler,
+        GetCouponHandler,
+        FindCouponsHandler,
         GetCustomerHandler,
         FindCustomersHandler,
         GetInvoiceHandler,

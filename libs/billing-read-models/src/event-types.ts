@@ -1,5 +1,6 @@
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
@@ -25,6 +26,7 @@ export const invoiceEventTypes = typesOf(invoiceType);
 export const creditNoteEventTypes = typesOf(creditNoteType);
 export const customerBalanceEventTypes = typesOf(customerBalanceType);
 export const planEventTypes = typesOf(planType);
+export const couponEventTypes = typesOf(couponType);
 export const customerEventTypes = typesOf(customerType);
 export const allEventTypes = typesOf(
   subscriptionType,
@@ -34,6 +36,7 @@ export const allEventTypes = typesOf(
   invoiceNumbersType,
   planType,
   customerType,
+  couponType,
   apiKeyType,
   usageType,
 );

@@ -1,5 +1,6 @@
 import type { Projection } from '@perennial/event-sourcing';
 import { currentBillingPeriod } from './current-billing-period/projection';
+import { coupons } from './coupons/projection';
 import { creditNotes } from './credit-notes/projection';
 import { customerBalances } from './customer-balances/projection';
 import { customers } from './customers/projection';
@@ -25,6 +26,15 @@ export {
   getCurrentBillingPeriod,
   type CurrentBillingPeriodView,
 } from './current-billing-period/queries';
+export {
+  FindCoupons,
+  findCoupons,
+  findExpiredReservations,
+  GetCoupon,
+  getCoupon,
+  type CouponFilter,
+  type CouponView,
+} from './coupons/queries';
 export {
   FindCustomerBalanceMovements,
   findCustomerBalanceMovements,
@@ -77,6 +87,7 @@ export {
   type SubscriptionView,
 } from './subscription-summary/queries';
 export {
+  coupons,
   creditNotes,
   currentBillingPeriod,
   customerBalances,
@@ -100,5 +111,6 @@ export const billingProjections: readonly Projection[] = [
   dueBillingPeriods,
   dueUsageBills,
   plans,
+  coupons,
   streams,
 ];

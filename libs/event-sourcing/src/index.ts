@@ -18,6 +18,7 @@ export * from './policy';
 export * from './aggregate-repository';
 export { Snapshots, type Logger } from './snapshots';
 export { commandKey, rememberedId } from './key-filter';
+export { OWN_ID } from './standing';
 export * from './golden';
 export * from './projection-feed';
 export * from './projection-runner';

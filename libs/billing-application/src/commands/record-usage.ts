@@ -1,5 +1,6 @@
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
+  addMilliseconds,
   CLOCK_TOLERANCE_MS,
   DomainError,
   recordUsage,
@@ -185,7 +186,7 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
       const measuring = ids.length === 1 ? found : found.filter((home) => measures(candidates, home, record, older));
       const [home] = measuring;
       if (candidates.length === 0) refuse('subscription-not-found');
-      else if (record.at > later(context.now, CLOCK_TOLERANCE_MS)) refuse('usage-record-in-future');
+      else if (record.at > addMilliseconds(context.now, CLOCK_TOLERANCE_MS)) refuse('usage-record-in-future');
       else if (measuring.length > 1) refuse('ambiguous-subscription');
       else if (!home) refuse(found.length > 0 ? 'meter-not-found' : 'usage-period-not-found');
       else {
@@ -376,7 +377,7 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
   ): Promise<ReadonlyMap<string, RecordAnswer>> {
     const answers = new Map<string, RecordAnswer>();
     if (!lastClosed || openPeriod?.periodNumber !== periodNumber || lastClosed.endsAt !== startsAt) return answers;
-    const early = records.filter(({ at }) => at < later(startsAt, CLOCK_TOLERANCE_MS));
+    const early = records.filter(({ at }) => at < addMilliseconds(startsAt, CLOCK_TOLERANCE_MS));
     if (early.length === 0) return answers;
     const before = periodNumber - 1;
     const recalled = await this.repositories.usages.recall(
@@ -453,5 +454,3 @@ function failureOf(error: unknown): FailureCode | undefined {
   if (error instanceof BudgetExhausted) return 'too-much-contention';
   return error instanceof QueueFull ? 'queue-full' : undefined;
 }
-
-const later = (at: string, ms: number) => new Date(Date.parse(at) + ms).toISOString();

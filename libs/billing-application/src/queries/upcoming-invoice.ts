@@ -16,6 +16,7 @@ import {
 import { AggregateNotFound } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { BillingRepositories } from '../repositories';
+import { previewedUsage } from '../with-elapsed-periods-rolled-over';
 
 /** The next bill of a subscription as things stand, and what it becomes. Amounts are minor units of `currency`. */
 export interface UpcomingInvoice {
@@ -75,7 +76,10 @@ export class GetUpcomingInvoiceHandler implements IQueryHandler<GetUpcomingInvoi
     const { subscriptions, customerBalances } = this.repositories;
     const loaded = await subscriptions.load(subscriptionId, tenant);
     if (!loaded) throw new AggregateNotFound('subscription', subscriptionId);
-    const upcoming = upcomingBill(loaded.state, await this.clock.now());
+    const now = await this.clock.now();
+    const sealed = await previewedUsage(this.repositories, subscriptionId, { tenant, now });
+    const { state } = loaded;
+    const upcoming = upcomingBill(state, now, (periodNumber) => sealed(subscriptionId, periodNumber));
     const about = { subscriptionId, revision: loaded.revision.toString() };
     if (upcoming.bill === null) return { ...about, upcoming: null, reason: upcoming.reason };
     const { customerId, currency } = upcoming.bill;

@@ -10,8 +10,9 @@ import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
 import { living, openPeriod, reservedBytes, termsInForce } from './boundary';
-import { conditionsAfter, edited, intervalAfter, itemsChanged, named } from './items-changed';
+import { conditionsAfter, edited, intervalAfter, itemsChanged, named, sameMeters } from './items-changed';
 import { distinct, itemQuantity, newItem, type NewItem } from './terms';
+import { usageStretches } from './usage-period';
 
 /** An edit as a caller asks for it. */
 export type NewItemEdit =
@@ -35,6 +36,8 @@ const MAX_EDITS = 50;
 /** Of scheduled edits, and of the timeline of terms, as JSON. */
 const MAX_EDIT_BYTES = 100_000;
 const MAX_TERMS_BYTES = 200_000;
+/** Stretches of a period in which usage is charged on other terms. */
+const MAX_USAGE_SEGMENTS = 50;
 
 /**
  * Changes quantities, prices and items: now, at the end of the open period, or backdated. What is billed already is corrected by
@@ -126,9 +129,11 @@ function schedule(
 
 /** What edits make of the terms in force. Raises the codes of what is not possible. */
 export function termsAfter(subscription: StartedSubscription, edits: readonly ItemEdit[], from: string) {
-  const { items, conditions } = termsInForce(subscription);
+  const { items: before, conditions } = termsInForce(subscription);
+  const items = distinct(edited(before, edits, from));
+  sameMeters([...subscription.terms, { items }]);
   return {
-    items: distinct(edited(items, edits, from)),
+    items,
     conditions: conditionsAfter(conditions, edits) ?? {},
     interval: intervalAfter(edits) ?? subscription.grid.interval,
   };
@@ -161,9 +166,13 @@ function backdated(subscription: StartedSubscription, period: BillingPeriod, on:
 /** Raises `billing-period-full` when the next bill, or what is kept, could outgrow its limit. */
 export function roomFor(subscription: StartedSubscription, period: BillingPeriod, billed: number): void {
   const pending = (subscription.openPeriod?.bytes ?? 0) + reservedBytes(subscription);
-  const kept = keptBytes(subscription) + pending;
-  const terms = encodedBytes(subscription.terms);
-  if (billed > MAX_BILL_BYTES || pending > MAX_BILL_BYTES || kept > MAX_KEPT_BYTES || terms > MAX_TERMS_BYTES) {
+  const full =
+    usageStretches(subscription, period.periodNumber).length > MAX_USAGE_SEGMENTS ||
+    encodedBytes(subscription.terms) > MAX_TERMS_BYTES ||
+    billed > MAX_BILL_BYTES ||
+    pending > MAX_BILL_BYTES ||
+    keptBytes(subscription) + pending > MAX_KEPT_BYTES;
+  if (full) {
     throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
   }
 }

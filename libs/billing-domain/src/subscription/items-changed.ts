@@ -5,6 +5,7 @@ import type { BillingPeriod } from './billing-period';
 import { committed } from '../commitment/bounds';
 import type { BillingCycleChanged, Conditions, Interval, Item, ItemEdit, ItemsChanged } from './events';
 import type { StartedSubscription } from './state';
+import type { Meter } from '../usage/meter';
 import { distinct, startGrid, withinLimits } from './terms';
 
 /** What the scheduled edits make of the items, and of the grid when a plan has another interval, at the end of the open period. */
@@ -66,6 +67,8 @@ export function itemsChanged(
     conditions: conditionsAfter(each.conditions, edits),
   }));
   after.forEach((each) => distinct([...each.items]));
+  // A boundary never refuses: what is scheduled was checked when it was.
+  if (cause === 'requested') sameMeters([...terms, ...after]);
   const same = before.every(
     (each, i) =>
       sameJson(each.items, after[i]?.items ?? []) && sameJson(each.conditions ?? {}, after[i]?.conditions ?? {}),
@@ -152,5 +155,16 @@ export function named(items: readonly Item[], edits: readonly ItemEdit[]): void 
     if (edit.kind === 'quantity' && !known.has(edit.itemId)) {
       throw new DomainError('item-not-found', `no item ${edit.itemId}`, { itemId: edit.itemId });
     }
+  }
+}
+
+/** A meter's key names one definition. Raises `meter-changed`. */
+export function sameMeters(terms: readonly { readonly items: readonly Item[] }[]): void {
+  const known = new Map<string, Meter>();
+  for (const { meter } of terms.flatMap(({ items }) => items)) {
+    if (!meter) continue;
+    const before = known.get(meter.key) ?? meter;
+    if (!sameJson(before, meter)) throw new DomainError('meter-changed', undefined, { meter: meter.key });
+    known.set(meter.key, meter);
   }
 }

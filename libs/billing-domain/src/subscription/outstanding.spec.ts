@@ -62,6 +62,18 @@ describe('outstanding lines', () => {
       ]);
     });
 
+    it('credit at the price that was charged, not at one that came and went within a day', () => {
+      const item = { description: 'Base', unitPrice: '500', timing: 'advance' } as const;
+      const state = given(startOn('2026-01-01', lago, { unitPrice: '10000' }), (s) =>
+        changeItems(s, { edits: [{ kind: 'put', item }] }, '2026-01-11T10:00:00.000Z'),
+      );
+      const edits = [{ kind: 'remove', itemId: 'base' }] as const;
+      // 21 of 31 days of 100.00.
+      expect(billed(changeItems(state, { edits, billing: 'now' }, '2026-01-11T12:00:00.000Z'))).toEqual([
+        ['2026-01-11', '2026-02-01', '-6774'],
+      ]);
+    });
+
     it('count the day of a cancellation as used, but not that of the pause in which it comes', () => {
       const paused = given(startOn('2026-01-01', lago, { timing: 'arrears' }), (s) =>
         pause(s, { credit: 'none' }, '2026-01-11T00:00:00.000Z'),

@@ -354,7 +354,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   const kept = upTo(cut);
   const length = upTo(held.end);
   const heldSoFar = upTo(held.to);
-  const current = currentRating(subscription, line, terms?.change);
+  const current = currentRating(subscription, held, cut);
   const net = creditOf(
     { rating: ratingOf(line), net: BigInt(line.net), netSoFar, length, heldSoFar, kept, divisor, current },
     rules,
@@ -366,12 +366,13 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
     'current-price': ratio(heldSoFar - kept, divisor),
   };
   const { numerator, denominator } = fractions[credit];
+  const { parts, ...whole } = line;
   return {
-    ...line,
+    ...whole,
+    ...(credit === 'current-price' ? current : parts && { parts }),
     lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', service, line.lineId, change),
     kind: 'correction',
     service,
-    ...(credit === 'current-price' && current),
     // What was waived costs nothing, whatever becomes of it.
     net: held.waived ? '0' : net.toString(),
     corrects: line.lineId,
@@ -387,9 +388,11 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   };
 }
 
-/** The price of the line's item in force before a change, or now: for the rule that credits at that price. */
-function currentRating({ terms }: StartedSubscription, line: Line, change = Infinity): Rating {
-  const before = terms.findLast((each) => each.change < change) ?? terms[0];
+/** The price of the line's item in force where it is cut; that of the line itself when nothing of it is kept. */
+function currentRating(subscription: StartedSubscription, { line, from }: Held, cut: Moment): Rating {
+  if (!isBefore(subscription, from, cut)) return ratingOf(line);
+  const { terms } = subscription;
+  const before = terms.findLast((each) => isBefore(subscription, momentOf(subscription, each.from), cut)) ?? terms[0];
   const item = before?.items.find(({ itemId }) => itemId === line.itemId);
   return item ? rate(item.price, { quantity: line.quantity }) : ratingOf(line);
 }

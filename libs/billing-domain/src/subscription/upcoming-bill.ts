@@ -1,9 +1,11 @@
 import { instant, laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
-import { nextBoundary, startedState } from './boundary';
+import { nextBoundary, startedState, usageBillsAt } from './boundary';
 import type { LinesBilled } from './events';
-import { evolve, type Subscription } from './state';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 import { rollOver } from './subscription';
+import { billUsage, needsSeal } from './bill-usage';
+import type { SealedUsage } from '../usage/events';
 
 /** Boundaries that a preview crosses in all: those that have elapsed, and those until one bills something. */
 export const MAX_BOUNDARIES_AHEAD = 500;
@@ -22,9 +24,13 @@ export type UpcomingBill = {
 
 /**
  * The bill of the next boundary that bills something, if nothing else happens until then: the boundary's own decision, taken in
- * memory after those of the periods that have elapsed. Raises `subscription-not-found`, `boundary-due` (too many have elapsed).
+ * memory after those of the periods that have elapsed. `sealed`: what was used in a period so far; absent: nothing. Raises `subscription-not-found`, `boundary-due` (too many have elapsed).
  */
-export function upcomingBill(state: Subscription, now: string): UpcomingBill {
+export function upcomingBill(
+  state: Subscription,
+  now: string,
+  sealed?: (periodNumber: number) => SealedUsage | undefined,
+): UpcomingBill {
   const at = instant(now);
   const before: LinesBilled['data'][] = [];
   let subscription = startedState(state);
@@ -34,10 +40,20 @@ export function upcomingBill(state: Subscription, now: string): UpcomingBill {
     if (subscription.hold) return { before, bill: null, reason: 'billing-held' };
     if (!period)
       return { before, bill: null, reason: status === 'canceled' ? 'subscription-canceled' : 'subscription-paused' };
-    const events = rollOver(subscription, period.periodNumber, laterInstant(at, period.endsAt));
+    const { awaitsUsage } = subscription;
+    const billsAt = usageBillsAt(subscription) ?? period.endsAt;
+    const usage = (periodNumber: number) => sealed?.(periodNumber) ?? noUsage(subscription, periodNumber);
+    const events = awaitsUsage
+      ? billUsage(subscription, awaitsUsage.periodNumber, usage(awaitsUsage.periodNumber), laterInstant(at, billsAt))
+      : rollOver(
+          subscription,
+          period.periodNumber,
+          laterInstant(at, period.endsAt),
+          needsSeal(subscription) ? usage(period.periodNumber) : undefined,
+        );
     const bills = events.flatMap((event) => (event.type === 'LinesBilled' ? [event.data] : []));
     const [bill] = bills;
-    if (bill && period.endsAt > at) return { before, bill };
+    if (bill && bill.effectiveAt > at) return { before, bill };
     before.push(...bills);
     subscription = events.reduce(evolve, subscription);
   }
@@ -45,4 +61,9 @@ export function upcomingBill(state: Subscription, now: string): UpcomingBill {
   if (period && period.endsAt <= at)
     throw new DomainError('boundary-due', undefined, { periodNumber: period.periodNumber });
   return { before, bill: null, reason: 'nothing-to-bill' };
+}
+
+/** The usage of a period in which there was none. */
+function noUsage({ subscriptionId }: StartedSubscription, periodNumber: number): SealedUsage {
+  return { subscriptionId, periodNumber, startsAt: '', to: '', segments: [], carried: [] };
 }

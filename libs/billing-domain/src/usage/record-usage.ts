@@ -1,4 +1,4 @@
-import { instant } from '../calendar';
+import { addMilliseconds, instant } from '../calendar';
 import { DomainError, type DomainErrorCode } from '../domain-error';
 import { formatTrillionths, parseDecimal } from '../decimal';
 import { sameJson } from '../json';
@@ -97,7 +97,7 @@ export function recordUsage(
   }
   if (usage.status === 'open' && input.period) sameTerms(usage, input.period);
   const { fresh, answers } = withoutKnown(usage, input.records, recalled);
-  const latest = new Date(Date.parse(now) + CLOCK_TOLERANCE_MS).toISOString();
+  const latest = addMilliseconds(now, CLOCK_TOLERANCE_MS);
   const dated = fresh.filter((record) => {
     if (record.at > latest) answers.set(record, refused(record.id, 'usage-record-in-future'));
     return record.at <= latest;

@@ -1,3 +1,4 @@
+import { millisecondsBetween } from '../calendar';
 import { formatTrillionths, parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { toTrillionths } from '../price/price';
@@ -162,23 +163,22 @@ function quantityOf(
     case 'unique-count':
       return isLast ? BigInt(usage.totals[key]?.distinct ?? 0) * 10n ** 12n : 0n;
     case 'weighted-sum': {
-      const start = Date.parse(usage.startsAt);
-      const [from, to] = [segmentStart(usage, segment) - start, segmentStart(usage, segment + 1) - start];
+      const [from, to] = [segmentStart(usage, segment), segmentStart(usage, segment + 1)];
       const before = level.get(key) ?? 0n;
       const changes = trillionths(sum);
       level.set(key, before + changes);
-      const length = Date.parse(usage.whole.to) - Date.parse(usage.whole.from);
+      const length = millisecondsBetween(usage.whole.from, usage.whole.to);
       const integral = before * BigInt(to - from) + changes * BigInt(to) - BigInt(moment);
       return roundHalfAwayFromZero({ numerator: integral, denominator: BigInt(Math.max(length, 1)) });
     }
-    default:
+    case undefined:
       return 0n;
   }
 }
 
-/** The start of a segment, or where the last one ends, in ms. */
-function segmentStart({ segments, endsAt }: KnownUsage, segment: number): number {
-  return Date.parse(segments[segment]?.from ?? endsAt);
+/** The start of a segment, or where the last one ends, in ms from the period's start. */
+function segmentStart({ startsAt, segments, endsAt }: KnownUsage, segment: number): number {
+  return millisecondsBetween(startsAt, segments[segment]?.from ?? endsAt);
 }
 
 function firstIn(usage: KnownUsage, key: string, segment: number): string[] | undefined {

@@ -1,3 +1,4 @@
+import { millisecondsBetween } from '../calendar';
 import { toTrillionths } from '../price/price';
 import { formatTrillionths, parseDecimal } from '../decimal';
 import type { MeterInUse, MeterTotal, Partial, TimedValue, UsageRecord } from './events';
@@ -29,7 +30,6 @@ export interface Tally {
 export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
   const sums = new Map<string, Running & { readonly segment: number; readonly meter: string }>();
   const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: TimedValue[] }>();
-  const start = Date.parse(startsAt);
   return {
     add(record, { meter, first }, segment, at, isNew) {
       const name = `${segment} ${meter.key}`;
@@ -44,10 +44,14 @@ export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
           break;
         case 'weighted-sum':
           running.sum = (running.sum ?? 0n) + value;
-          running.moment = (running.moment ?? 0n) + value * BigInt(Date.parse(at) - start);
+          running.moment = (running.moment ?? 0n) + value * BigInt(millisecondsBetween(startsAt, at));
           break;
         case 'max':
           if (running.max === undefined || value > running.max) running.max = value;
+          break;
+        case 'count':
+        case 'latest':
+        case 'unique-count':
           break;
       }
       const keepsFirst = first !== undefined && first > 0;

@@ -279,6 +279,9 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'LineItemAdded':
     case 'LineItemsAdded':
     case 'LineItemVoided':
+    case 'UsageBilled':
+    case 'CouponApplied':
+    case 'CouponRemoved':
       break;
     case 'BillReleased':
       next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();

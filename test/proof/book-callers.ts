@@ -1,0 +1,317 @@
+import { presets, type PresetName } from '@perennial/billing-domain';
+import type { Random } from '../support/random';
+import { zones } from './lifecycle-model';
+
+/* Who calls the service in the simulated book: what a request is, by name, with how often it comes. */
+
+export interface Call {
+  /** Of the command. */
+  readonly name: string;
+  readonly method: 'POST' | 'PATCH' | 'PUT';
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/** What a caller remembers of a subscription that it has started. */
+export interface Contract {
+  readonly id: string;
+  readonly externalId: string;
+  readonly zone: string;
+  ended: boolean;
+  readonly lineItems: string[];
+}
+
+/** What callers know: their own customers and subscriptions, and the invoices that they have been shown. */
+export interface Known {
+  readonly random: Random;
+  /** Business time, ms. */
+  now: number;
+  serial: number;
+  readonly customers: string[];
+  readonly contracts: Contract[];
+  readonly invoices: string[];
+  /** Of subscriptions whose invoices wait for a review. */
+  readonly drafts: string[];
+}
+
+const DAY = 86_400_000;
+/** The id of nothing. */
+const NOBODY = '00000000-0000-5000-8000-000000000000';
+const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
+const itemIds = ['base', 'seats', 'extra'] as const;
+
+export const presetNames = Object.keys(presets) as PresetName[];
+
+export function price(random: Random, bounded: boolean): object {
+  const amount = () => random.pick(['0', '99', '333.3', '1999', '5000', '12345.67', '0.04']);
+  const tiers = () => [
+    { upTo: '2', unitPrice: amount(), ...(random.chance(0.5) && { flatFee: amount() }) },
+    { upTo: '7.5', unitPrice: amount() },
+    { upTo: null, unitPrice: amount() },
+  ];
+  const bounds = !bounded ? {} : random.chance(0.5) ? { minimum: '2500' } : { maximum: '20000' };
+  const models = [
+    () => ({ model: 'flat', unitPrice: amount() }),
+    () => ({ model: 'per-unit', unitPrice: amount() }),
+    () => ({ model: 'graduated', tiers: tiers() }),
+    () => ({ model: 'volume', tiers: tiers() }),
+    () => ({ model: 'package', packageSize: random.pick(['1', '2.5', '5']), packagePrice: amount(), freeUnits: '1' }),
+  ];
+  return { ...random.pick(models)(), ...bounds };
+}
+
+function item(random: Random, itemId: string): object {
+  return {
+    itemId,
+    componentKey: itemId,
+    description: `What ${itemId} costs`,
+    quantity: random.pick(['1', '1', '2', '3', '2.5', '10', '0']),
+    timing: random.pick(['advance', 'advance', 'arrears']),
+    price: price(random, random.chance(0.1)),
+  };
+}
+
+function edits(random: Random): object[] {
+  return Array.from({ length: random.between(1, 2) }, () => {
+    const itemId = random.pick(itemIds);
+    const dice = random.next();
+    if (dice < 0.5) return { kind: 'quantity', itemId, quantity: String(random.between(0, 12)) };
+    if (dice < 0.8) return { kind: 'put', item: item(random, itemId) };
+    if (dice < 0.93) return { kind: 'remove', itemId };
+    return {
+      kind: 'commitment',
+      ...random.pick([{ minimum: '3000' }, { maximum: '30000' }, { minimum: null, maximum: null }]),
+    };
+  });
+}
+
+const intervals = [
+  { unit: 'month', count: 1 },
+  { unit: 'month', count: 1 },
+  { unit: 'month', count: 1 },
+  { unit: 'month', count: 3 },
+  { unit: 'year', count: 1 },
+  { unit: 'week', count: 2 },
+  { unit: 'day', count: 30 },
+] as const;
+
+function anchor(random: Random, unit: string): object {
+  const dice = random.next();
+  if (dice < 0.5) return {};
+  if (dice < 0.8 && (unit === 'month' || unit === 'year')) return { anchor: { dayOfMonth: random.between(1, 31) } };
+  return { anchor: { localDateTime: `2023-12-31T0${random.between(0, 9)}:30:00` } };
+}
+
+/** A new subscription; now, later, or backdated, some in a trial. */
+export function newSubscription(known: Known): Call & { readonly externalId: string; readonly zone: string } {
+  const { random } = known;
+  const interval = random.pick(intervals);
+  const zone = random.pick(zones);
+  const externalId = `contract-${(known.serial += 1)}`;
+  const startsAt = random.chance(0.2) ? known.now + random.between(-70, 40) * DAY : undefined;
+  const preset = random.chance(0.5) ? 'perennial' : random.pick(presetNames);
+  const body = {
+    externalId,
+    customerId: random.pick(known.customers),
+    currency: random.pick(['USD', 'EUR', 'JPY', 'KWD']),
+    timeZone: zone,
+    interval,
+    ...anchor(random, interval.unit),
+    ...(startsAt !== undefined && { startsAt: new Date(startsAt).toISOString() }),
+    ...(random.chance(0.15) && {
+      trialDays: random.between(1, 40),
+      trialEnd: random.pick(['activate', 'activate', 'cancel']),
+    }),
+    items: [item(random, 'base'), ...(random.chance(0.5) ? [item(random, 'seats')] : [])],
+    ...(random.chance(0.1) && { commitment: { minimum: '4000' } }),
+    ...(random.chance(0.05) && { autoFinalise: false }),
+    rules: { preset },
+    paymentTermsDays: random.between(0, 60),
+  };
+  return { name: 'start', method: 'POST', path: '/v1/subscriptions', body, externalId, zone };
+}
+
+type Asking = (known: Known, of: Contract) => Omit<Call, 'name' | 'method'> & { readonly method?: Call['method'] };
+
+const on = (of: Contract, rest: string, body?: object) => ({
+  path: `/v1/subscriptions/${of.id}/${rest}`,
+  ...(body && { body }),
+});
+const billing = (random: Random) => random.pick(['now', 'next-bill']);
+
+function lineItem(
+  { random, now }: Known,
+  of: Contract,
+  unitPrice = random.pick(['100', '2550', '0.5', '99999']),
+): object {
+  const lineItemId = `work-${of.lineItems.length}-${random.word(4)}`;
+  of.lineItems.push(lineItemId);
+  const from = dayOf(now - random.between(0, 20) * DAY);
+  return {
+    lineItemId,
+    description: 'Work',
+    quantity: random.pick(['1', '1.5', '3']),
+    unitPrice,
+    ...(random.chance(0.3) && { service: { from, to: dayOf(Date.parse(from) + 3 * DAY) } }),
+  };
+}
+
+/** What is asked of a subscription, as people would; and, less often, what must be refused. */
+export const askings: Readonly<Record<string, readonly [weight: number, Asking]>> = {
+  'add-line-item': [12, (known, of) => on(of, 'line-items', lineItem(known, of))],
+  'void-line-item': [
+    4,
+    ({ random }, of) => on(of, `line-items/${of.lineItems.at(-random.between(1, 2)) ?? 'none'}/void`),
+  ],
+  'change-now': [14, ({ random }, of) => on(of, 'changes', { edits: edits(random), billing: billing(random) })],
+  'change-at-period-end': [6, ({ random }, of) => on(of, 'changes', { edits: edits(random), when: 'period-end' })],
+  'change-backdated': [
+    8,
+    ({ random, now }, of) =>
+      on(of, 'changes', { edits: edits(random), effectiveOn: dayOf(now - random.between(1, 45) * DAY) }),
+  ],
+  'undo-changes': [3, (_, of) => on(of, 'undo-changes')],
+  'billing-cycle': [
+    4,
+    ({ random }, of) => {
+      const interval = random.pick(intervals);
+      return on(of, 'billing-cycle', {
+        ...(random.chance(0.7) && { interval }),
+        ...(random.chance(0.4) && { anchor: { localDateTime: '2024-01-31T00:00:00' } }),
+        ...(random.chance(0.4) && { edits: edits(random) }),
+      });
+    },
+  ],
+  'roll-over-again': [1, ({ random }, of) => on(of, 'roll-over', { periodNumber: random.between(1, 30) })],
+  pause: [5, ({ random }, of) => on(of, 'pause', { credit: random.pick(['none', 'prorated']) })],
+  resume: [8, ({ random }, of) => on(of, 'resume', { anchor: random.pick(['keep', 'keep', 'restart']) })],
+  'cancel-now': [1.2, ({ random }, of) => on(of, 'cancel', { at: 'now', credit: random.pick(['none', 'prorated']) })],
+  'cancel-at-period-end': [2, (_, of) => on(of, 'cancel', { at: 'period-end' })],
+  'undo-cancellation': [4, (_, of) => on(of, 'undo-cancellation')],
+  'change-metadata': [
+    1,
+    ({ random }, of) => ({
+      method: 'PATCH',
+      path: `/v1/subscriptions/${of.id}`,
+      body: { metadata: { note: random.word(8) } },
+    }),
+  ],
+  'void-invoice': [
+    4,
+    ({ random, invoices }) => ({
+      path: `/v1/invoices/${invoices.length > 0 ? random.pick(invoices) : NOBODY}/void`,
+      body: { rebill: random.chance(0.6), reason: 'it was not right' },
+    }),
+  ],
+  'finalise-invoice': [
+    1,
+    ({ random, invoices, drafts }) => ({
+      path: `/v1/invoices/${drafts.pop() ?? (random.chance(0.3) ? NOBODY : (invoices.at(-1) ?? NOBODY))}/finalise`,
+    }),
+  ],
+  'change-customer': [
+    0.5,
+    ({ random, customers }) => ({
+      method: 'PATCH',
+      path: `/v1/customers/${random.pick(customers)}`,
+      body: { paymentTermsDays: random.between(0, 90) },
+    }),
+  ],
+  // What must be refused, with its own code each.
+  'start-again': [
+    0.5,
+    (known, of) => {
+      const { path, body } = newSubscription(known);
+      return { path, body: { ...(body as object), externalId: of.externalId } };
+    },
+  ],
+  'add-other-content': [
+    0.7,
+    ({ random }, of) =>
+      on(of, 'line-items', { lineItemId: of.lineItems[0] ?? 'none-yet', description: random.word(9), unitPrice: '1' }),
+  ],
+  'add-too-far-away': [
+    0.5,
+    (known, of) => on(of, 'line-items', { ...lineItem(known, of), service: { from: '1999-01-01', to: '1999-02-01' } }),
+  ],
+  'add-too-much': [0.5, (known, of) => on(of, 'line-items', lineItem(known, of, '999999999999999'))],
+  'change-what-is-not-there': [
+    0.7,
+    (_, of) => on(of, 'changes', { edits: [{ kind: 'quantity', itemId: 'nobody', quantity: '1' }] }),
+  ],
+  'change-long-ago': [
+    0.7,
+    ({ now, random }, of) => on(of, 'changes', { edits: edits(random), effectiveOn: dayOf(now - 900 * DAY) }),
+  ],
+  'change-tomorrow': [
+    0.5,
+    ({ now, random }, of) => on(of, 'changes', { edits: edits(random), effectiveOn: dayOf(now + 9 * DAY) }),
+  ],
+  'change-to-a-double': [
+    0.5,
+    ({ random }, of) =>
+      on(of, 'changes', { edits: [{ kind: 'put', item: { ...item(random, 'twin'), componentKey: 'base' } }] }),
+  ],
+  'change-to-too-many': [
+    0.5,
+    ({ random }, of) =>
+      on(of, 'changes', {
+        edits: Array.from({ length: 21 }, (_, i) => ({ kind: 'put', item: item(random, `item-${i}`) })),
+        when: 'period-end',
+      }),
+  ],
+  'change-to-nonsense': [
+    0.5,
+    ({ random }, of) =>
+      on(of, 'changes', {
+        edits: [
+          {
+            kind: 'put',
+            item: { ...item(random, 'base'), price: { model: 'package', packageSize: '0', packagePrice: '1' } },
+          },
+        ],
+      }),
+  ],
+  'move-to-no-day': [
+    0.5,
+    (_, of) => on(of, 'billing-cycle', { interval: { unit: 'day', count: 10 }, anchor: { dayOfMonth: 3 } }),
+  ],
+  'move-too-far': [0.5, (_, of) => on(of, 'billing-cycle', { interval: { unit: 'year', count: 900 } })],
+  'ask-for-nobody': [
+    0.5,
+    ({ random }) => ({
+      path: `/v1/subscriptions/${NOBODY}/${random.pick(['resume', 'undo-changes'])}`,
+      body: {},
+    }),
+  ],
+  'start-wrongly': [
+    0.8,
+    (known) => {
+      const { path, body } = newSubscription(known);
+      const wrong = known.random.pick<object>([
+        { currency: 'XQQ' },
+        { timeZone: 'Mars/Olympus' },
+        { startsAt: '2001-01-01T00:00:00.000Z' },
+        { interval: { unit: 'week', count: 9_999 } },
+        { anchor: { localDateTime: '2026-02-30T00:00:00' } },
+        { customerId: ' ' },
+      ]);
+      return { path, body: { ...(body as object), ...wrong } };
+    },
+  ],
+};
+
+const total = Object.values(askings).reduce((sum, [weight]) => sum + weight, 0);
+
+/** One thing that somebody asks of one of the subscriptions. */
+export function anything(known: Known): Call & { readonly of: Contract } {
+  const { random } = known;
+  const alive = known.contracts.filter(({ ended }) => !ended);
+  const of = random.pick(alive.length > 0 && !random.chance(0.04) ? alive : known.contracts);
+  let dice = random.next() * total;
+  for (const [name, [weight, ask]] of Object.entries(askings)) {
+    dice -= weight;
+    if (dice <= 0) return { name, method: 'POST', ...ask(known, of), of };
+  }
+  throw new Error('the weights do not sum');
+}

@@ -1,0 +1,323 @@
+/**
+ * A book of subscriptions that live for months as they would: started, changed, paused, canceled, voided, by HTTP commands against a
+ * standalone whose clock is moved. At the end `audit verify` must be clean, a second calculator must come to every line, and what was
+ * invoiced less what was credited must be what was asked for:
+ * `node test/run.mjs test/proof/simulated-book.ts [--subscriptions 1000] [--months 24] [--seed 1] [--max-seconds 7200]`.
+ * Needs dist/. Ends with 1 when anything differs, or when a command, rule or refusal never occurred.
+ */
+import { parseArgs } from 'node:util';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Service } from '../support/app';
+import globalSetup from '../support/global-setup';
+import globalTeardown from '../support/global-teardown';
+import { runToEnd } from '../support/processes';
+import { Random } from '../support/random';
+import { auditBook, type BookFindings } from './book-audit';
+import { anything, askings, newSubscription, presetNames, type Call, type Known } from './book-callers';
+
+export interface BookCampaign {
+  readonly subscriptions: number;
+  readonly months: number;
+  readonly seed: number;
+  readonly maxSeconds: number;
+  readonly say: (line: string) => void;
+}
+
+export interface BookReport extends BookFindings {
+  readonly seconds: number;
+  /** `command outcome` → how often; the outcome is `done`, `nothing to do`, or a refusal's code. */
+  readonly outcomes: ReadonlyMap<string, number>;
+  readonly refusals: ReadonlyMap<string, number>;
+  /** Commands, lines, prices, rules and refusals that never occurred. */
+  readonly missing: readonly string[];
+  readonly violations: readonly string[];
+}
+
+/** Refusals that callers of a book meet; the others are of other aggregates, or need requests that no client library makes. */
+const refusals = [
+  ...['subscription-not-found', 'subscription-exists', 'subscription-canceled', 'subscription-paused'],
+  ...['cancellation-scheduled', 'no-open-period', 'period-not-elapsed', 'line-item-exists', 'line-item-not-found'],
+  ...['line-item-already-billed', 'invoice-not-found', 'item-not-found', 'duplicate-component', 'too-many-items'],
+  ...['before-correction-horizon', 'invalid-price', 'invalid-option', 'invalid-service', 'invoice-not-finalised'],
+  ...['amount-out-of-range', 'invalid-anchor', 'invalid-interval', 'unknown-currency', 'unknown-time-zone'],
+  ...['start-out-of-range', 'invalid-local-date-time'],
+];
+
+const seen = [
+  ...['recurring', 'correction', 'one-time', 'minimum', 'maximum'].map((kind) => `line ${kind}`),
+  ...['flat', 'per-unit', 'graduated', 'volume', 'package'].map((model) => `price ${model}`),
+  ...['prorationUnit calendar-day', 'prorationUnit second', 'dayCount half-open', 'dayCount inclusive'].map(
+    (r) => `rule ${r}`,
+  ),
+  ...['roundedPer tier', 'fractionDigits 9', 'leadingStub imagined-period', 'fixedMonths true'].map((r) => `rule ${r}`),
+  ...['re-rate', 'billed', 'current-price'].map((basis) => `credit ${basis}`),
+  'rebill',
+];
+
+const DAY = 86_400_000;
+/** Requests in flight at a time. */
+const IN_FLIGHT = 32;
+
+class Book {
+  readonly outcomes = new Map<string, number>();
+  readonly refused = new Map<string, number>();
+  readonly violations: string[] = [];
+  readonly known: Known;
+  private keys = 0;
+
+  constructor(
+    private readonly service: Service,
+    private readonly o: BookCampaign,
+  ) {
+    const random = new Random(o.seed);
+    this.known = {
+      random,
+      now: Date.UTC(2024, 0, 1),
+      serial: 0,
+      customers: [],
+      contracts: [],
+      invoices: [],
+      drafts: [],
+    };
+  }
+
+  /** Moves time in uneven steps, with so many commands in each that a subscription gets about one and a half a month. */
+  async live(): Promise<void> {
+    const { o, known } = this;
+    const end = known.now + o.months * 30.5 * DAY;
+    const began = performance.now();
+    await this.moveTo(known.now);
+    await this.all(
+      Array.from({ length: Math.max(3, Math.ceil(o.subscriptions / 20)) }, () => () => this.newCustomer()),
+    );
+    const starting = Math.max(1, Math.ceil(o.subscriptions / Math.max(1, o.months * 2)));
+    while (known.now < end && performance.now() - began < o.maxSeconds * 1_000) {
+      const missing = o.subscriptions - known.contracts.length;
+      const late = known.now > end - o.months * 10 * DAY;
+      const starts = Math.min(
+        missing,
+        known.contracts.length === 0 ? Math.ceil(o.subscriptions / 3) : late ? missing : starting,
+      );
+      await this.all(Array.from({ length: starts }, () => () => this.start()));
+      const days = known.random.between(2, 14);
+      const commands = Math.ceil((known.contracts.length * days) / 20);
+      await this.learnInvoices();
+      await this.all(Array.from({ length: commands }, () => () => this.command()));
+      await this.moveTo(Math.min(end, known.now + days * DAY + known.random.between(0, DAY)));
+      if (known.random.chance(0.3)) await this.overtake();
+      // At most steps the scheduler is waited for; at the others commands meet boundaries before it does.
+      if (known.random.chance(0.7)) await this.settle();
+      o.say(
+        `${new Date(known.now).toISOString().slice(0, 10)}: ${known.contracts.length} subscriptions, ${this.keys} commands, ${Math.round((performance.now() - began) / 1000)} s`,
+      );
+    }
+    await this.settle();
+  }
+
+  private async all(tasks: readonly (() => Promise<void>)[]): Promise<void> {
+    const waiting = tasks.values();
+    const worker = async () => {
+      for (const task of waiting) await task();
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+  }
+
+  private async send(call: Call): Promise<{ status: number; body: Record<string, unknown> }> {
+    const key = `book-${(this.keys += 1)}`;
+    const { status, body } = await this.service.client.ask(call.method, call.path, {
+      body: call.body,
+      key,
+      timeoutMs: 120_000,
+    });
+    const code = String(body?.code);
+    const outcome = status < 300 ? (body.events?.length > 0 ? 'done' : 'nothing to do') : code;
+    const name = `${call.name} ${outcome}`;
+    this.outcomes.set(name, (this.outcomes.get(name) ?? 0) + 1);
+    if (status >= 400) this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+    if (status >= 500 || status === 429)
+      this.violations.push(
+        `${call.method} ${call.path} ${JSON.stringify(call.body)}: ${status} ${JSON.stringify(body)}\n${this.service.program.log.slice(-3_000)}`,
+      );
+    return { status, body };
+  }
+
+  private async newCustomer(): Promise<void> {
+    const { known } = this;
+    const externalId = `customer-${(known.serial += 1)}`;
+    const body = {
+      externalId,
+      currency: 'USD',
+      timeZone: 'UTC',
+      personal: { billTo: { name: `Customer ${externalId}` }, contacts: [{ email: `${externalId}@example.com` }] },
+    };
+    const { status, body: answer } = await this.send({
+      name: 'create-customer',
+      method: 'POST',
+      path: '/v1/customers',
+      body,
+    });
+    if (status === 201) known.customers.push(String(answer['id']));
+  }
+
+  private async start(): Promise<void> {
+    const call = newSubscription(this.known);
+    const { status, body } = await this.send(call);
+    const { externalId, zone } = call;
+    if (status === 201)
+      this.known.contracts.push({ id: String(body['id']), externalId, zone, ended: false, lineItems: [] });
+    else this.violations.push(`a start was refused: ${JSON.stringify(call.body)} ${JSON.stringify(body)}`);
+  }
+
+  private async command(): Promise<void> {
+    const { of, ...call } = anything(this.known);
+    const { body } = await this.send(call);
+    if (body?.['code'] === 'subscription-canceled') of.ended = true;
+  }
+
+  private async learnInvoices(): Promise<void> {
+    const { known } = this;
+    const of = known.contracts.length > 0 ? known.random.pick(known.contracts) : undefined;
+    if (!of) return;
+    const { body } = await this.service.client.get(`/v1/invoices?subscriptionId=${of.id}&limit=20`);
+    for (const { invoiceId } of (body.items ?? []) as { invoiceId: string }[]) known.invoices.push(invoiceId);
+    known.invoices.splice(0, Math.max(0, known.invoices.length - 200));
+    const drafts = await this.service.client.get('/v1/invoices?status=draft&limit=20');
+    known.drafts.splice(0, known.drafts.length);
+    for (const { invoiceId } of (drafts.body.items ?? []) as { invoiceId: string }[]) known.drafts.push(invoiceId);
+  }
+
+  /** Rolls over by hand what is due, while the scheduler does the same. */
+  private async overtake(): Promise<void> {
+    const { body } = await this.service.client.get('/v1/due-billing-periods?limit=5');
+    const due = (body.items ?? []) as { subscriptionId: string; periodNumber: number }[];
+    await this.all(
+      due.map(({ subscriptionId, periodNumber }) => async () => {
+        const path = `/v1/subscriptions/${subscriptionId}/roll-over`;
+        await this.send({ name: 'roll-over', method: 'POST', path, body: { periodNumber } });
+      }),
+    );
+  }
+
+  private async moveTo(time: number): Promise<void> {
+    this.known.now = time;
+    await this.service.setClock(new Date(time).toISOString());
+  }
+
+  /** Waits until nothing is due. */
+  private async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 2;) {
+      const { body } = await this.service.client.get('/v1/due-billing-periods?limit=1');
+      const due = (body.items ?? []).length;
+      quiet = due === 0 ? quiet + 1 : 0;
+      await delay(due === 0 ? 60 : 250);
+    }
+  }
+}
+
+/** Lives the book on a standalone of its own, and works out what became of it. */
+export async function bookCampaign(o: BookCampaign): Promise<BookReport> {
+  const service = await Service.start();
+  const started = performance.now();
+  try {
+    const book = new Book(service, o);
+    await book.live();
+    const { surroundings } = service;
+    let findings: BookFindings;
+    let bills = -1;
+    // Policies are at work for a moment longer: until every bill is a document, or nothing moves any more.
+    for (;;) {
+      findings = await auditBook(surroundings['EVENTSTORE_URL'] ?? '', surroundings['STREAM_PREFIX'] ?? '');
+      const made = findings.invoices + findings.creditNotes;
+      if (made >= findings.bills || made === bills) break;
+      bills = made;
+      o.say(`${made} of ${findings.bills} bills have become documents`);
+      await delay(1_500);
+    }
+    o.say('audit verify');
+    const audit = await runToEnd('apps/standalone/src/audit.js', ['verify'], surroundings, 1_800_000);
+    const violations = [...book.violations];
+    if (audit.code !== 0) violations.push(`audit verify ended with ${audit.code}\n${audit.output.slice(-4_000)}`);
+    violations.push(...findings.differences);
+    const done = new Set(
+      [...book.outcomes.keys()].filter((each) => each.endsWith(' done')).map((each) => each.split(' ')[0]),
+    );
+    const commands = [
+      'start',
+      'create-customer',
+      'roll-over',
+      ...Object.keys(askings).filter((name) => usual.has(name)),
+    ];
+    const missing = [
+      ...commands.filter((name) => !done.has(name)).map((name) => `command ${name}`),
+      ...seen.filter((what) => !findings.counts.has(what)),
+      ...refusals.filter((code) => !book.refused.has(code)).map((code) => `refusal ${code}`),
+      ...(presetNames.length === 0 ? ['presets'] : []),
+    ];
+    return {
+      ...findings,
+      seconds: (performance.now() - started) / 1_000,
+      outcomes: book.outcomes,
+      refusals: book.refused,
+      missing,
+      violations,
+    };
+  } finally {
+    await service.stop();
+  }
+}
+
+/** Askings that are meant to be done; the rest are there to be refused. */
+const usual = new Set(Object.keys(askings).slice(0, Object.keys(askings).indexOf('start-again')));
+
+export function printableBookReport(report: BookReport, o: Pick<BookCampaign, 'seed' | 'months'>): string {
+  const row = (name: string, value: string | number) => `${name.padEnd(40)} ${value}`;
+  const listed = (counts: ReadonlyMap<string, number>) =>
+    [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${String(count).padStart(8)} ${name}`);
+  return [
+    ...listed(report.outcomes),
+    '',
+    ...listed(report.refusals),
+    '',
+    ...listed(report.counts),
+    '',
+    row('seed', o.seed),
+    row('months', o.months),
+    row('subscriptions', report.subscriptions),
+    row('events', report.events),
+    row('bills', report.bills),
+    row('lines recomputed', report.lines),
+    row('invoices', report.invoices),
+    row('credit notes', report.creditNotes),
+    ...Object.entries(report.totals).map(([currency, { invoiced, credited, asked }]) =>
+      row(`${currency} invoiced − credited = asked`, `${invoiced} − ${credited} = ${asked}`),
+    ),
+    row('seconds', Math.round(report.seconds)),
+    ...report.missing.map((each) => `MISSING ${each}`),
+    row('violations', report.violations.length),
+    ...report.violations.slice(0, 50).map((each) => `VIOLATION ${each}`),
+  ].join('\n');
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      subscriptions: { type: 'string', default: '1000' },
+      months: { type: 'string', default: '24' },
+      seed: { type: 'string', default: '1' },
+      'max-seconds': { type: 'string', default: '7200' },
+    },
+  });
+  const o = {
+    subscriptions: Number(values.subscriptions),
+    months: Number(values.months),
+    seed: Number(values.seed),
+    maxSeconds: Number(values['max-seconds']),
+    say: (line: string) => void process.stderr.write(`${line}\n`),
+  };
+  await globalSetup();
+  const report = await bookCampaign(o).finally(globalTeardown);
+  process.stdout.write(`${printableBookReport(report, o)}\n`);
+  process.exit(report.violations.length + report.missing.length === 0 ? 0 : 1);
+}
+
+if (process.argv[1] === __filename) void main();
