@@ -65,6 +65,12 @@ export class HoldAnswer {
   readonly reason!: 'repeated-bills' | 'repeated-lines';
 }
 
+export class PlanOfSubscriptionAnswer {
+  readonly planId!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number;
+}
+
 export class SubscriptionAnswer {
   readonly subscriptionId!: string;
   readonly externalId!: string | null;
@@ -82,6 +88,9 @@ export class SubscriptionAnswer {
   /** Local date-time from which periods are counted. */
   readonly anchor!: string;
   readonly interval!: IntervalAnswer;
+  /** The version of a plan that its terms are a copy of; null: terms of its own. */
+  @ApiProperty({ type: PlanOfSubscriptionAnswer, nullable: true })
+  readonly plan!: PlanOfSubscriptionAnswer | null;
   @ApiProperty({ type: [ItemAnswer] })
   readonly items!: readonly ItemAnswer[];
   /** Null while none is open. */
