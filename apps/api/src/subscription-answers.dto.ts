@@ -96,6 +96,9 @@ export class SubscriptionAnswer {
   /** Null while none is open. */
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
+  /** What the end of the open period changes, in order: edits of the items, or a move to a plan. */
+  @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true } })
+  readonly scheduledEdits!: readonly object[];
   readonly cancelsAt!: string | null;
   /** Why nothing is billed until someone has looked at it; null when billing is not held. */
   @ApiProperty({ type: HoldAnswer, nullable: true })

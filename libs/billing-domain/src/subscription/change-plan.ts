@@ -29,7 +29,8 @@ export function changePlan(state: Subscription, plan: Plan, input: ChangePlan, n
   const edits = [planEdit(planned)];
   const sameInterval = sameJson(planned.interval, subscription.grid.interval);
   if (sameInterval || when === 'period-end') return makeEdits(subscription, edits, input, now);
-  if (when !== 'now') throw new DomainError('invalid-option', 'another interval begins now or at the end of the period');
+  if (when !== 'now')
+    throw new DomainError('invalid-option', 'another interval begins now or at the end of the period');
   return changeInterval(subscription, planned.interval, edits, now);
 }
 
