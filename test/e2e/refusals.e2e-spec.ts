@@ -364,7 +364,7 @@ describe('refusals', () => {
       refused(await apply(second, 'one'), 'coupon-exhausted');
       await create({ code: 'gone', expiresAt: '2026-01-01T00:00:00Z' });
       refused(await apply(second, 'gone'), 'coupon-expired');
-      await create({ code: 'yen', discount: { kind: 'amount', amount: '1', currency: 'JPY' } });
+      await create({ code: 'yen', discount: { kind: 'amount', amounts: [{ amount: '1', currency: 'JPY' }] } });
       refused(await apply(second, 'yen'), 'coupon-currency-mismatch');
       const { body } = await create({ code: 'old' });
       expect((await service.client.post(`/v1/coupons/${body.id}/archive`, undefined, key())).status).toBe(200);

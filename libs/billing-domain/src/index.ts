@@ -42,10 +42,11 @@ export {
   couponType,
   createCoupon,
   evolveCoupon,
+  MAX_COUPON_CURRENCIES,
+  offerOf,
   redeem,
   releaseRedemption,
   reserveRedemption,
-  termsOfCoupon,
 } from './coupon/coupon';
 export type { Coupon, ExistingCoupon, NewCoupon, Reservation } from './coupon/coupon';
 export type * from './coupon/events';
