@@ -95,7 +95,7 @@ const planComponents = [
       description: 'Calls',
       kind: 'usage',
       timing: 'arrears',
-      meter: 'api-calls',
+      meter: { key: 'api-calls', aggregation: 'sum' },
       prices: priced({ model: 'per-unit', unitPrice: '0.04' }),
     },
     { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },

@@ -54,7 +54,8 @@ import { addLineItem, rollOver, voidLineItem } from './subscription/subscription
 import { billUsage } from './subscription/bill-usage';
 import type { StartedSubscription, Subscription } from './subscription/state';
 import { usagePeriod } from './subscription/usage-period';
-import type { UsageEvent, UsageRecord } from './usage/events';
+import type { UsageEvent } from './usage/events';
+import type { UsageRecord } from './usage/usage-record';
 import { meter } from './usage/meter';
 import { countLateUsage, recordUsage } from './usage/record-usage';
 import { cutUsage, sealUsage } from './usage/seal-usage';

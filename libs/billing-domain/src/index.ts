@@ -129,6 +129,7 @@ export { usagePeriod, usagePrices } from './subscription/usage-period';
 export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';
 export type * from './usage/events';
+export type { UsageRecord } from './usage/usage-record';
 
 export {
   changeCustomer,
