@@ -42,10 +42,11 @@ export {
   couponType,
   createCoupon,
   evolveCoupon,
+  MAX_COUPON_CURRENCIES,
+  offerOf,
   redeem,
   releaseRedemption,
   reserveRedemption,
-  termsOfCoupon,
 } from './coupon/coupon';
 export type { Coupon, ExistingCoupon, NewCoupon, Reservation } from './coupon/coupon';
 export type * from './coupon/events';
@@ -135,6 +136,7 @@ export { usagePeriod, usagePrices } from './subscription/usage-period';
 export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';
 export type * from './usage/events';
+export type { UsageRecord } from './usage/usage-record';
 
 export {
   changeCustomer,

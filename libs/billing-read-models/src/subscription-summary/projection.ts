@@ -1,8 +1,31 @@
-import type { BillingHeld, Item, ItemEdit, SubscriptionCanceled, SubscriptionEvent } from '@perennial/billing-domain';
+import type {
+  BillingHeld,
+  CouponTerms,
+  CouponUse,
+  Item,
+  ItemEdit,
+  SubscriptionCanceled,
+  SubscriptionEvent,
+} from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
 import { createTable, deleteRows, upsertRows, type Table } from '../table';
+
+/** A coupon that acts on a subscription, and how it stands. */
+export interface CouponOnSubscription {
+  readonly couponId: string;
+  readonly code: string;
+  readonly description: string;
+  readonly discount: CouponTerms['discount'];
+  /** Bills that it lasts for; null: for ever. */
+  readonly periods: number | null;
+  readonly componentKeys: readonly string[] | null;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left: string | null;
+}
 
 /** A subscription's terms, lifecycle and totals; one row for its life. Amounts are whole minor units of `currency`. */
 export interface SubscriptionSummaryRow {
@@ -48,6 +71,8 @@ export interface SubscriptionSummaryRow {
   billed_net: string;
   /** What the end of the open period changes. */
   scheduled_edits: readonly ItemEdit[];
+  /** Coupons that act on its bills to come, in the order in which they do. */
+  coupons: readonly CouponOnSubscription[];
   metadata: Readonly<Record<string, string>>;
   /** Log position of its first event: the order of the list. */
   started_position: bigint;
@@ -110,6 +135,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     bills: 'int4',
     billed_net: 'numeric',
     scheduled_edits: 'jsonb',
+    coupons: 'jsonb',
     metadata: 'jsonb',
     started_position: 'int8',
     revision: 'int8',
@@ -195,6 +221,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       bills: 0,
       billed_net: '0',
       scheduled_edits: [],
+      coupons: [],
       metadata: data.metadata,
       started_position: stored.position,
       ...seen,
@@ -220,6 +247,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'LinesBilled':
       next.bills = event.data.billNumber;
       next.billed_net = (BigInt(row.billed_net) + BigInt(event.data.net)).toString();
+      next.coupons = row.coupons.flatMap((each) => afterBill(each, event.data.coupons ?? []));
       break;
     case 'SubscriptionPaused':
       next.status = 'paused';
@@ -292,14 +320,38 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'LineItemsAdded':
     case 'LineItemVoided':
     case 'UsageBilled':
+      break;
     case 'CouponApplied':
+      next.coupons = [...row.coupons, applied(event.data.coupon)];
+      break;
     case 'CouponRemoved':
+      next.coupons = row.coupons.filter(({ couponId }) => couponId !== event.data.couponId);
       break;
     case 'BillReleased':
       next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
       break;
   }
   return next;
+}
+
+function applied({ couponId, code, description, discount, periods, componentKeys }: CouponTerms): CouponOnSubscription {
+  return {
+    couponId,
+    code,
+    description,
+    discount,
+    periods: periods ?? null,
+    componentKeys: componentKeys ?? null,
+    uses: 0,
+    left: discount.kind === 'amount' ? discount.amount : null,
+  };
+}
+
+/** None once it has done what it could. */
+function afterBill(coupon: CouponOnSubscription, uses: readonly CouponUse[]): CouponOnSubscription[] {
+  const use = uses.find(({ couponId }) => couponId === coupon.couponId);
+  if (!use) return [coupon];
+  return use.usedUp ? [] : [{ ...coupon, uses: use.uses, left: use.left ?? null }];
 }
 
 /** What a subscription with an open period is. */
@@ -334,7 +386,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 4,
+  version: 5,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {

@@ -44,6 +44,8 @@ export interface SubscriptionView {
   } | null;
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
+  /** Coupons that act on its bills to come, in the order in which they do. */
+  readonly coupons: SubscriptionSummaryRow['coupons'];
   readonly cancelsAt: string | null;
   readonly pausesAt: string | null;
   /** Why nothing is billed until someone has looked at it. */
@@ -138,6 +140,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
             endsAt: row.period_ends_at,
           },
     scheduledEdits: row.scheduled_edits,
+    coupons: row.coupons,
     cancelsAt: row.cancels_at,
     pausesAt: row.pauses_at,
     hold: row.held_at === null || row.held_reason === null ? null : { heldAt: row.held_at, reason: row.held_reason },
