@@ -323,7 +323,8 @@ class Fuzz {
   /** Of what the fuzzed meters read; an id comes again now and then. */
   private usageRecord(): object {
     const { random } = this;
-    const [id, other] = [random.pick(this.pools['subscriptionId'] ?? []), random.pick(this.pools['customerId'] ?? [])];
+    const ids = this.pools['subscriptionId'] ?? [];
+    const [id, other] = [ids.length > 0 ? random.pick(ids) : undefined, random.pick(this.pools['customerId'] ?? [])];
     return {
       id: `use-${random.between(0, 400)}`,
       event: this.mostly(['call', 'transfer', 'stored'], ['nothing']),
