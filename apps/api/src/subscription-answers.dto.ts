@@ -65,6 +65,12 @@ export class HoldAnswer {
   readonly reason!: 'repeated-bills' | 'repeated-lines';
 }
 
+export class PlanOfSubscriptionAnswer {
+  readonly planId!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number;
+}
+
 /** Percent of what is left of the lines, or so much off. */
 export class CouponDiscountAnswer {
   readonly kind!: 'percentage' | 'amount';
@@ -110,11 +116,17 @@ export class SubscriptionAnswer {
   /** Local date-time from which periods are counted. */
   readonly anchor!: string;
   readonly interval!: IntervalAnswer;
+  /** The version of a plan that its terms are a copy of; null: terms of its own. */
+  @ApiProperty({ type: PlanOfSubscriptionAnswer, nullable: true })
+  readonly plan!: PlanOfSubscriptionAnswer | null;
   @ApiProperty({ type: [ItemAnswer] })
   readonly items!: readonly ItemAnswer[];
   /** Null while none is open. */
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
+  /** What the end of the open period changes, in order: edits of the items, or a move to a plan. */
+  @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true } })
+  readonly scheduledEdits!: readonly object[];
   /** Coupons that act on its bills to come, in the order in which they do. */
   @ApiProperty({ type: [CouponOnSubscriptionAnswer] })
   readonly coupons!: readonly CouponOnSubscriptionAnswer[];

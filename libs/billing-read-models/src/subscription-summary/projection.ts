@@ -45,6 +45,9 @@ export interface SubscriptionSummaryRow {
   anchor: string;
   interval_unit: 'day' | 'week' | 'month' | 'year';
   interval_count: number;
+  /** The version of a plan that the terms in force are a copy of. */
+  plan_id: string | null;
+  plan_version: number | null;
   /** Number of the last period that was opened, and while one is open its bounds. */
   period_number: number | null;
   period_kind: 'regular' | 'trial' | null;
@@ -112,6 +115,8 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     anchor: 'text',
     interval_unit: 'text',
     interval_count: 'int4',
+    plan_id: 'uuid?',
+    plan_version: 'int4?',
     period_number: 'int4?',
     period_kind: 'text?',
     period_starts_at: 'timestamptz?',
@@ -145,6 +150,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
     { on: ['held_at', 'tenant'], notNull: 'held_at' },
+    { on: ['tenant', 'plan_id', 'plan_version'], notNull: 'plan_id' },
     { on: ['tenant', 'starts_at'] },
     { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
     { on: ['tenant', 'currency', 'billed_net'] },
@@ -195,6 +201,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       anchor: data.anchor,
       interval_unit: data.interval.unit,
       interval_count: data.interval.count,
+      plan_id: data.conditions?.plan?.planId ?? null,
+      plan_version: data.conditions?.plan?.version ?? null,
       period_number: null,
       period_kind: null,
       period_starts_at: null,
@@ -290,11 +298,15 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.interval_unit = event.data.interval.unit;
       next.interval_count = event.data.interval.count;
       break;
-    case 'ItemsChanged':
-      next.minimum_term_periods = event.data.terms.at(-1)?.conditions?.minimumTermPeriods ?? 0;
-      next.notice_days = event.data.terms.at(-1)?.conditions?.noticeDays ?? 0;
+    case 'ItemsChanged': {
+      const { plan, minimumTermPeriods = 0, noticeDays = 0 } = event.data.terms.at(-1)?.conditions ?? {};
+      next.minimum_term_periods = minimumTermPeriods;
+      next.notice_days = noticeDays;
+      next.plan_id = plan?.planId ?? null;
+      next.plan_version = plan?.version ?? null;
       if (event.data.cause === 'scheduled') next.scheduled_edits = [];
       break;
+    }
     case 'ItemsChangeScheduled':
       next.scheduled_edits = [...row.scheduled_edits, ...event.data.edits];
       break;
@@ -374,7 +386,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 3,
+  version: 5,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {
