@@ -18,8 +18,9 @@ interface Described {
   readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } };
 }
 
-/** A draft of a plan may be without components; the prices of one name each currency once, which no schema says. */
-const leastOf = (name: string) => (name === 'components' ? [] : undefined);
+/** A draft of a plan may be without components; the prices of one name each currency once, and a plan has one of two names, which no schema says. */
+const leastOf = (name: string) =>
+  ({ components: [], plan: { externalId: 'no-such-plan' } })[name as 'components' | 'plan'];
 
 /** Every documented operation, with the scope that its description states and the least body that its schema allows. */
 function operations(): Operation[] {
@@ -31,7 +32,10 @@ function operations(): Operation[] {
         method: method.toUpperCase(),
         path,
         scope: /Scope `([a-z:]+)`/.exec(description)?.[1] ?? 'none',
-        ...(requestBody && { body: values.valid(requestBody.content['application/json'].schema) }),
+        // What is left out of a start is left to its plan.
+        ...(requestBody && {
+          body: path === '/v1/subscriptions' ? monthly() : values.valid(requestBody.content['application/json'].schema),
+        }),
       };
     }),
   );

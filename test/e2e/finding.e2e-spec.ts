@@ -1,4 +1,5 @@
 import { eventually, lineItem, monthly, Service } from '../support/app';
+import { runToEnd } from '../support/processes';
 
 /** Previews, notes and lists over real sockets. */
 describe('finding things', () => {
@@ -169,5 +170,15 @@ describe('finding things', () => {
     expect(ended).toMatchObject({ upcoming: null, reason: 'subscription-canceled' });
     const unknown = await service.client.get('/v1/subscriptions/00000000-0000-4000-8000-000000000000/upcoming-invoice');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'subscription-not-found']);
+  });
+
+  it('leaves books that the audit finds in order, with a draft that waits, batches and notes', async () => {
+    const id = await started('waits', { customerId: 'waits', autoFinalise: false });
+    await eventually(
+      () => service.client.get(`/v1/invoices?subscriptionId=${id}&status=draft`),
+      (answer) => answer.body.items?.length === 1,
+    );
+    const { code, output } = await runToEnd('apps/standalone/src/audit.js', ['verify'], service.surroundings);
+    expect([code, output]).toEqual([0, expect.stringContaining('no difference')]);
   });
 });

@@ -28,7 +28,7 @@ describe('a plan', () => {
         description: 'Calls',
         kind: 'usage',
         timing: 'arrears',
-        meter: 'api-calls',
+        meter: { key: 'api-calls', aggregation: 'sum' },
         prices: [
           { currency: 'USD', price: { model: 'percentage', rate: '1.3', freeRecords: 10, minimum: '5' } },
           {

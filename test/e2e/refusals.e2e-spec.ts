@@ -31,6 +31,10 @@ const guarded: readonly ProblemCode[] = [
   'credit-note-not-found',
   // A draft becomes final within milliseconds.
   'invoice-not-finalised',
+  // Steps that the service takes by itself before it decides.
+  'usage-sealed',
+  'usage-not-sealed',
+  'usage-terms-differ',
   // Every option that is offered is available.
   'not-available',
   'currency-mismatch',
@@ -159,7 +163,7 @@ describe('refusals', () => {
       ['/items', { items: Array.from({ length: 21 }, (_, n) => item({ componentKey: `c${n}` })[0]) }],
       ['/items', { items: [null] }],
       ['/items/0/price', { items: item({ price: [] }) }],
-      ['/items/0/price/model', { items: item({ price: { model: 'percentage', rate: '1' } }) }],
+      ['/items/0/price/model', { items: item({ price: { model: 'per-hour', unitPrice: '1' } }) }],
       ['/items/0/price/tiers', { items: item({ price: { model: 'volume', tiers: [] } }) }],
       ['/items/0/price/tiers/0/upTo', { items: item({ price: { model: 'volume', tiers: [{ unitPrice: '1' }] } }) }],
       ['/items/0/price/packageSize', { items: item({ price: { model: 'package', packagePrice: '1' } }) }],
@@ -220,6 +224,7 @@ describe('refusals', () => {
       refused(await on(nobody, 'pause'), 'subscription-not-found');
       refused(await service.client.get(`/v1/subscriptions/${nobody}`), 'subscription-not-found');
       refused(await service.client.get(`/v1/invoices/${nobody}`), 'invoice-not-found');
+      refused(await service.client.get(`/v1/customer-balances/${nobody}`), 'customer-balance-not-found');
       refused(await service.client.ask('DELETE', `/v1/api-keys/${nobody}`, { key: key() }), 'api-key-not-found');
       refused(await service.client.get('/v1/audit/streams/nothing/events'), 'not-found');
       const { id } = await start();
@@ -236,6 +241,7 @@ describe('refusals', () => {
       refused(await startWith({ startsAt: '2019-01-01T00:00:00Z' }), 'start-out-of-range');
       const tiers = [{ upTo: '10', unitPrice: '1' }];
       refused(await startWith({ items: item({ price: { model: 'volume', tiers } }) }), 'invalid-price');
+      refused(await startWith({ items: item({ price: { model: 'percentage', rate: '1' } }) }), 'invalid-price');
       const { id } = await start();
       const service2 = (from: string, to: string) => on(id, 'line-items', lineItem(key(), { service: { from, to } }));
       refused(await service2('2026-02-30', '2026-03-01'), 'invalid-request');
@@ -364,7 +370,7 @@ describe('refusals', () => {
       refused(await apply(second, 'one'), 'coupon-exhausted');
       await create({ code: 'gone', expiresAt: '2026-01-01T00:00:00Z' });
       refused(await apply(second, 'gone'), 'coupon-expired');
-      await create({ code: 'yen', discount: { kind: 'amount', amount: '1', currency: 'JPY' } });
+      await create({ code: 'yen', discount: { kind: 'amount', amounts: [{ amount: '1', currency: 'JPY' }] } });
       refused(await apply(second, 'yen'), 'coupon-currency-mismatch');
       const { body } = await create({ code: 'old' });
       expect((await service.client.post(`/v1/coupons/${body.id}/archive`, undefined, key())).status).toBe(200);
@@ -382,6 +388,44 @@ describe('refusals', () => {
       do answer = await on(id, 'line-items', lineItem(`full-${(n += 1)}`, { metadata }));
       while (answer.status === 201 && n < 200);
       refused(answer, 'billing-period-full');
+    });
+
+    it('usage, record by record', async () => {
+      const calls = (meter: object) =>
+        item({
+          ...{ kind: 'usage', itemId: 'calls', componentKey: 'calls', timing: 'arrears' },
+          ...{ meter: { key: 'calls', aggregation: 'sum', ...meter }, price: { model: 'per-unit', unitPrice: '1' } },
+        });
+      refused(await startWith({ items: calls({ aggregation: 'unique-count' }) }), 'invalid-meter');
+      const id = (await startWith({ customerId: 'measured', items: calls({ late: 'refuse' }) })).body.id;
+      const { position } = (await startWith({ customerId: 'measured', items: calls({}) })).body;
+      const edits = [{ kind: 'put', item: calls({ aggregation: 'max' })[0] }];
+      refused(await on(id, 'changes', { edits }), 'meter-changed');
+      await service.client.get(`/v1/subscriptions/${id}?minPosition=${position}`);
+      const record = { id: 'one', event: 'calls', at: '2026-01-01T00:00:00Z', value: '1', subscriptionId: id };
+      const codeOf = async (more: object) => {
+        const records = [{ ...record, id: key(), ...more }];
+        const { status, body } = await service.client.post('/v1/usage', { records }, key());
+        expect([status, body.records?.length]).toEqual([200, 1]);
+        const { code } = body.records[0];
+        met.add(code);
+        return code as string;
+      };
+      await service.client.post('/v1/usage', { records: [record] }, key());
+      expect(await codeOf({ id: 'one', value: '2' })).toBe('usage-record-exists');
+      expect(await codeOf({ event: 'hours' })).toBe('meter-not-found');
+      expect(await codeOf({ value: undefined })).toBe('invalid-usage-value');
+      const most = { id: 'most', value: '9'.repeat(15) };
+      expect((await service.client.post('/v1/usage', { records: [{ ...record, ...most }] }, key())).status).toBe(200);
+      expect(await codeOf({ value: '9' })).toBe('usage-out-of-range');
+      expect(await codeOf({ at: '2026-01-02T00:00:00Z' })).toBe('usage-record-in-future');
+      expect(await codeOf({ at: '2025-12-31T00:00:00Z' })).toBe('usage-period-not-found');
+      const properties = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`p${n}`, 'x'.repeat(450)]));
+      expect(await codeOf({ properties })).toBe('invalid-usage-record');
+      expect(await codeOf({ subscriptionId: undefined, customerId: 'measured' })).toBe('ambiguous-subscription');
+      await service.setClock('2026-02-02T00:00:00Z');
+      await on(id, 'roll-over', { periodNumber: 1 });
+      expect(await codeOf({})).toBe('usage-record-late');
     });
 
     it('a clock that should go back, a position and a key that belong to nothing', async () => {

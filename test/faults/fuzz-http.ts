@@ -95,7 +95,7 @@ const planComponents = [
       description: 'Calls',
       kind: 'usage',
       timing: 'arrears',
-      meter: 'api-calls',
+      meter: { key: 'api-calls', aggregation: 'sum' },
       prices: priced({ model: 'per-unit', unitPrice: '0.04' }),
     },
     { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },
@@ -243,6 +243,15 @@ class Fuzz {
         );
       case 'packageSize':
         return this.mostly(['5', '2.5'], ['0']);
+      case 'plan':
+        return this.plan();
+      case 'planVersion':
+        return String(random.between(1, 3));
+      case 'addOns':
+      case 'remove':
+        return this.mostly<unknown>([[], ['seats']], [['base']]);
+      case 'add':
+        return this.mostly<unknown>([[{ componentKey: 'seats', quantity: '2' }]], [[{ componentKey: 'none' }]]);
       case 'version':
         return String(random.between(1, 3));
       case 'currencies':
@@ -325,6 +334,30 @@ class Fuzz {
     };
   }
 
+  /** A plan that something can start on, if there is one; at times another, or a version that nobody has published. */
+  private plan(): object {
+    const { random } = this;
+    const pool = this.pools[random.chance(0.9) ? 'published' : 'planId'] ?? [];
+    const addOns = random.pick([undefined, [], ['seats'], ['none']]);
+    const quantities = random.pick([undefined, { base: '2' }, { calls: '2' }]);
+    return {
+      ...(pool.length > 0 ? { planId: random.pick(pool) } : { externalId: 'no-such-plan' }),
+      ...(random.chance(0.2) && { version: random.between(1, 3) }),
+      ...(addOns && random.chance(0.5) && { addOns }),
+      ...(quantities && random.chance(0.3) && { quantities }),
+    };
+  }
+
+  /** A start says its own terms, or leaves them to a plan. */
+  private startable(body: unknown): unknown {
+    const start = body as Record<string, unknown>;
+    const { plan, interval: _, rules: __, ...common } = start;
+    const schema = this.values.resolve(this.start?.body ?? {}).properties ?? {};
+    if (plan !== undefined && this.pools['published']?.length) return { ...common, plan };
+    const own = ['interval', 'items'].map((name) => [name, start[name] ?? this.values.valid(schema[name] ?? {}, name)]);
+    return { ...common, ...('rules' in start && { rules: start['rules'] }), ...Object.fromEntries(own) };
+  }
+
   /** Seldom what will be refused: a subscription that never starts gives the other commands nothing to work on. */
   private mostly<T>(good: readonly T[], bad: readonly T[]): T {
     return this.random.pick(this.random.chance(0.93) ? good : bad);
@@ -377,6 +410,10 @@ class Fuzz {
     let body =
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
+    if (operation === this.start && intent !== '400') body = this.startable(body);
+    const onPlan = this.pools['onPlan'] ?? [];
+    if (path.endsWith('/add-ons') && onPlan.length > 0 && random.chance(0.7))
+      path = operation.path.replace('{subscriptionId}', random.pick(onPlan.slice(-20)));
     if (operation.body) headers['content-type'] = 'application/json';
 
     let client: HttpClient = this.service.client;
@@ -409,7 +446,10 @@ class Fuzz {
       } else if (earlier?.headers['idempotency-key'] !== undefined) {
         headers['idempotency-key'] = earlier.headers['idempotency-key'];
         const { externalId } = earlier.body as { externalId?: string };
-        const { externalId: _, ...other } = values.valid(operation.body ?? {}) as { externalId?: string };
+        const valid = values.valid(operation.body ?? {});
+        const { externalId: _, ...other } = (operation === this.start ? this.startable(valid) : valid) as {
+          externalId?: string;
+        };
         body = { ...other, ...(externalId === undefined ? {} : { externalId }) };
       }
     }
@@ -513,6 +553,10 @@ class Fuzz {
       note('stream', body.stream);
       note('externalId', request?.['externalId']);
     }
+    if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false && request?.['plan'] !== undefined)
+      note('onPlan', body.id);
+    if (path.endsWith('/publish') && body.dryRun === false) note('published', body.id);
+    if (path.endsWith('/plan') && body.dryRun === false) note('onPlan', body.id);
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
       note('couponId', body.id);

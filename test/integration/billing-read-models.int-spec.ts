@@ -2,6 +2,7 @@ import {
   AddLineItem,
   ArchivePlanVersion,
   CancelSubscription,
+  CreateCoupon,
   CreatePlan,
   DraftPlanVersion,
   PauseSubscription,
@@ -15,14 +16,17 @@ import {
 } from '@perennial/billing-application';
 import {
   apiKeyType,
+  couponType,
   creditNoteType,
   customerBalanceType,
+  customerType,
   defaultRules,
   DomainError,
   invoiceNumbersType,
   invoiceType,
   planType,
   subscriptionType,
+  usageType,
   type PlanTerms,
   type StartedSubscription,
 } from '@perennial/billing-domain';
@@ -53,6 +57,19 @@ function dice(seed: number): (sides: number) => number {
     return Math.floor((state / 2 ** 32) * sides);
   };
 }
+
+const types = [
+  subscriptionType,
+  usageType,
+  customerType,
+  couponType,
+  invoiceType,
+  creditNoteType,
+  customerBalanceType,
+  invoiceNumbersType,
+  planType,
+  apiKeyType,
+];
 
 const planTerms: PlanTerms = {
   interval: { unit: 'month', count: 1 },
@@ -109,17 +126,7 @@ describe('the read models behind the runner', () => {
     db: database.db,
     schema: at.schema,
     streamPrefix: server.prefix,
-    catalogs: Object.fromEntries(
-      [
-        subscriptionType,
-        invoiceType,
-        creditNoteType,
-        customerBalanceType,
-        invoiceNumbersType,
-        planType,
-        apiKeyType,
-      ].map(({ name, catalog }) => [name, catalog]),
-    ),
+    catalogs: Object.fromEntries(types.map(({ name, catalog }) => [name, catalog])),
   });
 
   /** Sends `count` commands of all kinds to these subscriptions; refusals of the domain are part of life. */
@@ -245,6 +252,8 @@ describe('the read models behind the runner', () => {
   it('has the rows of a replay, also after a rebuild, while commands go on', async () => {
     const ids = await subscriptions(3);
     const { aggregateId: planId, position: planned } = await plan();
+    const discount = { kind: 'percentage', percent: '10' } as const;
+    await processes[0].execute(new CreateCoupon({ code: 'TEN', discount }, request()));
     expect(await runner.waitFor('plans', BigInt(planned), 10_000)).toBe(true);
     expect((await getPlan(models, { tenant: 'default', planId })).found).toMatchObject({
       versionCount: 3,

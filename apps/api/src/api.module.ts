@@ -24,6 +24,7 @@ import { ScopesGuard } from './http/scopes.guard';
 import { InvoicesController } from './invoices.controller';
 import { PlansController } from './plans.controller';
 import { StreamsController } from './streams.controller';
+import { SubscriptionPlanController } from './subscription-plan.controller';
 import { SubscriptionsController } from './subscriptions.controller';
 import { TestClockController } from './test-clock.controller';
 import { UpcomingInvoiceController } from './upcoming-invoice.controller';
@@ -49,6 +50,7 @@ export class ApiModule {
       ],
       controllers: [
         SubscriptionsController,
+        SubscriptionPlanController,
         CouponsController,
         CustomersController,
         UpcomingInvoiceController,

@@ -3,6 +3,7 @@ import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApplyCoupon, ArchiveCoupon, CreateCoupon, RemoveCoupon } from '@perennial/billing-application';
+import type { NewCoupon } from '@perennial/billing-domain';
 import { coupons, FindCoupons, GetCoupon } from '@perennial/billing-read-models';
 import {
   ApplyCouponBody,
@@ -42,7 +43,7 @@ export class CouponsController {
     problems: ['coupon-exists', 'unknown-currency', 'invalid-price'],
   })
   async create(
-    @Body() { duration, periods, expiresAt, ...body }: CreateCouponBody,
+    @Body() { discount, duration, periods, expiresAt, ...body }: CreateCouponBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -50,6 +51,7 @@ export class CouponsController {
     const context = contextOf(request, 'CreateCoupon', dryRun === 'true');
     const coupon = {
       ...body,
+      discount: discountOf(discount),
       duration: periods === undefined ? duration : { periods },
       expiresAt: canonicalInstant(expiresAt),
     };
@@ -161,4 +163,12 @@ export class CouponsController {
     const context = contextOf(request, 'RemoveCoupon', dryRun === 'true');
     return answerOf(await this.commands.execute(new RemoveCoupon(subscriptionId, couponId, context), reply));
   }
+}
+
+function discountOf(discount: CreateCouponBody['discount']): NewCoupon['discount'] {
+  if (discount.kind === 'percentage') return { kind: 'percentage', percent: discount.percent };
+  return {
+    kind: 'amount',
+    amounts: Object.fromEntries(discount.amounts.map(({ currency, amount }) => [currency, amount])),
+  };
 }

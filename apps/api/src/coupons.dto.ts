@@ -14,7 +14,7 @@ import {
   ValidateBy,
   ValidateNested,
 } from 'class-validator';
-import { MAX_ITEMS } from '@perennial/billing-domain';
+import { MAX_COUPON_CURRENCIES, MAX_ITEMS } from '@perennial/billing-domain';
 import { IsMetadata, IsText, IsWhole, Optional } from './http/fields';
 import { IsInstant } from './http/instant';
 import { AsOfAnswer, ListQuery, SubscriptionPath } from './http/parameters.dto';
@@ -36,19 +36,33 @@ export class PercentageDiscountBody {
   readonly percent!: string;
 }
 
-/** So much off, and what one bill does not use off the next ones while the coupon lasts. */
-export class AmountDiscountBody {
-  @IsIn(['amount'])
-  readonly kind!: 'amount';
-
+export class CouponAmountBody {
   /** Minor units. */
   @Matches(/^[1-9]\d{0,14}$/, { message: '$property must be a whole number of minor units above zero' })
   @ApiProperty({ type: 'string', pattern: '^[1-9]\\d{0,14}$', example: '1000' })
   readonly amount!: string;
 
-  /** @example "USD" */
   @Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' })
+  @ApiProperty({ type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.', example: 'USD' })
   readonly currency!: string;
+}
+
+/** So much off, and what one bill does not use off the next ones while the coupon lasts. */
+export class AmountDiscountBody {
+  @IsIn(['amount'])
+  readonly kind!: 'amount';
+
+  /** One for each currency in which it can be redeemed. */
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_COUPON_CURRENCIES)
+  @ArrayUnique((value: unknown) => (value as { currency?: unknown } | null | undefined)?.currency, {
+    message: '$property must have each currency once',
+  })
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => CouponAmountBody)
+  readonly amounts!: CouponAmountBody[];
 }
 
 const discounts = { percentage: PercentageDiscountBody, amount: AmountDiscountBody } as const;

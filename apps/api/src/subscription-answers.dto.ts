@@ -65,6 +65,40 @@ export class HoldAnswer {
   readonly reason!: 'repeated-bills' | 'repeated-lines';
 }
 
+export class PlanOfSubscriptionAnswer {
+  readonly planId!: string;
+  @ApiProperty({ type: 'integer' })
+  readonly version!: number;
+}
+
+/** Percent of what is left of the lines, or so much off. */
+export class CouponDiscountAnswer {
+  readonly kind!: 'percentage' | 'amount';
+  readonly percent?: string;
+  /** Minor units. */
+  readonly amount?: string;
+  readonly currency?: string;
+}
+
+export class CouponOnSubscriptionAnswer {
+  readonly couponId!: string;
+  readonly code!: string;
+  readonly description!: string;
+  readonly discount!: CouponDiscountAnswer;
+  /** Bills that it lasts for; null: for ever. */
+  @ApiProperty({ type: 'integer', nullable: true })
+  readonly periods!: number | null;
+  /** The items that it is limited to; null: all lines. */
+  @ApiProperty({ type: 'array', items: { type: 'string' }, nullable: true })
+  readonly componentKeys!: readonly string[] | null;
+  /** Bills at boundaries off which it took something. */
+  @ApiProperty({ type: 'integer' })
+  readonly uses!: number;
+  /** Of an amount: minor units that are not used yet. */
+  @ApiProperty({ type: 'string', nullable: true })
+  readonly left!: string | null;
+}
+
 export class SubscriptionAnswer {
   readonly subscriptionId!: string;
   readonly externalId!: string | null;
@@ -82,11 +116,20 @@ export class SubscriptionAnswer {
   /** Local date-time from which periods are counted. */
   readonly anchor!: string;
   readonly interval!: IntervalAnswer;
+  /** The version of a plan that its terms are a copy of; null: terms of its own. */
+  @ApiProperty({ type: PlanOfSubscriptionAnswer, nullable: true })
+  readonly plan!: PlanOfSubscriptionAnswer | null;
   @ApiProperty({ type: [ItemAnswer] })
   readonly items!: readonly ItemAnswer[];
   /** Null while none is open. */
   @ApiProperty({ type: OpenPeriodAnswer, nullable: true })
   readonly period!: OpenPeriodAnswer | null;
+  /** What the end of the open period changes, in order: edits of the items, or a move to a plan. */
+  @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true } })
+  readonly scheduledEdits!: readonly object[];
+  /** Coupons that act on its bills to come, in the order in which they do. */
+  @ApiProperty({ type: [CouponOnSubscriptionAnswer] })
+  readonly coupons!: readonly CouponOnSubscriptionAnswer[];
   readonly cancelsAt!: string | null;
   /** Why nothing is billed until someone has looked at it; null when billing is not held. */
   @ApiProperty({ type: HoldAnswer, nullable: true })

@@ -14,6 +14,7 @@ import {
   ReleaseBillingHold,
   ResumeSubscription,
   RollOverBillingPeriod,
+  type PlanStart,
   StartSubscription,
   type SubscriptionTerms,
   UndoCancellation,
@@ -58,6 +59,7 @@ import {
   StartSubscriptionBody,
   SubscriptionsQuery,
 } from './subscriptions.dto';
+import { planChoiceOf, whenOf } from './subscription-plan.dto';
 import type { AnchorBody } from './terms.dto';
 
 const path = (id: string) => `/v1/subscriptions/${id}`;
@@ -76,7 +78,7 @@ export class SubscriptionsController {
     scope: 'commands:write',
     summary: 'Start a subscription',
     description:
-      'Opens its first billing period, the trial if there is one, and bills what is due in advance. A start that lies ahead is scheduled.',
+      'Opens its first billing period, the trial if there is one, and bills what is due in advance. A start that lies ahead is scheduled. On a plan it takes a copy of the terms of one published version.',
     status: 201,
     answer: CommandAnswer,
     problems: [
@@ -91,7 +93,14 @@ export class SubscriptionsController {
       'start-out-of-range',
       'invalid-price',
       'duplicate-component',
+      'too-many-items',
       'amount-out-of-range',
+      'plan-not-found',
+      'plan-version-not-found',
+      'plan-version-draft',
+      'plan-version-archived',
+      'currency-mismatch',
+      'unknown-component',
     ],
   })
   async start(
@@ -218,13 +227,13 @@ export class SubscriptionsController {
   })
   async changeItems(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { edits, when, effectiveOn, billing }: ChangeItemsBody,
+    @Body() { edits, ...time }: ChangeItemsBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'ChangeItems', dryRun === 'true');
-    const change = { edits, when: effectiveOn === undefined ? when : { effectiveOn }, billing };
+    const change = { edits, ...whenOf(time) };
     return answerOf(await this.commands.execute(new ChangeItems(subscriptionId, change, context), reply));
   }
 
@@ -488,6 +497,7 @@ export class SubscriptionsController {
           ...filter,
           tenant: principalOf(request).tenant,
           limit: pageOf(limit),
+          planVersion: filter.planVersion === undefined ? undefined : Number(filter.planVersion),
           held: filter.held === undefined ? undefined : filter.held === 'true',
           startsFrom: canonicalInstant(filter.startsFrom),
           startsBefore: canonicalInstant(filter.startsBefore),
@@ -540,14 +550,15 @@ export class SubscriptionsController {
 }
 
 /** The currency stands once, for all amounts; rules are those of the preset where the body names none of its own. */
-function startOf({ items, rules, ...terms }: StartSubscriptionBody): SubscriptionTerms {
+function startOf({ items = [], rules, plan, interval, ...rest }: StartSubscriptionBody): SubscriptionTerms | PlanStart {
+  const terms = { ...rest, anchor: anchorOf(rest.anchor), startsAt: canonicalInstant(rest.startsAt) };
+  if (plan) return { ...terms, plan: planChoiceOf(plan), items };
   const [item, ...more] = items;
-  if (!item) throw new Error('a validated body has an item');
+  if (!item || !interval) throw new Error('a validated body has a plan, or an interval and an item');
   const { preset = 'perennial', ...named } = rules ?? {};
   return {
     ...terms,
-    anchor: anchorOf(terms.anchor),
-    startsAt: canonicalInstant(terms.startsAt),
+    interval,
     item,
     ...(more.length > 0 && { items: more }),
     ...(rules !== undefined && { rules: { ...presets[preset], ...named } }),

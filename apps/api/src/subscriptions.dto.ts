@@ -8,6 +8,7 @@ import {
   IsDefined,
   IsIn,
   IsObject,
+  IsUUID,
   Matches,
   ValidateBy,
   ValidateIf,
@@ -28,6 +29,7 @@ import {
 } from './http/fields';
 import { IsInstant, IsLocalDate } from './http/instant';
 import { OrderedListQuery, SubscriptionPath } from './http/parameters.dto';
+import { ChangeTimeBody, IsPlanChoice, PlanChoiceBody } from './subscription-plan.dto';
 import {
   AnchorBody,
   AreEdits,
@@ -39,6 +41,17 @@ import {
   ItemBody,
   RulesBody,
 } from './terms.dto';
+
+/** Nothing that a plan says. */
+const IsLeftToPlan = () =>
+  ValidateBy({
+    name: 'isLeftToPlan',
+    validator: {
+      validate: (_: unknown, of?: ValidationArguments) =>
+        (of?.object as StartSubscriptionBody | undefined)?.plan === undefined,
+      defaultMessage: () => '$property is what the plan says',
+    },
+  });
 
 export class StartSubscriptionBody {
   /** The caller's own id, unique and immutable; the subscription's id derives from it (else from the Idempotency-Key). */
@@ -79,7 +92,7 @@ export class StartSubscriptionBody {
   @IsInstant({ optional: true })
   readonly startsAt?: string;
 
-  /** Days from the start in which nothing recurring is charged; none when left out. The paid periods begin at their end. */
+  /** Days from the start in which nothing recurring is charged; those of the plan, or none, when left out. The paid periods begin at their end. */
   @IsWhole(0, 3660, { optional: true })
   readonly trialDays?: number;
 
@@ -92,30 +105,39 @@ export class StartSubscriptionBody {
   @IsWhole(1, 10_000, { optional: true })
   readonly periods?: number;
 
-  /** Paid periods before the end of which nobody cancels. */
+  /** Paid periods before the end of which nobody cancels; those of the plan, or none, when left out. */
   @IsWhole(0, 3660, { optional: true })
   readonly minimumTermPeriods?: number;
 
-  /** Days from a cancellation to the end of the period that it can name. */
+  /** Days from a cancellation to the end of the period that it can name; those of the plan, or none, when left out. */
   @IsWhole(0, 3660, { optional: true })
   readonly noticeDays?: number;
 
+  /** What it is charged for, how and how often. In place of it: `interval`, `items` and `rules` of its own. */
+  @Optional()
+  @IsPlanChoice()
+  readonly plan?: PlanChoiceBody;
+
+  /** Without a plan; a plan has one. */
+  @ValidateIf((body: StartSubscriptionBody) => body.plan === undefined || body.interval !== undefined)
+  @IsLeftToPlan()
   @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => IntervalBody)
-  readonly interval!: IntervalBody;
+  readonly interval?: IntervalBody;
 
-  /** What is charged in every period, each for a component of its own. */
+  /** What is charged in every period, each for a component of its own; with a plan: what is charged besides. */
+  @ValidateIf((body: StartSubscriptionBody) => body.plan === undefined || body.items !== undefined)
   @AreItems()
-  readonly items!: ItemBody[];
+  readonly items?: ItemBody[];
 
   /** false: its invoices stay drafts for a review, until `POST /v1/invoices/:id/finalise`. */
   @Optional()
   @IsBoolean()
   readonly autoFinalise?: boolean;
 
-  /** No bounds when left out. */
+  /** The bounds of the plan, or none, when left out. */
   @Optional()
   @IsObject()
   @ValidateNested()
@@ -129,14 +151,15 @@ export class StartSubscriptionBody {
   @IsCouponCode(true)
   readonly couponCodes?: string[];
 
-  /** Kept for the subscription's life. */
+  /** Kept for the subscription's life; a plan has its own. */
   @Optional()
+  @IsLeftToPlan()
   @IsObject()
   @ValidateNested()
   @Type(() => RulesBody)
   readonly rules?: RulesBody;
 
-  /** How long usage may arrive after the end of its period, before the period is billed; 0 when left out. */
+  /** How long usage may arrive after the end of its period, before the period is billed; that of the plan, or 0, when left out. */
   @IsWhole(0, 3_660, { optional: true })
   readonly usageGraceHours?: number;
 
@@ -213,31 +236,9 @@ export class AddLineItemsBody {
 }
 
 /** What changes, from when on, and when the difference is billed. */
-export class ChangeItemsBody {
+export class ChangeItemsBody extends ChangeTimeBody {
   @AreEdits(1)
   readonly edits!: EditBody[];
-
-  /** `now`, when left out, or from the end of the open period on. */
-  @Optional()
-  @IsIn(['now', 'period-end'])
-  readonly when?: 'now' | 'period-end';
-
-  /** In place of `when`: from the start of this local date on, today or back to the start of the previous period. */
-  @ValidateBy({
-    name: 'isInPlaceOfWhen',
-    validator: {
-      validate: (_: unknown, of?: ValidationArguments) =>
-        (of?.object as ChangeItemsBody | undefined)?.when === undefined,
-      defaultMessage: () => '$property stands in place of when',
-    },
-  })
-  @IsLocalDate({ optional: true })
-  readonly effectiveOn?: string;
-
-  /** `now`: a bill of its own. `next-bill`, when left out: the next bill has it. What reaches into a closed period is billed now. */
-  @Optional()
-  @IsIn(['now', 'next-bill'])
-  readonly billing?: 'now' | 'next-bill';
 }
 
 /** The open period ends now, and the next one runs to the first point of the new grid. */
@@ -334,6 +335,16 @@ export class SubscriptionsQuery extends OrderedListQuery {
 
   @IsCurrencyFilter()
   readonly currency?: string;
+
+  /** On any version of this plan. */
+  @Optional()
+  @IsUUID()
+  readonly planId?: string;
+
+  /** On this version. */
+  @Optional()
+  @Matches(/^[1-9]\d{0,4}$/, { message: '$property must be a version of the plan' })
+  readonly planVersion?: string;
 
   @IsMetadataFilter()
   readonly metadata?: Record<string, string>;

@@ -53,7 +53,7 @@ export class Scheduler {
       let rolledOver = 0;
       try {
         rolledOver = this.standsBy() ? 0 : await this.look();
-        if (rolledOver === 0 && !this.standsBy()) await settleReservations(this.connections, this.dispatch);
+        if (!this.standsBy()) await settleReservations(this.connections, this.dispatch);
       } catch (err) {
         logger.warn({ err }, 'the scheduler could not look for what is due');
       }

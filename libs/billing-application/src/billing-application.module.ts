@@ -14,11 +14,13 @@ import { SettleReservationHandler } from './commands/settle-reservation';
 import { BillUsageHandler } from './commands/bill-usage';
 import { ArchivePlanVersionHandler } from './commands/archive-plan-version';
 import { CancelSubscriptionHandler } from './commands/cancel-subscription';
+import { ChangeAddOnsHandler } from './commands/change-add-ons';
 import { ChangeBillingCycleHandler } from './commands/change-billing-cycle';
 import { ChangeCustomerHandler } from './commands/change-customer';
 import { ChangeInvoiceMetadataHandler } from './commands/change-invoice-metadata';
 import { ChangeItemsHandler } from './commands/change-items';
 import { ChangePeriodsHandler } from './commands/change-periods';
+import { ChangePlanHandler } from './commands/change-plan';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
 import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
@@ -82,6 +84,8 @@ export class BillingApplicationModule {
         UndoPauseHandler,
         ChangePeriodsHandler,
         ChangeItemsHandler,
+        ChangePlanHandler,
+        ChangeAddOnsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,
         ChangeSubscriptionMetadataHandler,

@@ -2,14 +2,14 @@ import {
   couponCode,
   couponId,
   DomainError,
+  offerOf,
   redeem,
   releaseRedemption,
   reservationId,
   reservationKey,
   reserveRedemption,
-  termsOfCoupon,
   type ApplyCoupon,
-  type CouponTerms,
+  type CouponOffer,
   type RedemptionReserved,
 } from '@perennial/billing-domain';
 import { RememberedIdReused, type Remembered } from '@perennial/event-sourcing';
@@ -42,18 +42,18 @@ export function senderOf({ tenant, principal, correlationId, causationId, tracep
   return { tenant, principal, correlationId, causationId, traceparent };
 }
 
-/** The terms of the coupons with these codes, in their order. Raises `coupon-not-found`, `coupon-already-applied` (a code twice). */
+/** What the coupons with these codes give, in their order. Raises `coupon-not-found`, `coupon-already-applied` (a code twice). */
 export async function couponsOf(
   { coupons }: BillingRepositories,
   tenant: string,
   codes: readonly string[],
-): Promise<CouponTerms[]> {
+): Promise<CouponOffer[]> {
   const ids = codes.map((code) => couponId(tenant, couponCode(code)));
   if (new Set(ids).size < ids.length) throw new DomainError('coupon-already-applied');
   return Promise.all(
     ids.map(async (id) => {
       const coupon = await coupons.load(id, tenant);
-      return termsOfCoupon(coupon?.state ?? { status: 'none' });
+      return offerOf(coupon?.state ?? { status: 'none' });
     }),
   );
 }
@@ -69,7 +69,7 @@ export function remembering(applied: readonly ApplyCoupon[]): Remembered[] {
  */
 export async function reserve(
   { coupons }: BillingRepositories,
-  coupon: CouponTerms,
+  coupon: CouponOffer,
   subscriptionId: string,
   context: RequestContext,
   now: string,

@@ -166,22 +166,13 @@ async function stepAt(
 ): Promise<{ readonly revision: bigint; readonly next: boolean }> {
   try {
     const { tenant, now, correlationId, traceparent, timeBudgetMs } = context;
+    // Neither the caller's actor nor the caller's reason: the step is the same whoever comes first.
+    const at = { now, correlationId, traceparent, timeBudgetMs, expectedRevision: decidedAt };
+    const due = { tenant, subscriptionId: id, periodNumber: step.periodNumber };
     const { events, revision } =
       step.kind === 'boundary-due'
-        ? await rollOverPeriod(
-            repositories,
-            id,
-            {
-              ...rollOverRequest({ tenant, subscriptionId: id, periodNumber: step.periodNumber }),
-              now,
-              correlationId,
-              traceparent,
-              timeBudgetMs,
-              expectedRevision: decidedAt,
-            },
-            step.periodNumber,
-          )
-        : await billUsageOf(repositories, id, { ...context, expectedRevision: decidedAt }, step.periodNumber);
+        ? await rollOverPeriod(repositories, id, { ...rollOverRequest(due), ...at }, step.periodNumber)
+        : await billUsageOf(repositories, id, { ...billUsageRequest(due), ...at }, step.periodNumber);
     return { revision, next: events[0]?.revision === decidedAt + 1n };
   } catch (error) {
     if (error instanceof RevisionMismatch) return { revision: error.actual, next: false };

@@ -181,6 +181,7 @@ export function enterInBook(book: BillBook, stored: StoredEvent): readonly Diffe
       return enterBalance(book, stored, 'applied', event.data.invoiceId, event.data);
     case 'CreditReturned':
       return enterBalance(book, stored, 'returned', event.data.invoiceId, event.data);
+    case 'InvoiceMetadataChanged':
     default:
       return [];
   }

@@ -297,7 +297,7 @@ describe('audit verify of read models', () => {
       ],
       [
         `insert into SCHEMA.due_billing_period
-           select tenant, '00000000-0000-4000-8000-000000000001', 1, ends_at, 0, position from SCHEMA.due_billing_period limit 1`,
+           select tenant, '00000000-0000-4000-8000-000000000001', 1, ends_at, held, 0, position from SCHEMA.due_billing_period limit 1`,
         'row-without-event due_billing_period',
       ],
       [`update SCHEMA.stream set subject = 'other'`, 'read-model-diff streams/stream'],

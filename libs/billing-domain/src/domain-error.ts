@@ -58,7 +58,9 @@ export const domainErrors = {
     category: 'conflict',
     meaning: 'A published version of a plan never changes; draft the next one.',
   },
+  'plan-version-draft': { category: 'conflict', meaning: 'The version of the plan is a draft; publish it first.' },
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
+  'no-plan': { category: 'conflict', meaning: 'The subscription is on no plan.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
   'incomplete-plan': {
     category: 'invalid',
@@ -89,6 +91,10 @@ export const domainErrors = {
   'invalid-external-id': {
     category: 'invalid',
     meaning: 'An external id of a customer is no uuid of version 5, which is what the ids given here are.',
+  },
+  'unknown-component': {
+    category: 'invalid',
+    meaning: 'A quantity or an add-on names no component of the plan that has quantities or can be picked.',
   },
   'invoice-not-found': { category: 'not-found', meaning: 'There is no such invoice.' },
   'invoice-not-finalised': { category: 'conflict', meaning: 'Only a finalised invoice can be voided.' },

@@ -12,7 +12,7 @@ import {
   reserveRedemption,
   type Coupon,
 } from './coupon/coupon';
-import type { CouponEvent } from './coupon/events';
+import type { CouponEvent, CouponOffer } from './coupon/events';
 import { grant, invoiceNumbersType } from './invoice-numbers/invoice-numbers';
 import { creditNoteType, draftCreditNote, issueCreditNote, type CreditNote } from './credit-note/credit-note';
 import type { CreditNoteEvent } from './credit-note/events';
@@ -42,11 +42,12 @@ import { startOn, type Decision } from './subscription/decisions.fixture';
 import { releaseHold } from './subscription/guard';
 import { releaseBill } from './subscription/release-bill';
 import { applyCoupon, removeCoupon } from './subscription/apply-coupon';
-import type { CouponTerms, SubscriptionEvent } from './subscription/events';
+import type { SubscriptionEvent } from './subscription/events';
 import { subscriptionType } from './subscription/subscription-type';
 import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
-import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+import { changeBillingCycle } from './subscription/change-billing-cycle';
+import { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 import { pause, resume, schedulePause, undoPause } from './subscription/pause';
 import { changePeriods } from './subscription/start';
@@ -54,7 +55,8 @@ import { addLineItem, rollOver, voidLineItem } from './subscription/subscription
 import { billUsage } from './subscription/bill-usage';
 import type { StartedSubscription, Subscription } from './subscription/state';
 import { usagePeriod } from './subscription/usage-period';
-import type { UsageEvent, UsageRecord } from './usage/events';
+import type { UsageEvent } from './usage/events';
+import type { UsageRecord } from './usage/usage-record';
 import { meter } from './usage/meter';
 import { countLateUsage, recordUsage } from './usage/record-usage';
 import { cutUsage, sealUsage } from './usage/seal-usage';
@@ -90,11 +92,11 @@ const callsItem = {
   meter: { key: 'calls', event: 'call', aggregation: 'sum', filters: [{ property: 'region', values: ['eu'] }] },
   price: { model: 'package', packageSize: '100', packagePrice: '295' },
 } as const;
-const tenOff: CouponTerms = {
+const tenOff: CouponOffer = {
   couponId: 'coupon-1',
   code: 'TEN',
   description: '10.00 off',
-  discount: { kind: 'amount', amount: '1000', currency: 'EUR' },
+  discount: { kind: 'amount', amounts: { EUR: '1000', USD: '1100' } },
   periods: 3,
   componentKeys: ['seats'],
 };
@@ -419,7 +421,7 @@ for (const decide of [
         couponId: 'coupon-1',
         code: 'spring',
         description: 'Spring sale',
-        discount: { kind: 'percentage', percent: '12.5' },
+        discount: { kind: 'amount', amounts: { USD: '1100', EUR: '1000' } },
         duration: { periods: 3 },
         componentKeys: ['seats'],
         maxRedemptions: 10,
@@ -454,6 +456,7 @@ const aggregates: readonly (readonly [AggregateType, readonly Event[]])[] = [
   [invoiceType, [...drafted, ...requested, ...finalised, ...voided, ...noted]],
   [creditNoteType, creditEvents],
   [customerBalanceType, balanceEvents],
+  [couponType, couponEvents],
   [customerType, customerEvents],
   [invoiceNumbersType, granted],
   [apiKeyType, keyEvents],
@@ -529,6 +532,12 @@ it('has golden files that nobody edited', () => {
    "2ea0d8842324bc02 api-key/ApiKeyCreated.v1.json
    5bf14c6fe14c8970 api-key/ApiKeyRevoked.v1.json
    898e4797eabeccaa api-key/state.v1.json
+   7e800015a10627ce coupon/CouponArchived.v1.json
+   8a40a529808d7aba coupon/CouponCreated.v1.json
+   c07a4d9d0bef89ac coupon/CouponRedeemed.v1.json
+   4e3a778bb4500ac4 coupon/RedemptionReleased.v1.json
+   525831c5ff429140 coupon/RedemptionReserved.v1.json
+   f8b5364707944f07 coupon/state.v1.json
    275ab0c28519e3de credit-note/CreditNoteDrafted.v1.json
    82cb7771818efdd2 credit-note/CreditNoteIssued.v1.json
    bf3e22d4d070c1d8 credit-note/state.v1.json

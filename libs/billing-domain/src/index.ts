@@ -42,10 +42,11 @@ export {
   couponType,
   createCoupon,
   evolveCoupon,
+  MAX_COUPON_CURRENCIES,
+  offerOf,
   redeem,
   releaseRedemption,
   reserveRedemption,
-  termsOfCoupon,
 } from './coupon/coupon';
 export type { Coupon, ExistingCoupon, NewCoupon, Reservation } from './coupon/coupon';
 export type * from './coupon/events';
@@ -64,7 +65,12 @@ export { pause, resume, schedulePause, undoPause } from './subscription/pause';
 export { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 export { applyCoupon, MAX_COUPONS, removeCoupon } from './subscription/apply-coupon';
 export type { ApplyCoupon } from './subscription/apply-coupon';
-export { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+export { changeAddOns, planOfAddOns } from './subscription/change-add-ons';
+export type { ChangeAddOns } from './subscription/change-add-ons';
+export { changeBillingCycle } from './subscription/change-billing-cycle';
+export { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+export { changePlan } from './subscription/change-plan';
+export type { ChangePlan } from './subscription/change-plan';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
 export { addLineItems, lineItemOutcomes, MAX_BATCH } from './subscription/add-line-items';
 export type { LineItemOutcome } from './subscription/add-line-items';
@@ -113,7 +119,9 @@ export {
   publishVersion,
 } from './plan/plan';
 export type { ExistingPlan, NewPlan, Plan, PlanVersion } from './plan/plan';
-export { MAX_COMPONENTS, publishable, recurringItems } from './plan/plan-terms';
+export { MAX_COMPONENTS, publishable } from './plan/plan-terms';
+export { plannedTerms, startOnPlan } from './plan/planned-terms';
+export type { PlanChoice, PlannedTerms } from './plan/planned-terms';
 export type * from './plan/events';
 
 export { meter } from './usage/meter';
@@ -136,6 +144,7 @@ export { usagePeriod, usagePrices } from './subscription/usage-period';
 export { usageType } from './usage/usage';
 export type { KnownUsage, Usage } from './usage/usage';
 export type * from './usage/events';
+export type { UsageRecord } from './usage/usage-record';
 
 export {
   changeCustomer,

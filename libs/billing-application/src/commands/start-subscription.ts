@@ -2,16 +2,21 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
   customerIdOf,
   customerType,
+  plannedTerms,
+  planType,
   reservationId,
   start,
+  startOnPlan,
   subscriptionId,
   withCustomer,
   type ApplyCoupon,
   type LeftToCustomer,
+  type PlanChoice,
   type StartSubscription as StartTerms,
 } from '@perennial/billing-domain';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
+import { planIdOf, type NamedPlan } from '../named-plan';
 import { couponsOf, remembering, reserve } from '../coupon-redemptions';
 import { BillingRepositories } from '../repositories';
 
@@ -19,16 +24,21 @@ import { BillingRepositories } from '../repositories';
  * What a subscription starts with; its id derives from the external id, else from the idempotency key. What is left out of
  * currency, time zone and payment terms is the customer's.
  */
-export type SubscriptionTerms = Omit<StartTerms, 'subscriptionId' | 'coupons' | keyof LeftToCustomer> &
+export type SubscriptionTerms = Omit<StartTerms, 'subscriptionId' | 'coupons' | 'plan' | keyof LeftToCustomer> &
   LeftToCustomer & {
     /** Codes of coupons that act on it from its first bill on, in this order. */
     readonly couponCodes?: readonly string[] | undefined;
   };
 
+/** A start on a plan, whose interval and rules it takes; items of its own stand besides those of the plan. */
+export type PlanStart = Omit<SubscriptionTerms, 'interval' | 'rules' | 'item'> & {
+  readonly plan: NamedPlan & PlanChoice;
+};
+
 /** Starts a subscription, opens its first billing period and bills what is due in advance. */
 export class StartSubscription extends Command<CommandResult> {
   constructor(
-    readonly terms: SubscriptionTerms,
+    readonly terms: SubscriptionTerms | PlanStart,
     readonly context: RequestContext,
   ) {
     super();
@@ -49,11 +59,20 @@ export class StartSubscriptionHandler implements ICommandHandler<StartSubscripti
     const { tenant } = context;
     const known = await this.repositories.customers.load(customerIdOf(tenant, terms.customerId), tenant);
     const customer = known?.state ?? customerType.initial;
+    const picked = 'plan' in terms ? terms.plan : undefined;
+    const plan = picked && (await this.repositories.plans.load(planIdOf(tenant, picked), tenant));
+    // Within the decision, so that a repeat is answered although the plan was archived since.
+    const termsOf = () => {
+      const asked = withCustomer(customer, terms);
+      if (!('plan' in asked)) return asked;
+      const { plan: choice, ...own } = asked;
+      return startOnPlan(own, plannedTerms(plan?.state ?? planType.initial, own.currency, choice));
+    };
     const begin = (coupons: readonly ApplyCoupon[], dryRun: boolean | undefined) =>
       this.repositories.subscriptions.change(
         id,
         { ...context, dryRun, now },
-        (subscription) => start(subscription, { ...withCustomer(customer, terms), coupons, subscriptionId: id }, now),
+        (subscription) => start(subscription, { ...termsOf(), coupons, subscriptionId: id }, now),
         { remembers: remembering(coupons) },
       );
     if (couponCodes.length === 0) return resultOf(await begin([], context.dryRun));

@@ -9,7 +9,7 @@ import {
   redeem,
   releaseRedemption,
   reserveRedemption,
-  termsOfCoupon,
+  offerOf,
   type Coupon,
   type NewCoupon,
 } from './coupon';
@@ -31,7 +31,7 @@ const given = (...decisions: ((state: Coupon) => CouponEvent[])[]) =>
 
 describe('a coupon', () => {
   it('keeps its terms in canonical form', () => {
-    expect(termsOfCoupon(given(create({ duration: 'once', componentKeys: ['seats'] })))).toEqual({
+    expect(offerOf(given(create({ duration: 'once', componentKeys: ['seats'] })))).toEqual({
       couponId: 'c',
       code: 'SPRING-26',
       description: 'SPRING-26',
@@ -47,9 +47,10 @@ describe('a coupon', () => {
   it.each<[Partial<NewCoupon>, string]>([
     [{ discount: { kind: 'percentage', percent: '0' } }, 'invalid-price'],
     [{ discount: { kind: 'percentage', percent: '100.1' } }, 'invalid-price'],
-    [{ discount: { kind: 'amount', amount: '0', currency: 'USD' } }, 'invalid-amount'],
-    [{ discount: { kind: 'amount', amount: `1${'0'.repeat(16)}`, currency: 'USD' } }, 'amount-out-of-range'],
-    [{ discount: { kind: 'amount', amount: '1', currency: 'XQQ' } }, 'unknown-currency'],
+    [{ discount: { kind: 'amount', amounts: { USD: '0' } } }, 'invalid-amount'],
+    [{ discount: { kind: 'amount', amounts: { USD: `1${'0'.repeat(16)}` } } }, 'amount-out-of-range'],
+    [{ discount: { kind: 'amount', amounts: { XQQ: '1' } } }, 'unknown-currency'],
+    [{ discount: { kind: 'amount', amounts: {} } }, 'invalid-option'],
     [{ duration: { periods: 0 } }, 'invalid-option'],
     [{ maxRedemptions: 0 }, 'invalid-option'],
     [{ componentKeys: [] }, 'invalid-option'],

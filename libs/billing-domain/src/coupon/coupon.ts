@@ -5,8 +5,7 @@ import type { JsonValue } from '../json';
 import { currency, parseMinor } from '../money';
 import { MAX_ITEMS, MAX_LINE_NET } from '../subscription/terms';
 import { metadata, oneOf, text } from '../text';
-import type { CouponTerms } from '../subscription/events';
-import type { CouponCreated, CouponEvent } from './events';
+import type { CouponCreated, CouponEvent, CouponOffer } from './events';
 
 /*
  * A coupon guards one thing: it is redeemed no more often than it may be, whoever races. It counts what was redeemed and keeps, one
@@ -33,13 +32,16 @@ export interface Reservation {
 /** Redemptions that may be reserved at one time: what a decision keeps stays small. */
 export const MAX_RESERVATIONS = 500;
 
+/** Currencies in which a coupon of an amount can be redeemed. */
+export const MAX_COUPON_CURRENCIES = 20;
+
 export interface NewCoupon {
   /** Derived from the code: ids.ts. */
   readonly couponId: string;
   readonly code: string;
   /** As it stands on the invoice; default: the code. */
   readonly description?: string | undefined;
-  readonly discount: CouponTerms['discount'];
+  readonly discount: CouponOffer['discount'];
   /** Bills at boundaries off which it takes something; default: for ever. */
   readonly duration?: 'once' | 'forever' | { readonly periods: number } | undefined;
   readonly componentKeys?: readonly string[] | undefined;
@@ -120,8 +122,8 @@ export function archiveCoupon(state: Coupon, now: string): CouponEvent[] {
   return [{ type: 'CouponArchived', data: { effectiveAt: changing(coupon, now) } }];
 }
 
-/** What a subscription keeps of a coupon. Raises `coupon-not-found`. */
-export function termsOfCoupon(state: Coupon): CouponTerms {
+/** What a coupon gives. Raises `coupon-not-found`. */
+export function offerOf(state: Coupon): CouponOffer {
   const { couponId, code, description, discount, periods, componentKeys } = existing(state);
   return {
     couponId,
@@ -158,7 +160,7 @@ export function evolveCoupon(state: Coupon, event: CouponEvent): ExistingCoupon 
   }
 }
 
-function discountOf(discount: CouponTerms['discount']): CouponTerms['discount'] {
+function discountOf(discount: CouponOffer['discount']): CouponOffer['discount'] {
   oneOf('kind', discount.kind, ['percentage', 'amount']);
   if (discount.kind === 'percentage') {
     const percent = parseDecimal(discount.percent);
@@ -167,10 +169,16 @@ function discountOf(discount: CouponTerms['discount']): CouponTerms['discount'] 
     }
     return { kind: 'percentage', percent: formatDecimal(percent) };
   }
-  const amount = parseMinor(discount.amount);
-  if (amount <= 0n) throw new DomainError('invalid-amount', 'an amount above zero');
-  if (amount > MAX_LINE_NET) throw new DomainError('amount-out-of-range');
-  return { kind: 'amount', amount: amount.toString(), currency: currency(discount.currency) };
+  const amounts = Object.entries(discount.amounts).map(([code, value]) => {
+    const amount = parseMinor(value);
+    if (amount <= 0n) throw new DomainError('invalid-amount', 'an amount above zero');
+    if (amount > MAX_LINE_NET) throw new DomainError('amount-out-of-range');
+    return [currency(code), amount.toString()] as const;
+  });
+  if (amounts.length === 0 || amounts.length > MAX_COUPON_CURRENCIES) {
+    throw new DomainError('invalid-option', `an amount in 1 to ${MAX_COUPON_CURRENCIES} currencies`);
+  }
+  return { kind: 'amount', amounts: Object.fromEntries(amounts.sort(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 function count(name: string, value: number, most: number): number {

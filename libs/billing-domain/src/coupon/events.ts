@@ -1,8 +1,16 @@
 import type { CouponTerms } from '../subscription/events';
 
+/** What a coupon gives: what a subscription keeps of it, with the amount in each currency in which it can be redeemed. */
+export interface CouponOffer extends Omit<CouponTerms, 'discount'> {
+  readonly discount:
+    | Extract<CouponTerms['discount'], { kind: 'percentage' }>
+    /** Minor units by currency. */
+    | { readonly kind: 'amount'; readonly amounts: Readonly<Record<string, string>> };
+}
+
 export interface CouponCreated {
   readonly type: 'CouponCreated';
-  readonly data: CouponTerms & {
+  readonly data: CouponOffer & {
     readonly effectiveAt: string;
     /** Subscriptions that may redeem it; absent: any number. */
     readonly maxRedemptions?: number;

@@ -2,9 +2,10 @@ import { interval } from '../calendar';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { price, type Price } from '../price/price';
-import { MAX_EVERY, MAX_ITEMS, taxFields, type NewItem } from '../subscription/terms';
+import { MAX_EVERY, MAX_ITEMS, newItem, newItems, taxFields } from '../subscription/terms';
 import { oneOf, text } from '../text';
 import { meter } from '../usage/meter';
+import { itemOf } from './component-item';
 import type { PlanComponent, PlanTerms } from './events';
 
 /** Components of a version, add-ons included. */
@@ -50,12 +51,17 @@ export function publishable(terms: PlanTerms): PlanTerms {
       ...(maximum !== undefined && { maximum }),
     });
   }
-  return {
-    ...terms,
-    interval: interval(terms.interval),
-    currencies,
-    components: terms.components.map((component) => publishableComponent(component, currencies)),
-  };
+  const components = terms.components.map((component) => publishableComponent(component, currencies));
+  for (const code of currencies) {
+    // What a subscription starts with, and each add-on by itself, is what a subscription takes.
+    const items = components.map((component) => ({ component, item: itemOf(component, code) }));
+    newItems(
+      items.flatMap(({ component, item }) => (component.optional === true ? [] : [item])),
+      '',
+    );
+    items.forEach(({ item }) => newItem(item, ''));
+  }
+  return { ...terms, interval: interval(terms.interval), currencies, components };
 }
 
 function publishableComponent(component: PlanComponent, currencies: readonly string[]): PlanComponent {
@@ -72,7 +78,7 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
   const prices = currencies.map((code): [string, Price] => {
     const asked = component.prices[code];
     if (!asked) throw incomplete(`${component.componentKey} has no price in ${code}`);
-    return [code, fitting(price(asked), kind)];
+    return [code, price(asked)];
   });
   return {
     ...component,
@@ -82,31 +88,6 @@ function publishableComponent(component: PlanComponent, currencies: readonly str
     ...taxFields(component),
     prices: Object.fromEntries(prices),
   };
-}
-
-/** A percentage is of usage; a set-up fee is flat. */
-function fitting(of: Price, kind: PlanComponent['kind']): Price {
-  const percentage = of.model === 'percentage' || of.model === 'graduated-percentage';
-  if ((kind !== 'usage' && percentage) || (kind === 'one-time' && of.model !== 'flat')) {
-    throw new DomainError('invalid-price', `a ${kind} component is not priced by ${of.model}`);
-  }
-  return of;
-}
-
-/** The recurring items of a plan in one currency, as a subscription starts with them; quantities by component key, default 1. Raises `currency-mismatch`. */
-export function recurringItems(
-  terms: PlanTerms,
-  code: string,
-  quantities: Readonly<Record<string, string>> = {},
-): NewItem[] {
-  if (!terms.currencies.includes(code)) throw new DomainError('currency-mismatch', `the plan has no prices in ${code}`);
-  return terms.components.flatMap(({ kind, prices, componentKey, description, timing, ...tax }): NewItem[] => {
-    const of = prices[code];
-    if (kind !== 'recurring' || !of) return [];
-    const { taxCode, taxBehaviour, discountable } = tax;
-    const quantity = Object.hasOwn(quantities, componentKey) ? quantities[componentKey] : undefined;
-    return [{ componentKey, description, timing, price: of, quantity, taxCode, taxBehaviour, discountable }];
-  });
 }
 
 const incomplete = (message: string) => new DomainError('incomplete-plan', message);

@@ -1,6 +1,5 @@
 import { presets } from '../billing-rules';
-import { at, linesOf, refusal, startOn } from '../subscription/decisions.fixture';
-import { notStarted } from '../subscription/state';
+import { at, refusal } from '../subscription/decisions.fixture';
 import type { PlanComponent, PlanEvent, PlanTerms } from './events';
 import {
   archiveVersion,
@@ -12,7 +11,7 @@ import {
   publishVersion,
   type Plan,
 } from './plan';
-import { publishable, recurringItems } from './plan-terms';
+import { publishable } from './plan-terms';
 
 const now = at('2026-01-01');
 const base: PlanComponent = {
@@ -87,6 +86,7 @@ describe('a plan', () => {
 
   it('gives what is new its newest published version, and what is archived to nobody', () => {
     expect(refusal(() => publishedTerms(drafted))).toBe('plan-version-not-found');
+    expect(refusal(() => publishedTerms(drafted, 1))).toBe('plan-version-draft');
     const two = after(
       published,
       (s) => draftVersion(s, 2, { ...terms, trialDays: 7 }, now),
@@ -117,14 +117,6 @@ describe('a plan', () => {
   it('refuses more than fits', () => {
     const long = { ...terms, components: [{ ...base, description: 'x'.repeat(700_000) }] };
     expect(refusal(() => draftVersion(created, 1, long, now))).toBe('plan-full');
-  });
-
-  it('gives a subscription its items, in its currency', () => {
-    const [item, ...rest] = recurringItems(publishedTerms(published).terms, 'EUR', { base: '2' });
-    expect(rest).toEqual([]);
-    const events = startOn('2026-01-01', { currency: 'EUR' }, item)(notStarted);
-    expect(linesOf(events).map(({ net, itemId }) => [net, itemId])).toEqual([['5600', 'base']]);
-    expect(refusal(() => recurringItems(terms, 'JPY'))).toBe('currency-mismatch');
   });
 });
 

@@ -92,15 +92,15 @@ export function archiveVersion(state: Plan, version: number, now: string): PlanE
 
 /**
  * The terms that something new starts on: those of a published version, or of the newest one. Raises `plan-not-found`,
- * `plan-version-not-found`, `plan-version-archived`.
+ * `plan-version-not-found`, `plan-version-draft`, `plan-version-archived`.
  */
-export function publishedTerms(state: Plan, version?: number): PlanVersion {
+export function publishedTerms(state: Plan, version?: number): PlanVersion & { readonly planId: string } {
   const plan = existing(state);
   const found =
     version === undefined ? plan.versions.findLast(({ status }) => status === 'published') : versionOf(plan, version);
-  if (found?.status === 'archived') throw new DomainError('plan-version-archived');
-  if (found?.status !== 'published') throw new DomainError('plan-version-not-found');
-  return found;
+  if (!found) throw new DomainError('plan-version-not-found', 'no version is published');
+  if (found.status !== 'published') throw new DomainError(`plan-version-${found.status}`);
+  return { ...found, planId: plan.planId };
 }
 
 function existing(state: Plan): ExistingPlan {

@@ -2,6 +2,7 @@ import { laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
 import { MAX_BILL_BYTES, MAX_KEPT_BYTES } from './billing-period';
 import { living, reservedBytes } from './boundary';
+import type { CouponOffer } from '../coupon/events';
 import type { CouponTerms, SubscriptionEvent } from './events';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 
@@ -11,7 +12,7 @@ export const MAX_COUPONS = 5;
 export interface ApplyCoupon {
   /** Of the redemption that the coupon keeps for this. */
   readonly reservationId: string;
-  readonly coupon: CouponTerms;
+  readonly coupon: CouponOffer;
 }
 
 /**
@@ -36,15 +37,20 @@ export function applying(
   { reservationId, coupon }: ApplyCoupon,
   effectiveAt: string,
 ): SubscriptionEvent[] {
-  const { couponId, code, discount } = coupon;
+  const { couponId, code } = coupon;
   const known = coupons.find((each) => each.couponId === couponId);
   if (known?.reservationId === reservationId) return [];
   if (known) throw new DomainError('coupon-already-applied', undefined, { code });
-  if (discount.kind === 'amount' && discount.currency !== currency) {
-    throw new DomainError('coupon-currency-mismatch', undefined, { code });
-  }
   if (coupons.length >= MAX_COUPONS) throw new DomainError('too-many-coupons', `at most ${MAX_COUPONS} coupons`);
-  return [{ type: 'CouponApplied', data: { effectiveAt, reservationId, coupon } }];
+  const kept = { ...coupon, discount: discountIn(currency, coupon) };
+  return [{ type: 'CouponApplied', data: { effectiveAt, reservationId, coupon: kept } }];
+}
+
+function discountIn(currency: string, { code, discount }: CouponOffer): CouponTerms['discount'] {
+  if (discount.kind === 'percentage') return discount;
+  const amount = discount.amounts[currency];
+  if (amount === undefined) throw new DomainError('coupon-currency-mismatch', undefined, { code });
+  return { kind: 'amount', amount, currency };
 }
 
 /**

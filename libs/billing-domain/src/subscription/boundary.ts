@@ -1,4 +1,4 @@
-import { instant, type Grid } from '../calendar';
+import { instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import { discountBytes, trueUpsAtMost } from './bill';
@@ -11,8 +11,8 @@ import {
   sumOfBytes,
   type BillingPeriod,
 } from './billing-period';
-import type { BillingCycleChanged, BillingPeriodOpened, SubscriptionEvent } from './events';
-import { scheduledChange } from './items-changed';
+import type { BillingPeriodOpened, SubscriptionEvent } from './events';
+import { scheduledChanges } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { usageBytes } from './usage-lines';
@@ -81,12 +81,6 @@ export function termsInForce({ terms }: StartedSubscription): StartedSubscriptio
   return last;
 }
 
-/** Periods are counted on this grid from a moment on. */
-export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt: string): BillingCycleChanged {
-  const data = { effectiveAt, anchor, ...(anchorDay !== undefined && { anchorDay }), interval };
-  return { type: 'BillingCycleChanged', data };
-}
-
 /** Opens the next period from a moment on: what is left of the trial, else up to the first boundary strictly after it. */
 export function openFrom(subscription: StartedSubscription, at: string): BillingPeriodOpened {
   const { timeZone: zone, grid, paidFrom } = subscription;
@@ -108,9 +102,10 @@ export function atBoundary(
   const closed = close(period, zone, period.endsAt, 'boundary');
   const awaits = { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } };
   const events: SubscriptionEvent[] = [awaits];
-  const changed = scheduledChange(subscription, period);
-  if (changed) events.push(changed);
-  events.push(period.kind === 'trial' ? openFrom(subscription, period.endsAt) : openNext(grid, zone, period));
+  events.push(...scheduledChanges(subscription, period));
+  const changed = events.reduce<StartedSubscription>(evolve, subscription);
+  const goesOn = period.kind !== 'trial' && changed.grid === grid;
+  events.push(goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
 }
@@ -125,7 +120,8 @@ export function reservedBytes(subscription: StartedSubscription): number {
   // Each coupon takes something off each of them, or a share of it is given back.
   const usual = (items.length * 2 + trueUpsAtMost(subscription)) * (1 + coupons.length) * RECURRING_LINE_BYTES;
   const pending = period ? discountBytes(subscription, period.lines) : 0;
-  const plain = subscription.terms.length === 1 && items.every(({ price: { model } }) => model === 'flat');
+  const unchanged = subscription.terms.length === 1 && subscription.scheduledEdits.length === 0;
+  const plain = unchanged && items.every(({ price: { model } }) => model === 'flat');
   if (!period || plain) return usual + usage + pending;
   const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] }, undefined, 'all');
   const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;

@@ -1,5 +1,6 @@
 import { presets } from '../billing-rules';
-import { changeBillingCycle, changeItems, changeQuantity, undoScheduledChange, type ChangeItems } from './change-items';
+import { changeBillingCycle } from './change-billing-cycle';
+import { changeItems, changeQuantity, undoScheduledChange, type ChangeItems } from './change-items';
 import { at, billed, catchUp, given, linesOf, refusal, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { evolve, type StartedSubscription } from './state';

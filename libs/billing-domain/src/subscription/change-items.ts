@@ -1,31 +1,18 @@
-import {
-  date,
-  gridDay,
-  gridPeriodAt,
-  dateOf,
-  interval,
-  laterInstant,
-  startOfDay,
-  toLocal,
-  toLocalDate,
-  type Grid,
-  type Interval,
-} from '../calendar';
+import { date, dateOf, laterInstant, startOfDay, toLocal, toLocalDate } from '../calendar';
 import { commitmentEdit, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
-import { close, MAX_BILL_BYTES, MAX_KEPT_BYTES, openAt, type BillingPeriod } from './billing-period';
+import { MAX_BILL_BYTES, MAX_KEPT_BYTES, type BillingPeriod } from './billing-period';
 import type { ItemEdit, SubscriptionEvent } from './events';
 import { guarded } from './guard';
 import { outstandingLines } from './outstanding';
 import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
-import { awaiting, usageDueAt } from './bill-usage';
-import { cycleChanged, living, openPeriod, reservedBytes, termsInForce } from './boundary';
-import { conditionsAfter, edited, itemsChanged, named } from './items-changed';
+import { living, openPeriod, reservedBytes, termsInForce } from './boundary';
+import { conditionsAfter, edited, intervalAfter, itemsChanged, named, sameMeters } from './items-changed';
+import { distinct, itemQuantity, newItem, type NewItem } from './terms';
 import { usageStretches } from './usage-period';
-import { distinct, itemQuantity, newItem, startGrid, type Anchor, type NewItem } from './terms';
 
 /** An edit as a caller asks for it. */
 export type NewItemEdit =
@@ -46,6 +33,9 @@ export interface ChangeItems {
 
 /** Edits that one command or one period takes; what a decision keeps stays small. */
 const MAX_EDITS = 50;
+/** Of scheduled edits, and of the timeline of terms, as JSON. */
+const MAX_EDIT_BYTES = 100_000;
+const MAX_TERMS_BYTES = 200_000;
 /** Stretches of a period in which usage is charged on other terms. */
 const MAX_USAGE_SEGMENTS = 50;
 
@@ -56,9 +46,23 @@ const MAX_USAGE_SEGMENTS = 50;
  * `boundary-due`, `subscription-canceled` and the codes of category `invalid`.
  */
 export function changeItems(state: Subscription, input: ChangeItems, now: string): SubscriptionEvent[] {
+  return makeEdits(unpaused(state, now), checked(input.edits), input, now);
+}
+
+/** A subscription whose items can change. Raises `subscription-paused` and what `living` does. */
+export function unpaused(state: Subscription, now: string): StartedSubscription {
   const subscription = living(state, now);
   if (subscription.status === 'paused') throw new DomainError('subscription-paused');
-  const edits = checked(input.edits);
+  return subscription;
+}
+
+/** What changeItems does, with edits in canonical form. */
+export function makeEdits(
+  subscription: StartedSubscription,
+  edits: readonly ItemEdit[],
+  input: Pick<ChangeItems, 'when' | 'billing'>,
+  now: string,
+): SubscriptionEvent[] {
   const { when = 'now' } = input;
   if (subscription.status === 'scheduled' && when === 'now') {
     const from = toLocal(subscription.startsAt, subscription.timeZone);
@@ -75,9 +79,7 @@ export function changeItems(state: Subscription, input: ChangeItems, now: string
   if (!changed) return [];
   const after = evolve(subscription, changed);
   // What is scheduled must still be possible when its time comes: a boundary never refuses.
-  const { items, conditions } = termsInForce(after);
-  distinct(edited(items, after.scheduledEdits, period.to));
-  conditionsAfter(conditions, after.scheduledEdits);
+  termsAfter(after, after.scheduledEdits, period.to);
   const atOnce = billing === 'now' || from < period.from;
   const billed = atOnce ? bill(after, 'change', period.periodNumber, at, outstandingLines(after)) : [];
   roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
@@ -102,76 +104,43 @@ export function undoScheduledChange(state: Subscription, now: string): Subscript
   return [{ type: 'ItemsChangeUnscheduled', data: { effectiveAt, periodNumber } }];
 }
 
-/**
- * Counts periods on another grid from now on, with edits if there are any: the open period ends now, what was billed beyond is
- * given back or goes on, and the next one runs to the first point of the new grid. Without an anchor the day of month stays.
- * Prices of another interval start anew. Before its start and in a trial it moves the periods after that. Nothing when grid and items are so already. Raises what changeItems raises, and `invalid-anchor`.
- */
-export function changeBillingCycle(
-  state: Subscription,
-  input: { readonly interval?: Interval | undefined; readonly anchor?: Anchor | undefined } & Pick<
-    ChangeItems,
-    'edits'
-  >,
-  now: string,
-): SubscriptionEvent[] {
-  const subscription = living(state, now);
-  if (subscription.status === 'paused') throw new DomainError('subscription-paused');
-  const { timeZone: zone, grid, paidFrom, openPeriod: open } = subscription;
-  const at = laterInstant(now, open?.startsAt ?? now);
-  // Before anything is paid for, the grid is one of the time from then on.
-  const unpaid = at < paidFrom;
-  const local = toLocal(unpaid ? paidFrom : at, zone);
-  const every = interval(input.interval ?? grid.interval);
-  const counted = every.unit === 'month' || every.unit === 'year';
-  const day = gridDay(grid);
-  const asked = input.anchor ?? (counted ? { dayOfMonth: day } : { localDateTime: startOfDay(dateOf(local)) });
-  const sameInterval = sameJson(every, grid.interval);
-  const regridded = input.anchor === undefined && sameInterval ? grid : startGrid(asked, every, local);
-  const firstEnd = (each: Grid) => gridPeriodAt(each, zone, unpaid ? paidFrom : at).to;
-  if (sameInterval && firstEnd(regridded) === firstEnd(grid) && gridDay(regridded) === day)
-    return changeItems(state, { edits: input.edits, billing: 'now' }, now);
-  if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
-  if (subscription.pausesAt !== null) throw new DomainError('pause-scheduled');
-  if (unpaid) return [cycleChanged(regridded, at), ...changeItems(state, { edits: input.edits }, now)];
-  const period = openPeriod(subscription);
-  const edits = checked(input.edits);
-  const changed = itemsChanged(subscription, edits, { at, from: local, cause: 'requested', restarts: !sameInterval });
-  const dueAt = usageDueAt(subscription, at, undefined);
-  const events: SubscriptionEvent[] = [
-    awaiting(close(period, zone, at, 'change'), dueAt),
-    cycleChanged(regridded, at),
-    ...(changed ? [changed] : []),
-    openAt(regridded, zone, period.periodNumber + 1, at),
-  ];
-  if (dueAt !== undefined) return events;
-  const after = events.reduce<StartedSubscription>(evolve, subscription);
-  const lines = [...after.accrued, ...outstandingLines(after)];
-  return guarded(subscription, [...events, ...bill(after, 'change', period.periodNumber, at, lines)]);
-}
-
 function schedule(
   subscription: StartedSubscription,
-  { periodNumber, endsAt, to }: BillingPeriod,
+  period: BillingPeriod,
   edits: readonly ItemEdit[],
   at: string,
 ): SubscriptionEvent[] {
+  const { periodNumber, endsAt, to } = period;
   if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt)
     throw new DomainError('cancellation-scheduled');
   const all = [...subscription.scheduledEdits, ...edits];
-  if (all.length > MAX_EDITS) throw new DomainError('billing-period-full', undefined, { periodNumber });
-  const { items, conditions } = termsInForce(subscription);
-  named(items, all);
-  const termsAfter = (list: readonly ItemEdit[]) => ({
-    items: distinct(edited(items, list, to)),
-    conditions: conditionsAfter(conditions, list) ?? {},
-  });
-  if (sameJson(termsAfter(subscription.scheduledEdits), termsAfter(all))) return [];
-  return [{ type: 'ItemsChangeScheduled', data: { effectiveAt: at, periodNumber, takesEffectAt: endsAt, edits } }];
+  if (all.length > MAX_EDITS || encodedBytes(all) > MAX_EDIT_BYTES) {
+    throw new DomainError('billing-period-full', undefined, { periodNumber });
+  }
+  named(termsInForce(subscription).items, all);
+  if (sameJson(termsAfter(subscription, subscription.scheduledEdits, to), termsAfter(subscription, all, to))) return [];
+  const scheduled: SubscriptionEvent = {
+    type: 'ItemsChangeScheduled',
+    data: { effectiveAt: at, periodNumber, takesEffectAt: endsAt, edits },
+  };
+  roomFor(evolve(subscription, scheduled), period, 0);
+  return [scheduled];
+}
+
+/** What edits make of the terms in force. Raises the codes of what is not possible. */
+export function termsAfter(subscription: StartedSubscription, edits: readonly ItemEdit[], from: string) {
+  const { items: before, conditions } = termsInForce(subscription);
+  const items = distinct(edited(before, edits, from));
+  sameMeters([...subscription.terms, { items }]);
+  return {
+    items,
+    conditions: conditionsAfter(conditions, edits) ?? {},
+    interval: intervalAfter(edits) ?? subscription.grid.interval,
+  };
 }
 
 /** The edits in canonical form. */
-function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
+export function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
   if (edits.length > MAX_EDITS) throw new DomainError('invalid-option', `at most ${MAX_EDITS} edits`);
   return edits.map((edit): ItemEdit => {
     if (edit.kind === 'quantity') return { ...edit, quantity: itemQuantity(edit.quantity) };
@@ -195,15 +164,15 @@ function backdated(subscription: StartedSubscription, period: BillingPeriod, on:
 }
 
 /** Raises `billing-period-full` when the next bill, or what is kept, could outgrow its limit. */
-function roomFor(subscription: StartedSubscription, period: BillingPeriod, billed: number): void {
+export function roomFor(subscription: StartedSubscription, period: BillingPeriod, billed: number): void {
   const pending = (subscription.openPeriod?.bytes ?? 0) + reservedBytes(subscription);
-  const segments = usageStretches(subscription, period.periodNumber).length;
-  if (
-    segments > MAX_USAGE_SEGMENTS ||
+  const full =
+    usageStretches(subscription, period.periodNumber).length > MAX_USAGE_SEGMENTS ||
+    encodedBytes(subscription.terms) > MAX_TERMS_BYTES ||
     billed > MAX_BILL_BYTES ||
     pending > MAX_BILL_BYTES ||
-    keptBytes(subscription) + pending > MAX_KEPT_BYTES
-  ) {
+    keptBytes(subscription) + pending > MAX_KEPT_BYTES;
+  if (full) {
     throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
   }
 }

@@ -1,34 +1,35 @@
 import fc from 'fast-check';
 import { dateOf } from '../calendar';
+import type { CouponOffer } from '../coupon/events';
 import { parseMinor } from '../money';
 import { applyCoupon, removeCoupon } from './apply-coupon';
 import { bill } from './bill';
 import { cancelNow } from './cancel';
 import { changeItems, changeQuantity } from './change-items';
 import { at, catchUp, given, linesOf, refusal, startOn, type Decision } from './decisions.fixture';
-import type { CouponTerms, LinesBilled, SubscriptionEvent } from './events';
+import type { LinesBilled, SubscriptionEvent } from './events';
 import type { Line } from '../line';
 import { pause, resume } from './pause';
 import { notStarted, type StartedSubscription } from './state';
 import { addLineItem } from './subscription';
 
 const month = { unit: 'month', count: 1 } as const;
-const couponOf = (discount: CouponTerms['discount'], changes: Partial<CouponTerms> = {}): CouponTerms => ({
-  couponId: `coupon-${discount.kind === 'amount' ? discount.amount : discount.percent}`,
+const couponOf = (discount: CouponOffer['discount'], changes: Partial<CouponOffer> = {}): CouponOffer => ({
+  couponId: `coupon-${discount.kind === 'amount' ? (discount.amounts['USD'] ?? '') : discount.percent}`,
   code: 'SALE',
   description: 'Sale',
   discount,
   ...changes,
 });
-const percent = (value: string, changes: Partial<CouponTerms> = {}) =>
+const percent = (value: string, changes: Partial<CouponOffer> = {}) =>
   couponOf({ kind: 'percentage', percent: value }, changes);
-const off = (amount: string, changes: Partial<CouponTerms> = {}) =>
-  couponOf({ kind: 'amount', amount, currency: 'USD' }, changes);
+const off = (amount: string, changes: Partial<CouponOffer> = {}) =>
+  couponOf({ kind: 'amount', amounts: { USD: amount } }, changes);
 const once = { periods: 1 } as const;
 
-const reserved = (coupon: CouponTerms) => ({ reservationId: `r-${coupon.couponId}`, coupon });
+const reserved = (coupon: CouponOffer) => ({ reservationId: `r-${coupon.couponId}`, coupon });
 const start = (
-  coupons: readonly CouponTerms[],
+  coupons: readonly CouponOffer[],
   item: Parameters<typeof startOn>[2] = {},
   changes: Parameters<typeof startOn>[1] = {},
 ) =>
@@ -156,7 +157,7 @@ describe('a correction', () => {
 });
 
 describe('a coupon', () => {
-  const months = (...coupons: CouponTerms[]) => nets(story(start(coupons), catchUp('2026-04-01')));
+  const months = (...coupons: CouponOffer[]) => nets(story(start(coupons), catchUp('2026-04-01')));
 
   it('lasts for one bill, for n, or for ever', () => {
     expect(months(percent('10', once))).toEqual(['9000', '10000', '10000', '10000']);
@@ -235,14 +236,14 @@ describe('a coupon', () => {
   });
 
   it('is applied and removed once, in its currency, and not beside too many', () => {
-    const apply = (coupon: CouponTerms, reservationId = `r-${coupon.couponId}`): Decision => {
+    const apply = (coupon: CouponOffer, reservationId = `r-${coupon.couponId}`): Decision => {
       return (s) => applyCoupon(s, { reservationId, coupon }, at('2026-01-10'));
     };
     const remove: Decision = (s) => removeCoupon(s, 'coupon-20', at('2026-01-12'));
     const state = given(start([]), apply(percent('20')));
     expect(apply(percent('20'))(state)).toEqual([]);
     expect(refusal(() => apply(percent('20'), 'another')(state))).toBe('coupon-already-applied');
-    const euros = couponOf({ kind: 'amount', amount: '1', currency: 'EUR' });
+    const euros = couponOf({ kind: 'amount', amounts: { EUR: '1', JPY: '2' } });
     expect(refusal(() => apply(euros)(state))).toBe('coupon-currency-mismatch');
     const five = [1, 2, 3, 4].map((n) => apply(percent(`${n}`)));
     expect(refusal(() => apply(percent('5'))(given(start([]), apply(percent('20')), ...five)))).toBe(
@@ -369,7 +370,7 @@ describe('coupons, whatever happens', () => {
                 : [],
             );
             const taken = uses.reduce((sum, use) => sum + BigInt(use.taken), 0n);
-            if (each.discount.kind === 'amount') expect(taken <= BigInt(each.discount.amount)).toBe(true);
+            if (each.discount.kind === 'amount') expect(taken <= BigInt(each.discount.amounts['USD'] ?? '')).toBe(true);
             if (each.periods !== undefined) expect((uses.at(-1)?.uses ?? 0) <= each.periods).toBe(true);
           }
           const state = given(() => events) as StartedSubscription;

@@ -15,6 +15,8 @@ export interface Item {
   readonly kind?: 'one-time' | 'usage';
   /** Of usage alone. */
   readonly meter?: Meter;
+  /** A component of the plan: what changes the plan puts another in its place or removes it. */
+  readonly ofPlan?: true;
   /** Of usage: each version of the terms counts its tiers and free units anew. Absent: they go on within a period. */
   readonly segments?: 'restart';
   readonly description: string;
@@ -341,6 +343,14 @@ export type ItemEdit =
       readonly minimum?: string | null;
       readonly maximum?: string | null;
       readonly discountableTrueUps?: boolean;
+    }
+  /** The components of a version of a plan in place of those of the plan before, by component key. */
+  | {
+      readonly kind: 'plan';
+      readonly interval: Interval;
+      /** Without a quantity: it stays as it is, else it is 1. */
+      readonly items: readonly (Omit<Item, 'from' | 'to' | 'quantity'> & { readonly quantity?: string })[];
+      readonly conditions: Conditions;
     };
 
 /** Edits that the end of the open period applies, after those scheduled before. */

@@ -1,19 +1,44 @@
+import { dateOf, gridDay, startOfDay, type Grid } from '../calendar';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import type { BillingPeriod } from './billing-period';
 import { committed } from '../commitment/bounds';
-import type { Conditions, Item, ItemEdit, ItemsChanged } from './events';
+import type { BillingCycleChanged, Conditions, Interval, Item, ItemEdit, ItemsChanged } from './events';
 import type { StartedSubscription } from './state';
 import type { Meter } from '../usage/meter';
-import { distinct, withinLimits } from './terms';
+import { distinct, startGrid, withinLimits } from './terms';
 
-/** What the scheduled edits make of the items at the end of the open period. */
-export function scheduledChange(
+/** What the scheduled edits make of the items, and of the grid when a plan has another interval, at the end of the open period. */
+export function scheduledChanges(
   subscription: StartedSubscription,
   { endsAt, to }: BillingPeriod,
-): ItemsChanged | undefined {
-  if (subscription.scheduledEdits.length === 0) return undefined;
-  return itemsChanged(subscription, subscription.scheduledEdits, { at: endsAt, from: to, cause: 'scheduled' });
+): (ItemsChanged | BillingCycleChanged)[] {
+  const { scheduledEdits: edits, grid } = subscription;
+  if (edits.length === 0) return [];
+  const every = intervalAfter(edits);
+  const restarts = every !== undefined && !sameJson(every, grid.interval);
+  const changed = itemsChanged(subscription, edits, { at: endsAt, from: to, cause: 'scheduled', restarts });
+  return [...(changed ? [changed] : []), ...(restarts ? [cycleChanged(gridOfInterval(grid, every, to), endsAt)] : [])];
+}
+
+/** The interval of the last plan that edits move to. */
+export function intervalAfter(edits: readonly ItemEdit[]): Interval | undefined {
+  return edits.findLast((edit) => edit.kind === 'plan')?.interval;
+}
+
+/** A grid of another interval from a local date-time on: it keeps the day of month, if both have one. (billing-model.md §1) */
+export function gridOfInterval(grid: Grid, every: Interval, local: string): Grid {
+  const day = isMonthly(every) && isMonthly(grid.interval) ? gridDay(grid) : undefined;
+  const anchor = day === undefined ? { localDateTime: startOfDay(dateOf(local)) } : { dayOfMonth: day };
+  return startGrid(anchor, every, local);
+}
+
+const isMonthly = ({ unit }: Interval) => unit === 'month' || unit === 'year';
+
+/** Periods are counted on this grid from a moment on. */
+export function cycleChanged({ anchor, anchorDay, interval }: Grid, effectiveAt: string): BillingCycleChanged {
+  const data = { effectiveAt, anchor, ...(anchorDay !== undefined && { anchorDay }), interval };
+  return { type: 'BillingCycleChanged', data };
 }
 
 /** The terms from a local date-time on; undefined when they are so already. A scheduled change is recorded even when it changes nothing. */
@@ -42,7 +67,8 @@ export function itemsChanged(
     conditions: conditionsAfter(each.conditions, edits),
   }));
   after.forEach((each) => distinct([...each.items]));
-  sameMeters([...terms, ...after]);
+  // A boundary never refuses: what is scheduled was checked when it was.
+  if (cause === 'requested') sameMeters([...terms, ...after]);
   const same = before.every(
     (each, i) =>
       sameJson(each.items, after[i]?.items ?? []) && sameJson(each.conditions ?? {}, after[i]?.conditions ?? {}),
@@ -76,13 +102,35 @@ export function edited(items: readonly Item[], edits: readonly ItemEdit[], from:
           return list.filter((item) => item.itemId !== edit.itemId);
         case 'put': {
           const known = list.find((item) => item.itemId === edit.item.itemId);
-          const item = { ...edit.item, from: known?.from ?? from };
+          const item = { ...edit.item, ...(known?.ofPlan && { ofPlan: known.ofPlan }), from: known?.from ?? from };
           return known ? list.map((each) => (each === known ? item : each)) : [...list, item];
         }
+        case 'plan':
+          return onPlan(list, edit.items, from);
       }
     },
     [...items],
   );
+}
+
+/**
+ * The components of a plan in place of those of the plan before, by component key: each keeps its id, its quantity where the edit
+ * names none, and since when it is there. A one-time fee that is there was charged, and stays as it is.
+ */
+function onPlan(list: readonly Item[], planned: Extract<ItemEdit, { kind: 'plan' }>['items'], from: string): Item[] {
+  const keyed = new Map(planned.map((item) => [item.componentKey, item]));
+  const kept = list.flatMap((known): Item[] => {
+    const item = keyed.get(known.componentKey);
+    const charged = known.kind === 'one-time' && (item?.kind ?? 'one-time') === 'one-time';
+    if (charged) return [known];
+    if (!item) return known.ofPlan ? [] : [known];
+    const quantity = item.quantity ?? (item.kind === known.kind ? known.quantity : '1');
+    withinLimits(item, quantity);
+    return [{ ...item, itemId: known.itemId, quantity, from: known.from }];
+  });
+  const keys = new Set(kept.map(({ componentKey }) => componentKey));
+  const added = planned.filter(({ componentKey }) => !keys.has(componentKey));
+  return [...kept, ...added.map((item) => ({ ...item, quantity: item.quantity ?? '1', from }))];
 }
 
 /** What terms say besides their items, after edits in order. Raises `invalid-price` when a minimum is above its maximum. */
@@ -91,6 +139,7 @@ export function conditionsAfter(
   edits: readonly ItemEdit[],
 ): Conditions | undefined {
   return edits.reduce((before, edit) => {
+    if (edit.kind === 'plan') return edit.conditions;
     if (edit.kind !== 'commitment') return before;
     const { kind: _, ...bounds } = edit;
     return committed(before, bounds);
@@ -102,6 +151,7 @@ export function named(items: readonly Item[], edits: readonly ItemEdit[]): void 
   const known = new Set(items.map(({ itemId }) => itemId));
   for (const edit of edits) {
     if (edit.kind === 'put') known.add(edit.item.itemId);
+    if (edit.kind === 'plan') edit.items.forEach(({ itemId }) => known.add(itemId));
     if (edit.kind === 'quantity' && !known.has(edit.itemId)) {
       throw new DomainError('item-not-found', `no item ${edit.itemId}`, { itemId: edit.itemId });
     }
@@ -109,7 +159,7 @@ export function named(items: readonly Item[], edits: readonly ItemEdit[]): void 
 }
 
 /** A meter's key names one definition. Raises `meter-changed`. */
-function sameMeters(terms: readonly { readonly items: readonly Item[] }[]): void {
+export function sameMeters(terms: readonly { readonly items: readonly Item[] }[]): void {
   const known = new Map<string, Meter>();
   for (const { meter } of terms.flatMap(({ items }) => items)) {
     if (!meter) continue;

@@ -1,6 +1,7 @@
 import { presets } from '../billing-rules';
 import { cancelNow } from './cancel';
-import { changeBillingCycle, changeItems } from './change-items';
+import { changeBillingCycle } from './change-billing-cycle';
+import { changeItems } from './change-items';
 import { billed, given, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';

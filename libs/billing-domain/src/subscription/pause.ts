@@ -5,11 +5,11 @@ import type { SealedUsage } from '../usage/events';
 import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
-import { cycleChanged, living, openFrom, openPeriod, termsInForce } from './boundary';
+import { living, openFrom, openPeriod, termsInForce } from './boundary';
 import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { guarded } from './guard';
-import { scheduledChange } from './items-changed';
+import { cycleChanged, scheduledChanges } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid } from './terms';
@@ -62,12 +62,12 @@ export function pauseAt(
 ): SubscriptionEvent[] {
   const dueAt = usageDueAt(subscription, at, sealed);
   const closed = awaiting(close(period, subscription.timeZone, at, 'pause'), dueAt);
-  const changed = at === period.endsAt ? scheduledChange(subscription, period) : undefined;
+  const changed = at === period.endsAt ? scheduledChanges(subscription, period) : [];
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },
   };
-  const events = [closed, ...(changed ? [changed] : []), paused];
+  const events = [closed, ...changed, paused];
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   const stop: Stop = { at: { date: dateOf(closed.data.to), at }, credit, cause: 'pause' };

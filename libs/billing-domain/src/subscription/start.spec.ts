@@ -1,6 +1,7 @@
 import { presets } from '../billing-rules';
 import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
-import { changeBillingCycle, changeItems, changeQuantity } from './change-items';
+import { changeBillingCycle } from './change-billing-cycle';
+import { changeItems, changeQuantity } from './change-items';
 import { at, billed, catchUp, given, refusal, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { pause, resume } from './pause';

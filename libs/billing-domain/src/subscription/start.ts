@@ -19,7 +19,7 @@ import { metadata, oneOf, text } from '../text';
 import { applying, type ApplyCoupon } from './apply-coupon';
 import { bill } from './bill';
 import { living, openFrom } from './boundary';
-import type { SubscriptionEvent } from './events';
+import type { Conditions, SubscriptionEvent } from './events';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { newItems, startGrid, type Anchor, type NewItem } from './terms';
@@ -55,6 +55,8 @@ export interface StartSubscription {
   readonly items?: readonly NewItem[] | undefined;
   /** What a whole period comes to at least and at most, before discounts: decimals of the minor unit. Default: no bounds. */
   readonly commitment?: CommitmentEdit | undefined;
+  /** The version of the plan that the terms are a copy of. */
+  readonly plan?: Conditions['plan'];
   /** Coupons that act on it from its first bill on, in this order. */
   readonly coupons?: readonly ApplyCoupon[] | undefined;
   /** Default: those of `defaultRules`. */
@@ -98,6 +100,7 @@ export function start(state: Subscription, input: StartSubscription, now: string
   count('noticeDays', noticeDays);
   count('usageGraceHours', usageGraceHours);
   const conditions = {
+    ...(input.plan && { plan: input.plan }),
     ...committed(undefined, commitmentEdit(input.commitment ?? {})),
     ...(minimumTermPeriods > 0 && { minimumTermPeriods }),
     ...(noticeDays > 0 && { noticeDays }),

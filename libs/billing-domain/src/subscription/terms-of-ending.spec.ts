@@ -1,5 +1,6 @@
 import { cancelNow, scheduleCancellation, undoCancellation } from './cancel';
-import { changeBillingCycle, changeQuantity } from './change-items';
+import { changeBillingCycle } from './change-billing-cycle';
+import { changeQuantity } from './change-items';
 import { at, billed, catchUp, given, refusal, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { pause, resume, schedulePause, undoPause } from './pause';

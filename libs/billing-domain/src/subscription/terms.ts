@@ -24,6 +24,8 @@ export interface NewItem {
   /** Default "base". */
   readonly componentKey?: string | undefined;
   readonly description: string;
+  /** Of the plan: see Item. */
+  readonly ofPlan?: true | undefined;
   /** Default: recurring. */
   readonly kind?: Item['kind'];
   /** Of usage, which must have one. */
@@ -71,6 +73,7 @@ export function newItem(input: NewItem, from: string): Item {
     description: text('description', input.description, 500),
     quantity,
     every: cadence(input),
+    ...(input.ofPlan && { ofPlan: input.ofPlan }),
     timing,
     price: asked,
     ...taxFields(input),

@@ -2,7 +2,7 @@ import { parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { toTrillionths } from '../price/price';
 import { encodedBytes, oneOf, text } from '../text';
-import type { UsageRecord } from './events';
+import type { UsageRecord } from './usage-record';
 
 /**
  * What usage is measured by: which records, and what they come to in a period. Plain data of an item or of a plan's component.

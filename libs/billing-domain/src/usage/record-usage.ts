@@ -5,10 +5,11 @@ import { sameJson } from '../json';
 import { toTrillionths, type Price } from '../price/price';
 import { withinLimits } from '../subscription/terms';
 import { encodedBytes, text } from '../text';
-import type { Measured, MeterInUse, UsageEvent, UsageOpened, UsageRecord, UsageRecorded, UsageSegment } from './events';
+import type { Measured, MeterInUse, UsageEvent, UsageOpened, UsageRecorded, UsageSegment } from './events';
 import { propertyOf, valueOf } from './meter';
 import { readersOf, tally } from './tally';
 import { evolveUsage, lateToken, recordToken, valueToken, type KnownUsage, type Usage } from './usage';
+import type { UsageRecord } from './usage-record';
 
 /** How far the clock of who reports usage may be ahead. */
 export const CLOCK_TOLERANCE_MS = 300_000;

@@ -1,8 +1,9 @@
 import { millisecondsBetween } from '../calendar';
 import { toTrillionths } from '../price/price';
 import { formatTrillionths, parseDecimal } from '../decimal';
-import type { MeterInUse, MeterTotal, Partial, TimedValue, UsageRecord } from './events';
+import type { MeterInUse, MeterTotal, Partial, TimedValue } from './events';
 import { reads, valueOf } from './meter';
+import type { UsageRecord } from './usage-record';
 
 /** What is measured so far: for each segment the partials of its meters, and what meters come to in the whole period. */
 export interface Tallied {

@@ -1,4 +1,4 @@
-import type { CouponEvent, CouponTerms, Reservation } from '@perennial/billing-domain';
+import type { CouponEvent, CouponOffer, Reservation } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { couponEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
@@ -12,7 +12,7 @@ export interface CouponRow {
   external_id: string | null;
   description: string;
   status: 'active' | 'archived';
-  discount: CouponTerms['discount'];
+  discount: CouponOffer['discount'];
   /** Bills that it lasts for; null: for ever. */
   periods: number | null;
   component_keys: readonly string[] | null;

@@ -1,5 +1,5 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
-import type { CouponTerms, Reservation } from '@perennial/billing-domain';
+import type { Reservation } from '@perennial/billing-domain';
 import { asOf } from '@perennial/event-sourcing';
 import type { Kysely } from 'kysely';
 import { pageOf, pageSize, positionOf, type PageRequest } from '../page';
@@ -12,7 +12,9 @@ export interface CouponView {
   readonly externalId: string | null;
   readonly description: string;
   readonly status: CouponRow['status'];
-  readonly discount: CouponTerms['discount'];
+  readonly discount:
+    | { readonly kind: 'percentage'; readonly percent: string }
+    | { readonly kind: 'amount'; readonly amounts: readonly { readonly amount: string; readonly currency: string }[] };
   /** Bills that it lasts for; null: for ever. */
   readonly periods: number | null;
   readonly componentKeys: readonly string[] | null;
@@ -45,7 +47,7 @@ function view(row: CouponRow): CouponView {
     externalId: row.external_id,
     description: row.description,
     status: row.status,
-    discount: row.discount,
+    discount: discountOf(row.discount),
     periods: row.periods,
     componentKeys: row.component_keys,
     maxRedemptions: row.max_redemptions,
@@ -58,6 +60,13 @@ function view(row: CouponRow): CouponView {
     position: row.position.toString(),
     recordedAt: row.recorded_at,
   };
+}
+
+function discountOf(discount: CouponRow['discount']): CouponView['discount'] {
+  if (discount.kind === 'percentage') return discount;
+  const amounts = Object.entries(discount.amounts).map(([currency, amount]) => ({ amount, currency }));
+  // The database keeps no order of them.
+  return { kind: 'amount', amounts: amounts.sort((a, b) => (a.currency < b.currency ? -1 : 1)) };
 }
 
 const tablesOf = ({ db, schema }: ReadModels) => (db as Kysely<{ coupon: CouponRow }>).withSchema(schema);

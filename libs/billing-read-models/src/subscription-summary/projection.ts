@@ -1,8 +1,31 @@
-import type { BillingHeld, Item, ItemEdit, SubscriptionCanceled, SubscriptionEvent } from '@perennial/billing-domain';
+import type {
+  BillingHeld,
+  CouponTerms,
+  CouponUse,
+  Item,
+  ItemEdit,
+  SubscriptionCanceled,
+  SubscriptionEvent,
+} from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { subscriptionEventTypes } from '../event-types';
 import { foldRows } from '../fold-rows';
 import { createTable, deleteRows, upsertRows, type Table } from '../table';
+
+/** A coupon that acts on a subscription, and how it stands. */
+export interface CouponOnSubscription {
+  readonly couponId: string;
+  readonly code: string;
+  readonly description: string;
+  readonly discount: CouponTerms['discount'];
+  /** Bills that it lasts for; null: for ever. */
+  readonly periods: number | null;
+  readonly componentKeys: readonly string[] | null;
+  /** Bills at boundaries off which it took something. */
+  readonly uses: number;
+  /** Of an amount: minor units that are not used yet. */
+  readonly left: string | null;
+}
 
 /** A subscription's terms, lifecycle and totals; one row for its life. Amounts are whole minor units of `currency`. */
 export interface SubscriptionSummaryRow {
@@ -22,6 +45,9 @@ export interface SubscriptionSummaryRow {
   anchor: string;
   interval_unit: 'day' | 'week' | 'month' | 'year';
   interval_count: number;
+  /** The version of a plan that the terms in force are a copy of. */
+  plan_id: string | null;
+  plan_version: number | null;
   /** Number of the last period that was opened, and while one is open its bounds. */
   period_number: number | null;
   period_kind: 'regular' | 'trial' | null;
@@ -45,6 +71,8 @@ export interface SubscriptionSummaryRow {
   billed_net: string;
   /** What the end of the open period changes. */
   scheduled_edits: readonly ItemEdit[];
+  /** Coupons that act on its bills to come, in the order in which they do. */
+  coupons: readonly CouponOnSubscription[];
   metadata: Readonly<Record<string, string>>;
   /** Log position of its first event: the order of the list. */
   started_position: bigint;
@@ -87,6 +115,8 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     anchor: 'text',
     interval_unit: 'text',
     interval_count: 'int4',
+    plan_id: 'uuid?',
+    plan_version: 'int4?',
     period_number: 'int4?',
     period_kind: 'text?',
     period_starts_at: 'timestamptz?',
@@ -105,6 +135,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     bills: 'int4',
     billed_net: 'numeric',
     scheduled_edits: 'jsonb',
+    coupons: 'jsonb',
     metadata: 'jsonb',
     started_position: 'int8',
     revision: 'int8',
@@ -119,6 +150,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     { on: ['tenant', 'status', 'started_position'] },
     { on: ['tenant', 'period_ends_at'], notNull: 'period_ends_at' },
     { on: ['held_at', 'tenant'], notNull: 'held_at' },
+    { on: ['tenant', 'plan_id', 'plan_version'], notNull: 'plan_id' },
     { on: ['tenant', 'starts_at'] },
     { on: ['tenant', 'canceled_at'], notNull: 'canceled_at' },
     { on: ['tenant', 'currency', 'billed_net'] },
@@ -169,6 +201,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       anchor: data.anchor,
       interval_unit: data.interval.unit,
       interval_count: data.interval.count,
+      plan_id: data.conditions?.plan?.planId ?? null,
+      plan_version: data.conditions?.plan?.version ?? null,
       period_number: null,
       period_kind: null,
       period_starts_at: null,
@@ -187,6 +221,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       bills: 0,
       billed_net: '0',
       scheduled_edits: [],
+      coupons: [],
       metadata: data.metadata,
       started_position: stored.position,
       ...seen,
@@ -212,6 +247,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'LinesBilled':
       next.bills = event.data.billNumber;
       next.billed_net = (BigInt(row.billed_net) + BigInt(event.data.net)).toString();
+      next.coupons = row.coupons.flatMap((each) => afterBill(each, event.data.coupons ?? []));
       break;
     case 'SubscriptionPaused':
       next.status = 'paused';
@@ -262,11 +298,15 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.interval_unit = event.data.interval.unit;
       next.interval_count = event.data.interval.count;
       break;
-    case 'ItemsChanged':
-      next.minimum_term_periods = event.data.terms.at(-1)?.conditions?.minimumTermPeriods ?? 0;
-      next.notice_days = event.data.terms.at(-1)?.conditions?.noticeDays ?? 0;
+    case 'ItemsChanged': {
+      const { plan, minimumTermPeriods = 0, noticeDays = 0 } = event.data.terms.at(-1)?.conditions ?? {};
+      next.minimum_term_periods = minimumTermPeriods;
+      next.notice_days = noticeDays;
+      next.plan_id = plan?.planId ?? null;
+      next.plan_version = plan?.version ?? null;
       if (event.data.cause === 'scheduled') next.scheduled_edits = [];
       break;
+    }
     case 'ItemsChangeScheduled':
       next.scheduled_edits = [...row.scheduled_edits, ...event.data.edits];
       break;
@@ -280,14 +320,38 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'LineItemsAdded':
     case 'LineItemVoided':
     case 'UsageBilled':
+      break;
     case 'CouponApplied':
+      next.coupons = [...row.coupons, applied(event.data.coupon)];
+      break;
     case 'CouponRemoved':
+      next.coupons = row.coupons.filter(({ couponId }) => couponId !== event.data.couponId);
       break;
     case 'BillReleased':
       next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
       break;
   }
   return next;
+}
+
+function applied({ couponId, code, description, discount, periods, componentKeys }: CouponTerms): CouponOnSubscription {
+  return {
+    couponId,
+    code,
+    description,
+    discount,
+    periods: periods ?? null,
+    componentKeys: componentKeys ?? null,
+    uses: 0,
+    left: discount.kind === 'amount' ? discount.amount : null,
+  };
+}
+
+/** None once it has done what it could. */
+function afterBill(coupon: CouponOnSubscription, uses: readonly CouponUse[]): CouponOnSubscription[] {
+  const use = uses.find(({ couponId }) => couponId === coupon.couponId);
+  if (!use) return [coupon];
+  return use.usedUp ? [] : [{ ...coupon, uses: use.uses, left: use.left ?? null }];
 }
 
 /** What a subscription with an open period is. */
@@ -322,7 +386,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 3,
+  version: 5,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {

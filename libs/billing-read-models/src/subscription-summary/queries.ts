@@ -20,6 +20,8 @@ export interface SubscriptionView {
   readonly trialEndsAt: string | null;
   readonly anchor: string;
   readonly interval: { readonly unit: string; readonly count: number };
+  /** The version of a plan that the terms in force are a copy of. */
+  readonly plan: { readonly planId: string; readonly version: number } | null;
   readonly items: readonly {
     readonly itemId: string;
     readonly componentKey: string;
@@ -42,6 +44,8 @@ export interface SubscriptionView {
   } | null;
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: SubscriptionSummaryRow['scheduled_edits'];
+  /** Coupons that act on its bills to come, in the order in which they do. */
+  readonly coupons: SubscriptionSummaryRow['coupons'];
   readonly cancelsAt: string | null;
   readonly pausesAt: string | null;
   /** Why nothing is billed until someone has looked at it. */
@@ -70,6 +74,8 @@ export interface SubscriptionFilter extends PageRequest {
   /** Whether billing is held. */
   readonly held?: boolean | undefined;
   readonly currency?: string | undefined;
+  readonly planId?: string | undefined;
+  readonly planVersion?: number | undefined;
   /** All of these keys with these values. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Instants: started, or canceled, at or after the one and before the other. */
@@ -107,6 +113,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     trialEndsAt: row.trial_ends_at,
     anchor: row.anchor,
     interval: { unit: row.interval_unit, count: row.interval_count },
+    plan: row.plan_id === null || row.plan_version === null ? null : { planId: row.plan_id, version: row.plan_version },
     items: items
       .filter((item) => item.subscription_id === row.subscription_id)
       .map((item) => ({
@@ -133,6 +140,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
             endsAt: row.period_ends_at,
           },
     scheduledEdits: row.scheduled_edits,
+    coupons: row.coupons,
     cancelsAt: row.cancels_at,
     pausesAt: row.pauses_at,
     hold: row.held_at === null || row.held_reason === null ? null : { heldAt: row.held_at, reason: row.held_reason },
@@ -204,6 +212,8 @@ export async function findSubscriptions(
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
   if (filter.held !== undefined) query = query.where('held_at', filter.held ? 'is not' : 'is', null);
   if (filter.currency !== undefined) query = query.where('currency', '=', filter.currency);
+  if (filter.planId !== undefined) query = query.where('plan_id', '=', filter.planId);
+  if (filter.planVersion !== undefined) query = query.where('plan_version', '=', filter.planVersion);
   if (filter.metadata !== undefined) query = query.where(metadataHas(filter.metadata));
   if (filter.startsFrom !== undefined) query = query.where('starts_at', '>=', filter.startsFrom);
   if (filter.startsBefore !== undefined) query = query.where('starts_at', '<', filter.startsBefore);
