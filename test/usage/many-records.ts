@@ -31,6 +31,8 @@ export interface UsageCampaign {
   readonly seed: number;
   /** Whether times are held to their bounds: not where the neighbours of a test say how long things take. */
   readonly timed: boolean;
+  /** Events between two snapshots; the service's own number when left out. */
+  readonly snapshotEvery?: number;
   readonly say: (line: string) => void;
 }
 
@@ -141,10 +143,18 @@ class Kept {
   }
 }
 
-export async function usageCampaign({ at, records, inFlight, seed, timed, say }: UsageCampaign): Promise<UsageReport> {
+export async function usageCampaign({
+  at,
+  records,
+  inFlight,
+  seed,
+  timed,
+  snapshotEvery = 100,
+  say,
+}: UsageCampaign): Promise<UsageReport> {
   const violations: string[] = [];
   const time = '2026-01-01T00:00:00.000Z';
-  const billing = await billingProcess(at, { time });
+  const billing = await billingProcess(at, { time, snapshotEvery });
   try {
     const small = await started(billing, 'small');
     const large = await started(billing, 'large');
