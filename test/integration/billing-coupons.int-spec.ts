@@ -3,7 +3,6 @@ import {
   CreateCoupon,
   redeemAppliedCoupon,
   RemoveCoupon,
-  SettleReservation,
   settleExpiredReservations,
   StartSubscription,
   type CommandResult,
@@ -18,10 +17,14 @@ import {
   type ExistingCoupon,
   type SubscriptionEvent,
 } from '@perennial/billing-domain';
+import { coupons as couponsModel, findExpiredReservations, ReadModels } from '@perennial/billing-read-models';
 import { decode, type StoredEvent } from '@perennial/event-sourcing';
+import { openDatabase } from '@perennial/platform';
+import { sql } from 'kysely';
 import { randomUUID } from 'node:crypto';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
+import { testDatabase } from '../support/postgres';
 
 const START = '2026-01-01T00:00:00.000Z';
 
@@ -39,7 +42,11 @@ describe('coupons', () => {
     await at.close();
   });
 
-  const started = async (couponCodes?: string[], key: string = randomUUID()): Promise<CommandResult> => {
+  const started = async (
+    couponCodes?: string[],
+    key: string = randomUUID(),
+    process = processes[0],
+  ): Promise<CommandResult> => {
     const terms = {
       customerId: 'customer',
       currency: 'USD',
@@ -48,7 +55,7 @@ describe('coupons', () => {
       item: { description: 'Base', timing: 'advance', unitPrice: '10000' },
       couponCodes,
     } as const;
-    return processes[0].execute(new StartSubscription(terms, request({ key })));
+    return process.execute(new StartSubscription(terms, request({ key })));
   };
   const created = async (code: string, maxRedemptions?: number): Promise<string> => {
     const coupon = { code, discount: { kind: 'percentage', percent: '20' }, maxRedemptions } as const;
@@ -67,6 +74,25 @@ describe('coupons', () => {
         if (!redeemAppliedCoupon.handles.includes(stored.event.type)) continue;
         for (const command of redeemAppliedCoupon.react(stored)) await processes[1].execute(command);
       }
+    }
+  };
+  /** The reservations of a coupon whose time is over in so many minutes, as the scheduler finds them. */
+  const expiredIn = async (minutes: number, id: string) => {
+    const tables = await testDatabase();
+    const database = openDatabase(tables.url, { max: 1 });
+    const { db } = database;
+    try {
+      await sql`create schema ${sql.ref(tables.schema)}`.execute(db);
+      await couponsModel.create(db, tables.schema);
+      const events: StoredEvent[] = [];
+      for await (const recorded of processes[0].store.read(`${at.prefix}.coupon-${id}`))
+        events.push(decode<CouponEvent>(recorded, couponType.catalog));
+      await db.transaction().execute((tx) => couponsModel.apply(events, tx, tables.schema));
+      const models = new ReadModels(db, tables.schema, processes[0].repositories.dataKeys);
+      return await findExpiredReservations(models, new Date(Date.now() + minutes * 60_000).toISOString());
+    } finally {
+      await database.close();
+      await tables.close();
     }
   };
   const refusal = async (doing: Promise<unknown>): Promise<string> => {
@@ -133,16 +159,8 @@ describe('coupons', () => {
     expect(await refusal(started(['nothing']))).toBe('coupon-not-found');
   });
 
-  it('heal a crash between reserving and applying by the repeat, or are freed when nobody repeats', async () => {
-    const id = await created('crash', 1);
-    const { aggregateId: subscription } = await started();
-    const context = request();
-    const redemption = {
-      couponId: id,
-      subscriptionId: subscription,
-      reservationId: reservationId(id, subscription, context.key),
-    };
-    // The process reserved, and died before the subscription heard of it.
+  /** A process that reserves, and dies before the subscription hears of it. */
+  const reservedAndKilled = async (send: (process: BillingProcess) => Promise<unknown>) => {
     const stopped = new Error('killed');
     const { subscriptions } = processes[1].repositories;
     const change = subscriptions.change.bind(subscriptions);
@@ -151,15 +169,40 @@ describe('coupons', () => {
       calls += 1;
       return calls > 1 ? Promise.reject(stopped) : change(...args);
     };
-    await expect(processes[1].execute(new ApplyCoupon(subscription, 'crash', context))).rejects.toBe(stopped);
+    await expect(send(processes[1])).rejects.toBe(stopped);
     subscriptions.change = change;
-    expect(await coupon(id)).toMatchObject({ reserved: [{ reservationId: redemption.reservationId }] });
+  };
+
+  it('heal a crash between reserving and applying by the repeat', async () => {
+    const id = await created('repeat', 1);
+    const { aggregateId: subscription } = await started();
+    const apply = new ApplyCoupon(subscription, 'repeat', request());
+    await reservedAndKilled((process) => process.execute(apply));
+    const [kept] = (await coupon(id)).reserved;
+    expect((await processes[0].execute(apply)).events.map(({ type }) => type)).toEqual(['CouponApplied']);
+    expect((await coupon(id)).reserved).toEqual([kept]);
+    const key = randomUUID();
+    await created('repeat-start', 1);
+    await reservedAndKilled(() => started(['repeat-start'], key, processes[1]));
+    expect(await refusal(started(['repeat-start']))).toBe('coupon-exhausted');
+    expect((await started(['repeat-start'], key)).events.map(({ type }) => type)).toContain('CouponApplied');
+  });
+
+  it('are free again when the process died between reserving and applying and nobody repeats', async () => {
+    const id = await created('crash', 1);
+    const { aggregateId: subscription } = await started();
+    const context = request();
+    await reservedAndKilled((process) => process.execute(new ApplyCoupon(subscription, 'crash', context)));
+    expect(await coupon(id)).toMatchObject({
+      reserved: [{ reservationId: reservationId(id, subscription, context.key) }],
+    });
     const other = (await started()).aggregateId;
     expect(await refusal(processes[0].execute(new ApplyCoupon(other, 'crash', request())))).toBe('coupon-exhausted');
 
-    const [settle] = settleExpiredReservations([{ tenant: 'default', ...redemption }]);
-    if (!settle) throw new Error('nothing to settle');
-    await processes[0].execute(settle);
+    expect(await expiredIn(14, id)).toEqual([]);
+    const expired = await expiredIn(16, id);
+    expect(expired).toMatchObject([{ couponId: id, subscriptionId: subscription }]);
+    for (const settle of settleExpiredReservations(expired)) await processes[0].execute(settle);
     expect(await coupon(id)).toMatchObject({ redeemed: 0, reserved: [] });
     expect(await refusal(processes[0].execute(new ApplyCoupon(other, 'crash', request())))).toBe('done');
     // The repeat of the first finds its reservation gone, and none that is free.
@@ -171,12 +214,13 @@ describe('coupons', () => {
   it('count an applied redemption that no policy told them of, when its time is over', async () => {
     const id = await created('late', 1);
     const { aggregateId: subscription } = await started(['late']);
-    const [reserved] = (await coupon(id)).reserved;
-    if (!reserved) throw new Error('nothing reserved');
-    const context = { tenant: 'default', principal: 'test', correlationId: randomUUID() };
-    const settle = new SettleReservation({ couponId: id, ...reserved, subscriptionId: subscription }, context);
+    const [settle] = settleExpiredReservations(await expiredIn(16, id));
+    if (!settle) throw new Error('nothing to settle');
     await processes[0].execute(settle);
     await processes[1].execute(settle);
+    expect(await coupon(id)).toMatchObject({ redeemed: 1, reserved: [] });
+    // And the policy, that comes late, adds nothing.
+    await policy([subscription]);
     expect(await coupon(id)).toMatchObject({ redeemed: 1, reserved: [] });
   });
 
