@@ -12,6 +12,7 @@ describe('many usage records in one period', () => {
         inFlight: 2,
         seed: 7,
         timed: false,
+        snapshotEvery: 2,
         say: () => undefined,
       });
       expect(report).toMatchObject({ records: 6_000, violations: [] });
