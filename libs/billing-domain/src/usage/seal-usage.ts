@@ -4,11 +4,12 @@ import { DomainError } from '../domain-error';
 import { toTrillionths } from '../price/price';
 import { roundHalfAwayFromZero } from '../ratio';
 import { sameJson } from '../json';
-import type { Partial, SealedUsage, TimedValue, UsageCut, UsageEvent, UsageRecord } from './events';
+import type { Partial, SealedUsage, TimedValue, UsageCut, UsageEvent } from './events';
 import { propertyOf, type Meter } from './meter';
 import { measures, opening, sameTerms, segmentAt, type UsagePeriod } from './record-usage';
 import { readersOf, tally } from './tally';
 import { evolveUsage, type KnownUsage, type Usage } from './usage';
+import type { UsageRecord } from './usage-record';
 
 export type Carried = SealedUsage['carried'];
 

@@ -1,7 +1,7 @@
 import { addHours } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Price } from '../price/price';
-import type { UsageEvent, UsageRecord, SealedUsage } from './events';
+import type { SealedUsage, UsageEvent } from './events';
 import { meter, type NewMeter } from './meter';
 import {
   countLateUsage,
@@ -14,6 +14,7 @@ import {
 } from './record-usage';
 import { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage, type Carried } from './seal-usage';
 import { evolveUsage, usageType, type Usage } from './usage';
+import type { UsageRecord } from './usage-record';
 
 /** An instant of a day of January 2026, or of the days after it. */
 export const day = (n: number, hours = 0) => addHours('2026-01-01T00:00:00.000Z', (n - 1) * 24 + hours);

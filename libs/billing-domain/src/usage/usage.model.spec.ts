@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { propertyRuns } from '../../../../test/support/property-runs';
-import type { UsageRecord } from './events';
+import type { UsageRecord } from './usage-record';
 import type { NewMeter } from './meter';
 import { day, periodOf, UsageStream } from './usage.fixture';
 

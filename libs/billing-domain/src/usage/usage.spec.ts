@@ -1,5 +1,5 @@
 import { refusal } from '../subscription/decisions.fixture';
-import type { UsageRecord } from './events';
+import type { UsageRecord } from './usage-record';
 import { meter, type NewMeter } from './meter';
 import { CLOCK_TOLERANCE_MS, usageRecord } from './record-usage';
 import { day, periodOf, quantities, UsageStream } from './usage.fixture';
