@@ -1,4 +1,5 @@
 import {
+  BillUsage,
   CancelSubscription,
   FindUsageRecords,
   GetUpcomingInvoice,
@@ -15,6 +16,7 @@ import { usageId, type Line, type UsageEvent } from '@perennial/billing-domain';
 import { verify } from '@perennial/billing-audit';
 import { GetUpcomingInvoiceHandler } from '../../libs/billing-application/src/queries/upcoming-invoice';
 import { FindUsageRecordsHandler, GetUsageHandler } from '../../libs/billing-application/src/queries/usage';
+import { sealUsageOf } from '../../libs/billing-application/src/usage-of-period';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 
@@ -253,6 +255,65 @@ describe('usage', () => {
     expect(new Set(ids).size).toBe(240);
     const [[line] = []] = await bills(id);
     expect(line?.quantity ?? '0').toBe(String(own.length));
+  });
+
+  it('bills what was sealed before a crash, once, whoever comes next', async () => {
+    const price = { model: 'per-unit', unitPrice: '2' } as const;
+    const withoutGrace = await start({ externalId: 'crashed', item: { ...calls, price } });
+    const withGrace = await start({ externalId: 'crashed-in-grace', item: { ...calls, price }, usageGraceHours: 24 });
+    moveTo('2026-01-20T00:00:00.000Z');
+    for (const id of [withoutGrace, withGrace]) await record(records(id, 10, '2026-01-10T00:00:00.000Z'));
+    const sealed = async (id: string) => {
+      const { state, revision } = (await process.repositories.subscriptions.load(id, 'default')) ?? {};
+      if (!state || state.status === 'none' || revision === undefined) throw new Error('not started');
+      const context = { ...request(), now: process.clock.time };
+      return sealUsageOf(process.repositories, context, state, 1, revision);
+    };
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(withGrace, 1);
+    expect(await sealed(withoutGrace)).toMatchObject({ segments: [{ meters: [{ quantity: '10' }] }] });
+    // Nothing counts between the seal and its bill.
+    expect(await record(records(withoutGrace, 3, '2026-01-31T00:00:00.000Z', 'between'))).toEqual({
+      'late-accepted': 3,
+    });
+    expect(await nets(withoutGrace)).toEqual([['usage 20']]);
+    moveTo('2026-02-02T00:00:01.000Z');
+    await sealed(withGrace);
+    expect(await nets(withGrace)).toEqual([]);
+    const billUsage = () => other.execute(new BillUsage(withGrace, 1, request()));
+    await billUsage();
+    await billUsage();
+    await other.execute(new RollOverBillingPeriod(withoutGrace, 1, request()));
+    expect([await nets(withGrace), await nets(withoutGrace)]).toEqual([[['usage 20']], [['usage 20']]]);
+  });
+
+  it('counts unique values over a change that is dated back, and again what comes after it', async () => {
+    const price = { model: 'per-unit', unitPrice: '1' } as const;
+    const id = await start({ externalId: 'unique', item: { ...calls, price } });
+    const by = (name: string, day: string, user: string): ReportedUsage => ({
+      subscriptionIds: [id],
+      id: name,
+      event: 'call',
+      at: `2026-01-${day}T00:00:00.000Z`,
+      properties: { user },
+    });
+    moveTo('2026-01-15T00:00:00.000Z');
+    const before = [by('1', '05', 'anna'), by('2', '12', 'anna'), by('3', '13', 'ben')];
+    expect(await record(before)).toEqual({ accepted: 3 });
+    const users = {
+      ...calls,
+      componentKey: 'users',
+      description: 'Users',
+      price: { model: 'per-unit', unitPrice: '100' },
+      meter: { key: 'users', event: 'call', aggregation: 'unique-count', uniqueProperty: 'user' },
+    } as const;
+    const when = { effectiveOn: '2026-01-10' };
+    await process.execute(new ChangeItems(id, { edits: [{ kind: 'put', item: users }], when }, request()));
+    expect(await record([by('4', '15', 'ben'), by('5', '15', 'cem')], other)).toEqual({ accepted: 2 });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(id, 1);
+    // Five calls; anna, ben and cem since the 10th.
+    expect(await nets(id)).toEqual([['usage 5', 'usage 300']]);
   });
 
   it('stands up to the audit', async () => {

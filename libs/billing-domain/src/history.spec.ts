@@ -304,15 +304,17 @@ const usageRecords: UsageRecord[] = [
   { id: 'r-1', event: 'calls', at: day(2), properties: { n: '2.5', user: 'anna' } },
   { id: 'r-2', event: 'level', at: day(3), value: '10' },
 ];
+const nothingKnown = { records: new Map(), values: new Set<string>() };
 const usageEvents: UsageEvent[] = [];
 let usage: Usage = usageType.initial;
 for (const decide of [
-  (s: Usage) => recordUsage(s, { records: usageRecords, period: usageOf([], 1), prices: {} }, new Map(), day(4)).events,
+  (s: Usage) =>
+    recordUsage(s, { records: usageRecords, period: usageOf([], 1), prices: {} }, nothingKnown, day(4)).events,
   (s: Usage) =>
     countLateUsage(
       s,
       { home: 0, records: [{ ...usageRecords[0]!, id: 'r-0' }], period: usageOf([], 1) },
-      new Map(),
+      nothingKnown,
       day(5),
     ),
   (s: Usage) => cutUsage(s, usageOf([day(10)], 4), undefined, day(10)),
@@ -321,7 +323,7 @@ for (const decide of [
     recordUsage(
       s,
       { records: [{ ...usageRecords[0]!, id: 'r-3' }], prices: {}, open: { ...usageOf([], 6), periodNumber: 2 } },
-      new Map(),
+      nothingKnown,
       day(32),
     ).events,
 ]) {

@@ -127,7 +127,15 @@ export type * from './plan/events';
 
 export { meter } from './usage/meter';
 export type { Meter, NewMeter } from './usage/meter';
-export { CLOCK_TOLERANCE_MS, countLateUsage, opening, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export {
+  CLOCK_TOLERANCE_MS,
+  countLateUsage,
+  opening,
+  recordTokens,
+  recordUsage,
+  usageRecord,
+  valueTokens,
+} from './usage/record-usage';
 export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
 export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
 export { billUsage, needsSeal } from './subscription/bill-usage';

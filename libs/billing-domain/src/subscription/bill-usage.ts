@@ -56,11 +56,14 @@ export function billUsage(
   if (!awaitsUsage || at === undefined || awaitsUsage.periodNumber !== periodNumber) return [];
   if (instant(now) < at) throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   refuseHeld(subscription);
-  if (!sealed) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  // A change that came since may have taken all meters out of the period.
+  if (!sealed && measures(subscription, periodNumber)) {
+    throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  }
   const billed: SubscriptionEvent = { type: 'UsageBilled', data: { effectiveAt: at, periodNumber } };
   const after = evolve(subscription, billed);
   const stop = stopOf(subscription);
-  const lines = [...after.accrued, ...outstandingLines(after, stop), ...usageLines(after, sealed)];
+  const lines = [...after.accrued, ...outstandingLines(after, stop), ...(sealed ? usageLines(after, sealed) : [])];
   const bills = bill(after, causes[awaitsUsage.cause], periodNumber, at, lines, stop);
   return heldInstead(subscription, [billed, ...bills]);
 }

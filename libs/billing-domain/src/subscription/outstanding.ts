@@ -20,7 +20,7 @@ import type { StartedSubscription } from './state';
  * the same price and quantity; a pause, which asks for nothing, leaves it as it is unless it gives a credit.
  */
 
-/** Where a subscription stops, for now or for good, and whether what is billed beyond is given back. */
+/** Where a subscription stops, for now or for good, whether what is billed beyond is given back, and what ended its last period. */
 export interface Stop {
   readonly at: Moment;
   readonly credit: 'none' | 'prorated';
@@ -210,7 +210,8 @@ function piecesOf(subscription: StartedSubscription, stretches: readonly Stretch
       if (item.kind !== undefined || (period.open && item.timing === 'arrears')) continue;
       const whole = item.every === 1 ? period.whole : wholeOf(subscription, period, item.every);
       const ahead = item.every > 1 && period.open && to === period.to;
-      const piece = { item, from, to: ahead ? whole.to : to, cycle: cycleName(period, item.every), whole };
+      const end = ahead ? momentOf(subscription, cycleOf(period.grid, period.gridIndex, item.every).to) : to;
+      const piece = { item, from, to: end, cycle: cycleName(period, item.every), whole };
       append(pieces, { ...piece, change: terms.change }, terms.restarts === true);
     }
   }
@@ -359,7 +360,8 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   const divisor = BigInt(line.rule.fraction.denominator);
   const upTo = (to: Moment) => least(BigInt(lengthOf({ from: held.from, to }, rules)), divisor);
   const kept = upTo(cut);
-  const length = upTo(held.end);
+  // A piece within the 31st of a month of 30 days has no length, and costs nothing.
+  const length = most(upTo(held.end), 1n);
   const heldSoFar = upTo(held.to);
   const current = currentRating(subscription, held, cut);
   const net = creditOf(
@@ -423,3 +425,4 @@ function sameCharge(a: Item, b: Item): boolean {
 }
 
 const least = (a: bigint, b: bigint) => (a < b ? a : b);
+const most = (a: bigint, b: bigint) => (a > b ? a : b);

@@ -46,7 +46,7 @@ export interface StartedSubscription {
   readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
   readonly startsAt: string;
-  /** When what is paid for begins: the end of the trial, else the start. */
+  /** When what is paid for begins: the end of the trial, or of the pause that it lies in, else the start. */
   readonly paidFrom: string;
   readonly trialEnd?: 'cancel';
   /** It expires with the end of so many paid periods. */
@@ -142,10 +142,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
   switch (event.type) {
     case 'BillingPeriodOpened': {
       const { effectiveAt: _, ...period } = event.data;
-      const { billed, pauses, lastClosed, terms } = subscription;
+      const { billed, pauses, lastClosed, terms, paidFrom } = subscription;
+      const isFirstPaid = period.kind === 'regular' && lastClosed?.kind !== 'regular';
       return {
         ...subscription,
         status: 'active',
+        paidFrom: isFirstPaid ? period.startsAt : paidFrom,
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
         terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > keptSince(terms, lastClosed)),
