@@ -336,7 +336,12 @@ describe('refusals', () => {
       expect((await put({ ...terms, components: [] })).status).toBe(200);
       refused(await then('publish'), 'incomplete-plan');
       expect((await put(terms)).status).toBe(200);
+      const startOn = (plan: object) =>
+        service.client.post('/v1/subscriptions', { customerId: 'c', currency: 'USD', timeZone: 'UTC', plan }, key());
+      refused(await startOn({ planId: id, version: 1 }), 'plan-version-draft');
       expect((await then('publish')).status).toBe(200);
+      refused(await startOn({ planId: id, addOns: ['none'] }), 'unknown-component');
+      refused(await on((await start()).id, 'add-ons', { add: [{ componentKey: 'base' }] }), 'no-plan');
       refused(await put(terms), 'plan-version-published');
       expect((await then('archive')).status).toBe(200);
       refused(await then('publish'), 'plan-version-archived');

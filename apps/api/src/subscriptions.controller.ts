@@ -103,6 +103,14 @@ export class SubscriptionsController {
       'plan-version-archived',
       'currency-mismatch',
       'unknown-component',
+      'coupon-not-found',
+      'coupon-archived',
+      'coupon-expired',
+      'coupon-exhausted',
+      'coupon-busy',
+      'coupon-already-applied',
+      'coupon-currency-mismatch',
+      'too-many-coupons',
     ],
   })
   async start(
