@@ -69,6 +69,7 @@ export { changeAddOns, planOfAddOns } from './subscription/change-add-ons';
 export type { ChangeAddOns } from './subscription/change-add-ons';
 export { changeBillingCycle } from './subscription/change-billing-cycle';
 export { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+export { changeTimeZone } from './subscription/change-time-zone';
 export { changePlan } from './subscription/change-plan';
 export type { ChangePlan } from './subscription/change-plan';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';

@@ -4,6 +4,7 @@ import type { Line } from '../line';
 import { discountBytes, trueUpsAtMost } from './bill';
 import {
   close,
+  inZone,
   openAt,
   openNext,
   openTrial,
@@ -11,7 +12,7 @@ import {
   sumOfBytes,
   type BillingPeriod,
 } from './billing-period';
-import type { BillingPeriodOpened, SubscriptionEvent } from './events';
+import type { BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
 import { scheduledChanges } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -105,9 +106,19 @@ export function atBoundary(
   events.push(...scheduledChanges(subscription, period));
   const changed = events.reduce<StartedSubscription>(evolve, subscription);
   const goesOn = period.kind !== 'trial' && changed.grid === grid;
-  events.push(goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt));
+  const next = goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt);
+  const moved = timeZoneChanged(subscription, period.endsAt);
+  events.push(...(moved ? [moved, inZone(next, changed.grid, moved.data.timeZone)] : [next]));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
+}
+
+/** The zone that a boundary brings, if one is scheduled. */
+export function timeZoneChanged(
+  { scheduledTimeZone: timeZone }: StartedSubscription,
+  effectiveAt: string,
+): TimeZoneChanged | undefined {
+  return timeZone === undefined ? undefined : { type: 'TimeZoneChanged', data: { effectiveAt, timeZone } };
 }
 
 /** Bytes of the lines that the end of the open period adds to the bill, as things stand. */

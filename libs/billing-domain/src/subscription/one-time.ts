@@ -5,7 +5,7 @@ import type { Line } from '../line';
 import { amountOf, rate, type Rating } from '../price/rate';
 import { ONE } from '../ratio';
 import type { Item } from './events';
-import { isBefore, momentOf, spanOf } from './moments';
+import { isBefore, momentOf, momentThen, spanOf } from './moments';
 import type { StartedSubscription } from './state';
 
 /*
@@ -29,7 +29,7 @@ export function oneTimeLines(subscription: StartedSubscription): Line[] {
     line.itemId === item.itemId && line.service.from === on && sameJson(ratingOf(line), rate(item.price, item));
   const first = terms[0];
   const corrections = held
-    .filter(({ line }) => first && !isBefore(subscription, spanOf(line).from, momentOf(subscription, first.from)))
+    .filter(({ line }) => first && !isBefore(subscription, spanOf(line).from, momentThen(subscription, first)))
     .filter(({ line }) => !asked.some((each) => sameFee(line, each)))
     .map(({ line, waived }) => givenBack(subscription, line, waived === true));
   const charges = asked
@@ -69,7 +69,7 @@ function askedItems(subscription: StartedSubscription): Asked[] {
 
 function termsAt(subscription: StartedSubscription, local: string): Terms | undefined {
   const moment = momentOf(subscription, local);
-  return subscription.terms.findLast(({ from }) => !isBefore(subscription, moment, momentOf(subscription, from)));
+  return subscription.terms.findLast((each) => !isBefore(subscription, moment, momentThen(subscription, each)));
 }
 
 function charge(subscription: StartedSubscription, { item, change, local, on }: Asked): Line {

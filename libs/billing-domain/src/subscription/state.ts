@@ -34,9 +34,14 @@ export interface StartedSubscription {
   readonly grid: Grid;
   readonly rules: BillingRules;
   /** The timeline of terms since the correction horizon, or since arrears may be unbilled, by ordinal of the change; the last are those in force. */
-  readonly terms: ItemsChanged['data']['terms'];
+  readonly terms: readonly (ItemsChanged['data']['terms'][number] & {
+    /** Of `from`, where it is another than the subscription's. */
+    readonly timeZone?: string;
+  })[];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
+  /** The zone that the end of the open period brings. */
+  readonly scheduledTimeZone?: string;
   /** Absent: its invoices are finalised by themselves. */
   readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
@@ -207,14 +212,16 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, cancelsAt: event.data.cancelsAt };
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
-    case 'SubscriptionCanceled':
+    case 'SubscriptionCanceled': {
+      const { scheduledTimeZone: _, ...rest } = stopped(subscription, event.data.credit);
       return {
-        ...stopped(subscription, event.data.credit),
+        ...rest,
         status: 'canceled',
         cancelsAt: null,
         pausesAt: null,
         scheduledEdits: [],
       };
+    }
     case 'BillingHeld': {
       const { effectiveAt, period: _, ...hold } = event.data;
       return { ...subscription, hold: { ...hold, heldAt: effectiveAt } };
@@ -239,6 +246,22 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'TimeZoneChangeScheduled':
+      return { ...subscription, scheduledTimeZone: event.data.timeZone };
+    case 'TimeZoneChangeUnscheduled': {
+      const { scheduledTimeZone: _, ...rest } = subscription;
+      return rest;
+    }
+    case 'TimeZoneChanged': {
+      const { scheduledTimeZone: _, timeZone: before, ...rest } = subscription;
+      const { terms, lastClosed } = subscription;
+      return {
+        ...rest,
+        timeZone: event.data.timeZone,
+        terms: terms.map((each) => ({ timeZone: before, ...each })),
+        lastClosed: lastClosed && { timeZone: before, ...lastClosed },
+      };
+    }
     case 'MetadataChanged':
       return { ...subscription, metadata: event.data.metadata };
     case 'BillReleased': {
