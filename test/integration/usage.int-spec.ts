@@ -1,6 +1,7 @@
 import {
   BillUsage,
   CancelSubscription,
+  ChangeBillingCycle,
   FindUsageRecords,
   GetUpcomingInvoice,
   GetUsage,
@@ -179,6 +180,46 @@ describe('usage', () => {
     );
     expect(await nets(id)).toEqual([['recurring 5000'], ['recurring 5000', 'usage 30']]);
     expect(await record(records(id, 2, '2026-01-31T00:00:00.000Z', 'too-late'))).toEqual({ 'late-accepted': 2 });
+  });
+
+  it('bills a period that ends as it begins, with nothing in it', async () => {
+    const items = [{ ...calls, price: { model: 'per-unit', unitPrice: '2' } } as const];
+    const base = { componentKey: 'base', description: 'Base', timing: 'advance', unitPrice: '5000' } as const;
+    const id = await start({ externalId: 'at once', item: base, items });
+    await process.execute(new CancelSubscription(id, { at: 'now', credit: 'prorated' }, request()));
+    expect(await nets(id)).toEqual([['recurring 5000'], ['correction -5000']]);
+  });
+
+  it.each([
+    ['a pause', (id: string, over: object) => new PauseSubscription(id, { credit: 'none' }, request(over))],
+    ['an end', (id: string, over: object) => new CancelSubscription(id, { at: 'now', credit: 'none' }, request(over))],
+    [
+      'a new grid',
+      (id: string, over: object) => new ChangeBillingCycle(id, { anchor: { dayOfMonth: 9 }, edits: [] }, request(over)),
+    ],
+  ])('bills what waits in its grace before %s cuts the next period short', async (name, command) => {
+    const id = await start({
+      externalId: name,
+      item: { componentKey: 'base', description: 'Base', timing: 'arrears', unitPrice: '2800' },
+      items: [{ ...calls, price: { model: 'per-unit', unitPrice: '2' } }],
+      usageGraceHours: 400,
+    });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await record(records(id, 10, '2026-01-10T00:00:00.000Z'));
+    await rollOver(id, 1);
+    await record(records(id, 5, '2026-02-02T00:00:00.000Z', 'next'));
+    moveTo('2026-02-03T00:00:00.000Z');
+    await record(records(id, 3, '2026-02-02T00:00:00.000Z', 'next'));
+    const { events } = await process.execute(command(id, { dryRun: true }));
+    const billed = events.flatMap(({ data }) => ('lines' in data ? [data.lines as Line[]] : []));
+    const expectedRevision = (await process.repositories.subscriptions.load(id, 'default'))!.revision;
+    await process.execute(command(id, { expectedRevision }));
+    const first = ['recurring 2800', 'usage 20'];
+    expect(billed[0]?.map(({ kind, net }) => `${kind} ${net}`)).toEqual(first);
+    // Two of February's 28 days.
+    expect(await nets(id)).toEqual([first, ['recurring 200', 'usage 6']]);
+    moveTo('2026-03-20T00:00:00.000Z');
+    expect(await record(records(id, 1, '2026-01-11T00:00:00.000Z', 'late'))).not.toEqual({ accepted: 1 });
   });
 
   it('bills the usage so far when the subscription pauses or ends', async () => {
