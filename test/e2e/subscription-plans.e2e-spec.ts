@@ -182,6 +182,28 @@ describe('a subscription on a plan', () => {
     expect(body.items[0].total).toEqual({ amount: '800', currency: 'USD' });
   });
 
+  it('moves from Tokyo to New York with its next boundary, without a gap', async () => {
+    await service.setClock('2026-05-31T15:00:00.000Z');
+    const plan = await planOf('moving', [{ components: [recurring('base', '3000')] }]);
+    const { id } = await startOn({ planId: plan }, { customerId: 'moving', timeZone: 'Asia/Tokyo' });
+    const path = `/v1/subscriptions/${id}`;
+    expect(await refused(`${path}/time-zone`, { timeZone: 'Mars/Olympus' })).toBe('422 unknown-time-zone');
+    const { position } = await post(`${path}/time-zone`, { timeZone: 'America/New_York' });
+    const { body: before } = await service.client.get(`${path}?minPosition=${position}`);
+    expect(before).toMatchObject({ timeZone: 'Asia/Tokyo', scheduledTimeZone: 'America/New_York' });
+    await service.setClock('2026-06-30T15:00:00.000Z');
+    const { body: after } = await eventually(
+      () => service.client.get(path),
+      ({ body }) => body.period?.periodNumber === 2,
+    );
+    expect(after).toMatchObject({
+      timeZone: 'America/New_York',
+      scheduledTimeZone: null,
+      period: { startsAt: '2026-06-30T15:00:00.000Z', endsAt: '2026-08-01T04:00:00.000Z' },
+      billedNet: { amount: '6000', currency: 'USD' },
+    });
+  });
+
   it('stands up to the audit, and to a rebuild of what is read', async () => {
     for (const [program, ...args] of [
       ['audit', 'verify'],

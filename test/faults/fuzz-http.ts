@@ -102,6 +102,49 @@ const planComponents = [
   ],
 ];
 
+const flatItem = {
+  itemId: 'base',
+  description: 'Base',
+  timing: 'advance',
+  price: { model: 'flat', unitPrice: '1999' },
+};
+const seats = {
+  itemId: 'seats',
+  componentKey: 'seats',
+  description: 'Seats',
+  quantity: '3',
+  timing: 'arrears',
+  price: {
+    model: 'graduated',
+    tiers: [
+      { upTo: '2', unitPrice: '500' },
+      { upTo: null, unitPrice: '12.5' },
+    ],
+  },
+};
+const measured = (meter: object, price: object) => ({
+  kind: 'usage',
+  itemId: 'calls',
+  componentKey: 'calls',
+  description: 'Calls',
+  timing: 'arrears',
+  meter,
+  price,
+});
+const callsMeter = { key: 'calls', event: 'call', aggregation: 'count' };
+const itemLists = [
+  [flatItem],
+  [{ ...flatItem, timing: 'arrears' }, seats],
+  [{ ...flatItem, every: 3 }, measured(callsMeter, { model: 'per-unit', unitPrice: '0.04' })],
+  [
+    { ...flatItem, itemId: 'set-up', componentKey: 'set-up', kind: 'one-time' },
+    measured(
+      { key: 'traffic', event: 'transfer', aggregation: 'sum', valueProperty: 'bytes' },
+      { model: 'package', packageSize: '5', packagePrice: '250' },
+    ),
+  ],
+];
+
 class Fuzz {
   readonly outcomes = new Map<string, number>();
   readonly violations: string[] = [];
@@ -266,6 +309,9 @@ class Fuzz {
         return random.between(1, 5);
       case 'expiresAt':
         return new Date(this.clock + random.between(-5, 300) * day).toISOString();
+      case 'items':
+        // Items whose fields fit each other, and what the schema says.
+        return random.chance(0.75) ? random.pick(itemLists) : undefined;
       case 'components':
         // What a subscription can be billed by, and what the schema says.
         return random.chance(0.6) ? random.pick(planComponents) : undefined;
@@ -323,14 +369,15 @@ class Fuzz {
   /** Of what the fuzzed meters read; an id comes again now and then. */
   private usageRecord(): object {
     const { random } = this;
-    const [id, other] = [random.pick(this.pools['subscriptionId'] ?? []), random.pick(this.pools['customerId'] ?? [])];
+    const { subscriptionId: ids = [], customerId: customers = [] } = this.pools;
+    const id = ids.length > 0 ? random.pick(ids) : undefined;
     return {
       id: `use-${random.between(0, 400)}`,
       event: this.mostly(['call', 'transfer', 'stored'], ['nothing']),
       at: new Date(this.clock - random.between(0, 40) * day).toISOString(),
       value: String(random.between(-2, 20)),
       properties: { bytes: String(random.between(0, 9)), user: random.word(2) },
-      ...(id !== undefined && random.chance(0.8) ? { subscriptionId: id } : { customerId: other }),
+      ...(id !== undefined && random.chance(0.8) ? { subscriptionId: id } : { customerId: random.pick(customers) }),
     };
   }
 

@@ -1,5 +1,7 @@
 import {
+  BillUsage,
   CancelSubscription,
+  ChangeBillingCycle,
   FindUsageRecords,
   GetUpcomingInvoice,
   GetUsage,
@@ -15,6 +17,7 @@ import { usageId, type Line, type UsageEvent } from '@perennial/billing-domain';
 import { verify } from '@perennial/billing-audit';
 import { GetUpcomingInvoiceHandler } from '../../libs/billing-application/src/queries/upcoming-invoice';
 import { FindUsageRecordsHandler, GetUsageHandler } from '../../libs/billing-application/src/queries/usage';
+import { sealUsageOf } from '../../libs/billing-application/src/usage-of-period';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 
@@ -179,6 +182,46 @@ describe('usage', () => {
     expect(await record(records(id, 2, '2026-01-31T00:00:00.000Z', 'too-late'))).toEqual({ 'late-accepted': 2 });
   });
 
+  it('bills a period that ends as it begins, with nothing in it', async () => {
+    const items = [{ ...calls, price: { model: 'per-unit', unitPrice: '2' } } as const];
+    const base = { componentKey: 'base', description: 'Base', timing: 'advance', unitPrice: '5000' } as const;
+    const id = await start({ externalId: 'at once', item: base, items });
+    await process.execute(new CancelSubscription(id, { at: 'now', credit: 'prorated' }, request()));
+    expect(await nets(id)).toEqual([['recurring 5000'], ['correction -5000']]);
+  });
+
+  it.each([
+    ['a pause', (id: string, over: object) => new PauseSubscription(id, { credit: 'none' }, request(over))],
+    ['an end', (id: string, over: object) => new CancelSubscription(id, { at: 'now', credit: 'none' }, request(over))],
+    [
+      'a new grid',
+      (id: string, over: object) => new ChangeBillingCycle(id, { anchor: { dayOfMonth: 9 }, edits: [] }, request(over)),
+    ],
+  ])('bills what waits in its grace before %s cuts the next period short', async (name, command) => {
+    const id = await start({
+      externalId: name,
+      item: { componentKey: 'base', description: 'Base', timing: 'arrears', unitPrice: '2800' },
+      items: [{ ...calls, price: { model: 'per-unit', unitPrice: '2' } }],
+      usageGraceHours: 400,
+    });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await record(records(id, 10, '2026-01-10T00:00:00.000Z'));
+    await rollOver(id, 1);
+    await record(records(id, 5, '2026-02-02T00:00:00.000Z', 'next'));
+    moveTo('2026-02-03T00:00:00.000Z');
+    await record(records(id, 3, '2026-02-02T00:00:00.000Z', 'next'));
+    const { events } = await process.execute(command(id, { dryRun: true }));
+    const billed = events.flatMap(({ data }) => ('lines' in data ? [data.lines as Line[]] : []));
+    const expectedRevision = (await process.repositories.subscriptions.load(id, 'default'))!.revision;
+    await process.execute(command(id, { expectedRevision }));
+    const first = ['recurring 2800', 'usage 20'];
+    expect(billed[0]?.map(({ kind, net }) => `${kind} ${net}`)).toEqual(first);
+    // Two of February's 28 days.
+    expect(await nets(id)).toEqual([first, ['recurring 200', 'usage 6']]);
+    moveTo('2026-03-20T00:00:00.000Z');
+    expect(await record(records(id, 1, '2026-01-11T00:00:00.000Z', 'late'))).not.toEqual({ accepted: 1 });
+  });
+
   it('bills the usage so far when the subscription pauses or ends', async () => {
     const id = await start({ item: { ...calls, price: { model: 'per-unit', unitPrice: '2' } } });
     moveTo('2026-01-10T00:00:00.000Z');
@@ -253,6 +296,65 @@ describe('usage', () => {
     expect(new Set(ids).size).toBe(240);
     const [[line] = []] = await bills(id);
     expect(line?.quantity ?? '0').toBe(String(own.length));
+  });
+
+  it('bills what was sealed before a crash, once, whoever comes next', async () => {
+    const price = { model: 'per-unit', unitPrice: '2' } as const;
+    const withoutGrace = await start({ externalId: 'crashed', item: { ...calls, price } });
+    const withGrace = await start({ externalId: 'crashed-in-grace', item: { ...calls, price }, usageGraceHours: 24 });
+    moveTo('2026-01-20T00:00:00.000Z');
+    for (const id of [withoutGrace, withGrace]) await record(records(id, 10, '2026-01-10T00:00:00.000Z'));
+    const sealed = async (id: string) => {
+      const { state, revision } = (await process.repositories.subscriptions.load(id, 'default')) ?? {};
+      if (!state || state.status === 'none' || revision === undefined) throw new Error('not started');
+      const context = { ...request(), now: process.clock.time };
+      return sealUsageOf(process.repositories, context, state, 1, revision);
+    };
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(withGrace, 1);
+    expect(await sealed(withoutGrace)).toMatchObject({ segments: [{ meters: [{ quantity: '10' }] }] });
+    // Nothing counts between the seal and its bill.
+    expect(await record(records(withoutGrace, 3, '2026-01-31T00:00:00.000Z', 'between'))).toEqual({
+      'late-accepted': 3,
+    });
+    expect(await nets(withoutGrace)).toEqual([['usage 20']]);
+    moveTo('2026-02-02T00:00:01.000Z');
+    await sealed(withGrace);
+    expect(await nets(withGrace)).toEqual([]);
+    const billUsage = () => other.execute(new BillUsage(withGrace, 1, request()));
+    await billUsage();
+    await billUsage();
+    await other.execute(new RollOverBillingPeriod(withoutGrace, 1, request()));
+    expect([await nets(withGrace), await nets(withoutGrace)]).toEqual([[['usage 20']], [['usage 20']]]);
+  });
+
+  it('counts unique values over a change that is dated back, and again what comes after it', async () => {
+    const price = { model: 'per-unit', unitPrice: '1' } as const;
+    const id = await start({ externalId: 'unique', item: { ...calls, price } });
+    const by = (name: string, day: string, user: string): ReportedUsage => ({
+      subscriptionIds: [id],
+      id: name,
+      event: 'call',
+      at: `2026-01-${day}T00:00:00.000Z`,
+      properties: { user },
+    });
+    moveTo('2026-01-15T00:00:00.000Z');
+    const before = [by('1', '05', 'anna'), by('2', '12', 'anna'), by('3', '13', 'ben')];
+    expect(await record(before)).toEqual({ accepted: 3 });
+    const users = {
+      ...calls,
+      componentKey: 'users',
+      description: 'Users',
+      price: { model: 'per-unit', unitPrice: '100' },
+      meter: { key: 'users', event: 'call', aggregation: 'unique-count', uniqueProperty: 'user' },
+    } as const;
+    const when = { effectiveOn: '2026-01-10' };
+    await process.execute(new ChangeItems(id, { edits: [{ kind: 'put', item: users }], when }, request()));
+    expect(await record([by('4', '15', 'ben'), by('5', '15', 'cem')], other)).toEqual({ accepted: 2 });
+    moveTo('2026-02-01T00:00:01.000Z');
+    await rollOver(id, 1);
+    // Five calls; anna, ben and cem since the 10th.
+    expect(await nets(id)).toEqual([['usage 5', 'usage 300']]);
   });
 
   it('stands up to the audit', async () => {

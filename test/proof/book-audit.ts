@@ -1,4 +1,4 @@
-import type { CreditNoteEvent, InvoiceEvent, SubscriptionEvent } from '@perennial/billing-domain';
+import type { CreditNoteEvent, InvoiceEvent, SubscriptionEvent, UsageEvent } from '@perennial/billing-domain';
 import { EventStore } from '@perennial/event-sourcing';
 import { recompute } from './naive-calculator';
 
@@ -29,7 +29,7 @@ export async function auditBook(url: string, prefix: string): Promise<BookFindin
   try {
     const all = store.subscribe({
       from: 'start',
-      prefixes: [`${prefix}.subscription-`, `${prefix}.invoice-`, `${prefix}.credit-note-`],
+      prefixes: [`${prefix}.subscription-`, `${prefix}.invoice-`, `${prefix}.credit-note-`, `${prefix}.usage-`],
       signal: done.signal,
       onCaughtUp: () => done.abort(),
     });
@@ -50,6 +50,13 @@ function workOut(streams: ReadonlyMap<string, readonly Stored[]>): Omit<BookFind
   const totals: Record<string, { invoiced: bigint; credited: bigint; asked: bigint }> = {};
   const totalOf = (currency: string) => (totals[currency] ??= { invoiced: 0n, credited: 0n, asked: 0n });
   const documents = new Map<string, { net: bigint; lines: string }>();
+  const usage = new Map<string, UsageEvent[][]>();
+  for (const [name, stored] of streams) {
+    const [opened] = stored as readonly UsageEvent[];
+    if (!name.startsWith('usage-') || opened?.type !== 'UsageOpened') continue;
+    const { subscriptionId } = opened.data;
+    usage.set(subscriptionId, [...(usage.get(subscriptionId) ?? []), stored as UsageEvent[]]);
+  }
   let [subscriptions, bills, invoices, creditNotes, lines] = [0, 0, 0, 0, 0];
 
   for (const [name, stored] of streams) {
@@ -74,10 +81,11 @@ function workOut(streams: ReadonlyMap<string, readonly Stored[]>): Omit<BookFind
     if (!name.startsWith('subscription-')) continue;
     subscriptions += 1;
     const own = stored as readonly SubscriptionEvent[];
-    const { differences: wrong, asked, counts: seen } = recompute(own);
+    const [started] = own;
+    const subscriptionId = started?.type === 'SubscriptionStarted' ? started.data.subscriptionId : '';
+    const { differences: wrong, asked, counts: seen } = recompute(own, usage.get(subscriptionId));
     differences.push(...wrong.map((each) => `${name}: ${each}`));
     for (const [what, count] of seen) counts.set(what, (counts.get(what) ?? 0) + count);
-    const [started] = own;
     if (started?.type === 'SubscriptionStarted') totalOf(started.data.currency).asked += asked;
     for (const event of own) {
       if (event.type !== 'LinesBilled') continue;

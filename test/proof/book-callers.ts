@@ -7,7 +7,7 @@ import { zones } from './lifecycle-model';
 export interface Call {
   /** Of the command. */
   readonly name: string;
-  readonly method: 'POST' | 'PATCH' | 'PUT';
+  readonly method: 'POST' | 'PATCH' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: unknown;
 }
@@ -19,6 +19,8 @@ export interface Contract {
   readonly zone: string;
   ended: boolean;
   readonly lineItems: string[];
+  /** Records that were reported, to be sent again. */
+  readonly usage: object[];
 }
 
 /** What callers know: their own customers and subscriptions, and the invoices that they have been shown. */
@@ -32,6 +34,8 @@ export interface Known {
   readonly invoices: string[];
   /** Of subscriptions whose invoices wait for a review. */
   readonly drafts: string[];
+  /** Codes and ids, as they are learned. */
+  readonly coupons: { readonly code: string; readonly id: string }[];
 }
 
 const DAY = 86_400_000;
@@ -39,6 +43,8 @@ const DAY = 86_400_000;
 const NOBODY = '00000000-0000-5000-8000-000000000000';
 const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
 const itemIds = ['base', 'seats', 'extra'] as const;
+const usageIds = ['calls', 'storage'] as const;
+const currencies = ['USD', 'EUR', 'JPY', 'KWD'] as const;
 
 export const presetNames = Object.keys(presets) as PresetName[];
 
@@ -60,13 +66,80 @@ export function price(random: Random, bounded: boolean): object {
   return { ...random.pick(models)(), ...bounds };
 }
 
+/** Usage by one meter or another; a meter's key says what it is, as one key stands for one definition. */
+function usageItem(random: Random, itemId: string): object {
+  const amount = () => random.pick(['0', '0.4', '12.5', '100', '999']);
+  const percentages = [
+    () => ({ model: 'percentage', rate: '1.3', recordFee: '20', freeRecords: random.between(0, 4) }),
+    () => ({ model: 'percentage', rate: '2.9', freeRecords: 3, freeAmount: '250' }),
+    () => ({
+      model: 'graduated-percentage',
+      tiers: [
+        { upTo: '100', rate: '1', flatFee: '200' },
+        { upTo: null, rate: '0.5' },
+      ],
+    }),
+  ];
+  const tiers = () => [
+    { upTo: '5', unitPrice: amount(), ...(random.chance(0.4) && { flatFee: amount() }) },
+    { upTo: '60.5', unitPrice: amount(), ...(random.chance(0.3) && { flatFee: amount() }) },
+    { upTo: null, unitPrice: amount() },
+  ];
+  const models = [
+    () => ({ model: 'per-unit', unitPrice: amount() }),
+    () => ({ model: 'graduated', tiers: tiers() }),
+    () => ({ model: 'volume', tiers: tiers() }),
+    () => ({ model: 'package', packageSize: '10', packagePrice: '500', freeUnits: random.pick(['0', '5']) }),
+  ];
+  const aggregation = random.pick(['sum', 'sum', 'count', 'max', 'latest', 'unique-count', 'weighted-sum']);
+  const carry = (aggregation === 'latest' || aggregation === 'weighted-sum') && random.chance(0.5);
+  const refuse = random.chance(0.3);
+  const filtered = random.chance(0.2);
+  const isPercentage = aggregation === 'sum' && random.chance(0.5);
+  const bounds = random.chance(0.15) ? random.pick([{ minimum: '900' }, { maximum: '4000' }]) : {};
+  return {
+    kind: 'usage',
+    itemId,
+    componentKey: itemId,
+    description: `Usage of ${itemId}`,
+    timing: 'arrears',
+    meter: {
+      key: [itemId, aggregation, carry && 'carry', refuse && 'refuse', filtered && 'filtered']
+        .filter(Boolean)
+        .join('-'),
+      event: itemId,
+      aggregation,
+      ...(aggregation === 'unique-count' && { uniqueProperty: 'user' }),
+      ...(carry && { carry }),
+      ...(refuse && { late: 'refuse' }),
+      ...(filtered && { filters: [{ property: 'region', values: ['eu', 'us'] }] }),
+    },
+    ...(random.chance(0.15) && { segments: 'restart' }),
+    price: { ...random.pick<() => object>(isPercentage ? percentages : models)(), ...bounds },
+  };
+}
+
+function fee(random: Random): object {
+  return {
+    kind: 'one-time',
+    itemId: 'set-up',
+    componentKey: 'set-up',
+    description: 'Set-up',
+    quantity: random.pick(['1', '2']),
+    timing: random.pick(['advance', 'advance', 'arrears']),
+    price: { model: 'flat', unitPrice: random.pick(['777', '5000']) },
+  };
+}
+
 function item(random: Random, itemId: string): object {
   return {
     itemId,
     componentKey: itemId,
     description: `What ${itemId} costs`,
     quantity: random.pick(['1', '1', '2', '3', '2.5', '10', '0']),
+    ...(random.chance(0.15) && { every: random.pick([2, 3]) }),
     timing: random.pick(['advance', 'advance', 'arrears']),
+    ...(random.chance(0.1) && { discountable: false }),
     price: price(random, random.chance(0.1)),
   };
 }
@@ -76,8 +149,10 @@ function edits(random: Random): object[] {
     const itemId = random.pick(itemIds);
     const dice = random.next();
     if (dice < 0.5) return { kind: 'quantity', itemId, quantity: String(random.between(0, 12)) };
-    if (dice < 0.8) return { kind: 'put', item: item(random, itemId) };
-    if (dice < 0.93) return { kind: 'remove', itemId };
+    if (dice < 0.66) return { kind: 'put', item: item(random, itemId) };
+    if (dice < 0.78) return { kind: 'put', item: usageItem(random, random.pick(usageIds)) };
+    if (dice < 0.82) return { kind: 'put', item: fee(random) };
+    if (dice < 0.93) return { kind: 'remove', itemId: random.pick([...itemIds, ...usageIds, 'set-up']) };
     return {
       kind: 'commitment',
       ...random.pick([{ minimum: '3000' }, { maximum: '30000' }, { minimum: null, maximum: null }]),
@@ -113,7 +188,7 @@ export function newSubscription(known: Known): Call & { readonly externalId: str
   const body = {
     externalId,
     customerId: random.pick(known.customers),
-    currency: random.pick(['USD', 'EUR', 'JPY', 'KWD']),
+    currency: random.pick(currencies),
     timeZone: zone,
     interval,
     ...anchor(random, interval.unit),
@@ -122,8 +197,20 @@ export function newSubscription(known: Known): Call & { readonly externalId: str
       trialDays: random.between(1, 40),
       trialEnd: random.pick(['activate', 'activate', 'cancel']),
     }),
-    items: [item(random, 'base'), ...(random.chance(0.5) ? [item(random, 'seats')] : [])],
-    ...(random.chance(0.1) && { commitment: { minimum: '4000' } }),
+    items: [
+      item(random, 'base'),
+      ...(random.chance(0.5) ? [item(random, 'seats')] : []),
+      ...(random.chance(0.5) ? [usageItem(random, 'calls')] : []),
+      ...(random.chance(0.2) ? [usageItem(random, 'storage')] : []),
+      ...(random.chance(0.2) ? [fee(random)] : []),
+    ],
+    ...(random.chance(0.1) && {
+      commitment: { minimum: '4000', ...(random.chance(0.5) && { discountableTrueUps: true }) },
+    }),
+    ...(random.chance(0.2) && { usageGraceHours: random.pick([1, 24, 72]) }),
+    ...(random.chance(0.06) && { minimumTermPeriods: random.between(1, 3) }),
+    ...(random.chance(0.06) && { noticeDays: random.pick([10, 40]) }),
+    ...(random.chance(0.05) && { periods: random.between(1, 8) }),
     ...(random.chance(0.05) && { autoFinalise: false }),
     rules: { preset },
     paymentTermsDays: random.between(0, 60),
@@ -156,6 +243,48 @@ function lineItem(
   };
 }
 
+const nowhere = { code: 'NOBODYS', id: NOBODY };
+
+/** Coupons of every kind; some for few, some for a short time. */
+function newCoupon(known: Known): object {
+  const { random, now } = known;
+  const amounts = currencies
+    .filter((each) => each !== 'KWD')
+    .map((currency) => ({ amount: String(random.between(1, 40) * 100), currency }));
+  return {
+    code: `C${(known.serial += 1)}`,
+    discount: random.chance(0.6)
+      ? { kind: 'percentage', percent: random.pick(['5', '12.5', '20', '33.33', '100']) }
+      : { kind: 'amount', amounts },
+    ...random.pick([{ duration: 'once' }, { periods: 3 }, { duration: 'forever' }, {}]),
+    ...(random.chance(0.3) && { componentKeys: random.pick([['base'], ['seats', 'calls'], ['set-up', 'base']]) }),
+    ...(random.chance(0.2) && { maxRedemptions: 2 }),
+    ...(random.chance(0.2) && { expiresAt: new Date(now + 30 * DAY).toISOString() }),
+  };
+}
+
+/** What a subscription used: mostly just now, some long ago; and, less often, sent again, or nothing that anybody measures. */
+function records(known: Known, of: Contract): object[] {
+  const { random, now } = known;
+  const address = random.pick([{ subscriptionId: of.id }, { subscriptionId: of.id }, { externalId: of.externalId }]);
+  return Array.from({ length: random.between(1, 12) }, () => {
+    const before = of.usage.length > 0 && random.chance(0.15) ? random.pick(of.usage) : undefined;
+    if (before) return random.chance(0.8) ? before : { ...before, value: '7.25' };
+    const ago = random.chance(0.1) ? random.between(10, 80) * DAY : random.between(0, 3 * DAY);
+    const record = {
+      ...address,
+      id: `r${(known.serial += 1)}`,
+      event: random.chance(0.03) ? 'nothing-known' : random.pick(usageIds),
+      at: new Date(random.chance(0.02) ? now + DAY : now - ago).toISOString(),
+      ...(!random.chance(0.02) && { value: random.pick(['1', '1', '2', '10', '33.3', '0', '-2', '250']) }),
+      properties: { user: `u${random.between(1, 9)}`, region: random.pick(['eu', 'us', 'apac']) },
+    };
+    of.usage.push(record);
+    of.usage.splice(0, Math.max(0, of.usage.length - 60));
+    return record;
+  });
+}
+
 /** What is asked of a subscription, as people would; and, less often, what must be refused. */
 export const askings: Readonly<Record<string, readonly [weight: number, Asking]>> = {
   'add-line-item': [12, (known, of) => on(of, 'line-items', lineItem(known, of))],
@@ -171,6 +300,34 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
       on(of, 'changes', { edits: edits(random), effectiveOn: dayOf(now - random.between(1, 45) * DAY) }),
   ],
   'undo-changes': [3, (_, of) => on(of, 'undo-changes')],
+  'add-line-items': [
+    2,
+    (known, of) =>
+      on(of, 'line-items/batch', {
+        lineItems: [
+          lineItem(known, of),
+          lineItem(known, of),
+          { lineItemId: of.lineItems[0] ?? 'none-yet', description: 'Work', unitPrice: '100' },
+        ],
+      }),
+  ],
+  'record-usage': [30, (known, of) => ({ path: '/v1/usage', body: { records: records(known, of) } })],
+  'report-usage': [3, (known, of) => ({ method: 'PUT', path: '/v1/usage', body: { records: records(known, of) } })],
+  'change-periods': [1, ({ random }, of) => on(of, 'periods', { periods: random.pick([null, null, 1, 24]) })],
+  'create-coupon': [0.6, (known) => ({ path: '/v1/coupons', body: newCoupon(known) })],
+  'apply-coupon': [
+    4,
+    ({ random, coupons }, of) => on(of, 'coupons', { code: random.pick([...coupons, nowhere]).code }),
+  ],
+  'remove-coupon': [
+    0.7,
+    ({ random, coupons }, of) => on(of, `coupons/${random.pick([...coupons, nowhere]).id}/remove`),
+  ],
+  'archive-coupon': [
+    0.1,
+    ({ random, coupons }) => ({ path: `/v1/coupons/${random.pick([...coupons, nowhere]).id}/archive` }),
+  ],
+  'release-hold': [0.7, (_, of) => on(of, 'release-hold')],
   'billing-cycle': [
     4,
     ({ random }, of) => {
@@ -184,8 +341,14 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
   ],
   'roll-over-again': [1, ({ random }, of) => on(of, 'roll-over', { periodNumber: random.between(1, 30) })],
   pause: [5, ({ random }, of) => on(of, 'pause', { credit: random.pick(['none', 'prorated']) })],
+  'pause-at-period-end': [2, (_, of) => on(of, 'pause', { at: 'period-end' })],
+  'undo-pause': [1.5, (_, of) => on(of, 'undo-pause')],
   resume: [8, ({ random }, of) => on(of, 'resume', { anchor: random.pick(['keep', 'keep', 'restart']) })],
   'cancel-now': [1.2, ({ random }, of) => on(of, 'cancel', { at: 'now', credit: random.pick(['none', 'prorated']) })],
+  'cancel-waiving-term': [
+    0.2,
+    ({ random }, of) => on(of, 'cancel', { at: 'now', credit: random.pick(['none', 'prorated']), waiveTerm: true }),
+  ],
   'cancel-at-period-end': [2, (_, of) => on(of, 'cancel', { at: 'period-end' })],
   'undo-cancellation': [4, (_, of) => on(of, 'undo-cancellation')],
   'change-metadata': [

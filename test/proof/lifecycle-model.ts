@@ -5,6 +5,7 @@ import {
   cancelNow,
   changeBillingCycle,
   changeItems,
+  changePeriods,
   DomainError,
   evolveSubscription,
   pause,
@@ -12,9 +13,11 @@ import {
   resume,
   rollOver,
   scheduleCancellation,
+  schedulePause,
   start,
   toLocalDate,
   undoCancellation,
+  undoPause,
   undoScheduledChange,
   voidLineItem,
   type Anchor,
@@ -99,15 +102,30 @@ const quantities = fc.constantFrom('0', '1', '1', '2', '3', '2.5', '10');
 const timings = fc.constantFrom('advance' as const, 'advance' as const, 'arrears' as const);
 const itemIds = ['base', 'seats', 'extra'] as const;
 
-const item = (itemId: string): fc.Arbitrary<NewItem> =>
+const recurring = (itemId: string): fc.Arbitrary<NewItem> =>
   fc.record({
     itemId: fc.constant(itemId),
     componentKey: fc.constant(itemId),
     description: fc.constant(itemId),
     quantity: quantities,
     timing: timings,
+    every: fc.constantFrom(1, 1, 1, 1, 2, 3),
     price: prices,
   });
+
+const fees = (itemId: string): fc.Arbitrary<NewItem> =>
+  fc.record({
+    itemId: fc.constant(itemId),
+    componentKey: fc.constant(itemId),
+    kind: fc.constant('one-time' as const),
+    description: fc.constant(itemId),
+    quantity: quantities,
+    timing: timings,
+    price: amounts.map((unitPrice): Price => ({ model: 'flat', unitPrice })),
+  });
+
+const item = (itemId: string): fc.Arbitrary<NewItem> =>
+  fc.oneof({ weight: 6, arbitrary: recurring(itemId) }, fees(itemId));
 
 const edit: fc.Arbitrary<NewItemEdit> = fc.oneof(
   {
@@ -160,7 +178,8 @@ export type Asked =
     }
   | { readonly command: 'pause' | 'cancel'; readonly credit: 'none' | 'prorated' }
   | { readonly command: 'resume'; readonly anchor: 'keep' | 'restart' }
-  | { readonly command: 'undo-change' | 'cancel-at-end' | 'undo-cancellation' }
+  | { readonly command: 'undo-change' | 'cancel-at-end' | 'undo-cancellation' | 'pause-at-end' | 'undo-pause' }
+  | { readonly command: 'periods'; readonly periods: number | null }
   | { readonly command: 'tick' };
 
 /** So many milliseconds after the one before. */
@@ -193,6 +212,8 @@ const asked: fc.Arbitrary<Asked> = fc.oneof(
   fc.record({
     command: fc.constantFrom('undo-change' as const, 'cancel-at-end' as const, 'undo-cancellation' as const),
   }),
+  fc.record({ command: fc.constantFrom('pause-at-end' as const, 'pause-at-end' as const, 'undo-pause' as const) }),
+  fc.record({ command: fc.constant('periods' as const), periods: fc.constantFrom(null, 1, 3, 8) }),
 );
 
 const pauseBetween = fc.oneof(
@@ -286,6 +307,12 @@ function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decis
       return (s) => undoCancellation(s, now);
     case 'undo-change':
       return (s) => undoScheduledChange(s, now);
+    case 'pause-at-end':
+      return (s) => schedulePause(s, now);
+    case 'undo-pause':
+      return (s) => undoPause(s, now);
+    case 'periods':
+      return (s) => changePeriods(s, step, now);
   }
 }
 

@@ -1,6 +1,8 @@
-import type { Item, Line, LinesBilled, SubscriptionEvent } from '@perennial/billing-domain';
+import type { Item, Line, LinesBilled, SubscriptionEvent, UsageEvent } from '@perennial/billing-domain';
+import { NaiveDiscounts } from './naive-discounts';
 import { NaiveHistory, type Tick } from './naive-history';
-import { priced, rounded, UNIT, units, type Tiered } from './naive-price';
+import { EXACT, priced, rounded, UNIT, units, type Tiered } from './naive-price';
+import { NaiveUsage, toldUsage } from './naive-usage';
 
 /*
  * A second calculator, deliberately naive: it walks a subscription day by day (second by second where the rules count so), works out
@@ -27,13 +29,22 @@ interface Held {
   waived: boolean;
 }
 
-/** Periods that lines can still reach into, with those that pauses cut. */
-const RECENT = 8;
-const EXACT = UNIT * UNIT;
+/** A one-time item that was charged. */
+interface Fee {
+  readonly line: Line;
+  back: boolean;
+  waived: boolean;
+}
 
-/** Recomputes every bill of a subscription from its events, in order. */
-export function recompute(events: readonly SubscriptionEvent[]): Recomputed {
-  const calculator = new NaiveCalculator();
+/** Periods that lines can still reach into, with those that pauses cut. */
+const RECENT = 16;
+
+/** Recomputes every bill of a subscription from its events, in order, and the events of its usage, period by period. */
+export function recompute(
+  events: readonly SubscriptionEvent[],
+  usage: readonly (readonly UsageEvent[])[] = [],
+): Recomputed {
+  const calculator = new NaiveCalculator(new NaiveUsage(usage));
   events.forEach((event) => calculator.apply(event));
   calculator.finish();
   return calculator;
@@ -49,14 +60,27 @@ class NaiveCalculator implements Recomputed {
   private recent: Held[] = [];
   private readonly added = new Map<string, Line>();
   private readonly billed = new Map<string, Line>();
+  private readonly fees: Fee[] = [];
+  private readonly discounts = new NaiveDiscounts();
+  /** Usage lines that the next bill must have, in words. */
+  private usageDue: string[] = [];
+
+  constructor(private readonly usage: NaiveUsage) {}
 
   apply(event: SubscriptionEvent): void {
     this.history.apply(event);
+    this.discounts.apply(event);
+    this.count(`event ${event.type}`);
+    if (event.type === 'BillingPeriodClosed' && event.data.usageDueAt === undefined) this.expectUsage(event.data);
+    if (event.type === 'UsageBilled') this.expectUsage(event.data);
     if (event.type === 'LineItemAdded') this.added.set(event.data.lineItemId, event.data.line);
+    if (event.type === 'LineItemsAdded')
+      for (const line of event.data.lines) this.added.set(line.lineItemId ?? '', line);
     if (event.type === 'LineItemVoided') this.added.delete(event.data.lineItemId);
     if (event.type === 'BillReleased' && !event.data.rebill) this.waive(new Set(event.data.lineIds));
     if (event.type !== 'LinesBilled') return;
     const { lines, net, cause, billNumber } = event.data;
+    this.count(`bill ${cause}`);
     const total = lines.reduce((sum, line) => sum + BigInt(line.net), 0n);
     if (total.toString() !== net) this.differ(`bill ${billNumber} says ${net}, its lines ${total}`);
     if (cause === 'rebill') return this.billedAgain(event.data);
@@ -65,11 +89,23 @@ class NaiveCalculator implements Recomputed {
       this.billed.set(line.lineId, line);
     }
     for (const line of lines) this.line(line, lines);
+    const measured = lines.filter(({ kind }) => kind === 'usage').map(toldUsage);
+    if (JSON.stringify(measured) !== JSON.stringify(this.usageDue))
+      this.differ(`bill ${billNumber} has usage ${measured.join(', ')}; should be ${this.usageDue.join(', ')}`);
+    this.usageDue = [];
+    for (const each of this.discounts.bill(event.data, (keys) => this.history.itemsOf(keys))) this.differ(each);
     this.coverage();
+    this.feesAsked();
   }
 
   finish(): void {
     for (const { net } of this.held) this.asked += net;
+    if (this.usageDue.length > 0) this.differ(`usage that was never billed: ${this.usageDue.join(', ')}`);
+  }
+
+  private expectUsage({ periodNumber }: { readonly periodNumber: number }): void {
+    const period = this.history.periods.find(({ opened }) => opened.periodNumber === periodNumber);
+    if (period) this.usageDue = this.usage.linesOf(this.history, period);
   }
 
   private differ(what: string): void {
@@ -86,6 +122,8 @@ class NaiveCalculator implements Recomputed {
       this.asked -= BigInt(this.billed.get(lineId)?.net ?? '0');
       const held = this.held.find((each) => each.line.lineId === lineId);
       if (held) held.waived = true;
+      const fee = this.fees.find(({ line }) => line.lineId === lineId);
+      if (fee) fee.waived = true;
     }
   }
 
@@ -100,11 +138,16 @@ class NaiveCalculator implements Recomputed {
   private line(line: Line, bill: readonly Line[]): void {
     this.count(`line ${line.kind}`);
     this.count(`price ${line.rule.name}`);
+    if (line.rule.every !== undefined) this.count(`every ${line.rule.every}`);
     if (line.rule.fees !== undefined) this.trueUp(line, bill);
     else if (line.rule.discount !== undefined) this.asked += BigInt(line.net);
     else if (line.kind === 'recurring') this.charge(line);
-    else if (line.kind === 'correction') this.correction(line);
+    else if (line.kind === 'usage') this.metered(line);
+    else if (line.kind === 'one-time' && line.itemId !== undefined) this.fee(line);
     else if (line.kind === 'one-time') this.oneTime(line);
+    else if (line.kind === 'correction' && this.fees.some((fee) => fee.line.lineId === line.corrects))
+      this.feeBack(line);
+    else if (line.kind === 'correction') this.correction(line);
     else this.differ(`nobody has worked out ${told(line)} (of ${bill.length} lines)`);
   }
 
@@ -118,18 +161,67 @@ class NaiveCalculator implements Recomputed {
     this.asked += BigInt(line.net);
   }
 
+  /** Its words are compared with those of all of the bill; here what is counted of it. */
+  private metered(line: Line): void {
+    this.asked += BigInt(line.net);
+    const item = this.history.itemCalled(line.itemId ?? '');
+    this.count(`meter ${item?.meter?.aggregation}`);
+  }
+
+  /** A fee is charged once, whole, for the day on which its item comes into terms that are paid for. */
+  private fee(line: Line): void {
+    this.asked += BigInt(line.net);
+    const asked = this.history
+      .feesAsked()
+      .find((each) => each.item.itemId === line.itemId && each.on === line.service.from);
+    if (!asked || !sameRate(line, asked.item)) return this.differ(`${told(line)}: nobody asks for this fee`);
+    const net = this.amount(tiersOf(line), 1, 1);
+    if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
+    if (this.fees.some((each) => !each.back && each.line.itemId === line.itemId && each.line.service.from === asked.on))
+      this.differ(`${told(line)}: it is charged twice`);
+    this.fees.push({ line, back: false, waived: false });
+  }
+
+  /** A fee that is asked for no more is given back whole. */
+  private feeBack(line: Line): void {
+    this.asked += BigInt(line.net);
+    const fee = this.fees.find((each) => each.line.lineId === line.corrects);
+    if (!fee || fee.back) return this.differ(`${told(line)}: it was given back before`);
+    fee.back = true;
+    const net = fee.waived ? 0n : -BigInt(fee.line.net);
+    if (net.toString() !== line.net) this.differ(`${told(line)}: should be ${net}`);
+    if (this.stillAskedFee(fee.line)) this.differ(`${told(line)}: the fee is still asked for`);
+    this.count('fee given back');
+  }
+
+  private stillAskedFee(line: Line): boolean {
+    return this.history
+      .feesAsked()
+      .some(({ item, on }) => item.itemId === line.itemId && on === line.service.from && sameRate(line, item));
+  }
+
+  /** Every fee of the last two periods that is due is charged. */
+  private feesAsked(): void {
+    for (const { item, on, due } of this.history.feesAsked()) {
+      if (!due || this.fees.some(({ line, back }) => !back && line.itemId === item.itemId && line.service.from === on))
+        continue;
+      this.differ(`the fee ${item.itemId} of ${on} is asked for, and not charged`);
+    }
+  }
+
   /** Each tick of a charge is asked for at that price and quantity, and the net is so many ticks of the whole period. */
   private charge(line: Line): void {
     const { history } = this;
     const [from, to] = history.spanOf(line);
-    const period = history.periodAt(from);
+    const period = history.periodAt(from) ?? history.openBefore(from);
     if (!period) return this.differ(`${told(line)}: charged for when there is no period`);
     for (const tick of this.ticks(from, to)) {
       const asked = history.asked(line.itemId ?? '', tick);
-      if (asked.status !== 'asked' || !sameRate(line, asked.item))
+      const ahead = asked.status === 'if-billed' && asked.item.timing === 'advance' && asked.item.every > 1;
+      if ((asked.status !== 'asked' && !ahead) || !sameRate(line, asked.item))
         return this.differ(`${told(line)}: nobody asks for this at ${tick} (${asked.status})`);
     }
-    const whole = history.wholeOf(period);
+    const whole = history.wholeOf(period, line.rule.every);
     if (line.rule.fraction.denominator !== `${whole}`)
       this.differ(`${told(line)}: of ${line.rule.fraction.denominator}, should be of ${whole}`);
     const net = this.amount(tiersOf(line), this.weight(from, to, whole), whole);
@@ -158,7 +250,7 @@ class NaiveCalculator implements Recomputed {
       const removed = (before ?? 0) - (kept ?? 0);
       const back =
         creditBasis === 'billed'
-          ? this.share(BigInt(held.line.net), removed, length ?? 1)
+          ? this.share(BigInt(held.line.net), removed, Math.max(length ?? 1, 1))
           : this.amount(this.inForce(held, cut), removed, Number(whole));
       if (creditBasis === 'current-price' && sumOf(tiersOf(line)) !== sumOf(this.inForce(held, cut)))
         this.differ(`${told(line)}: states another price than it is credited at`);
@@ -184,7 +276,12 @@ class NaiveCalculator implements Recomputed {
     const mine = known.filter((each) => line.itemId === undefined || each.itemId === line.itemId);
     const fees = mine
       .filter((each) => !later(each) && counts(each, line))
-      .reduce((sum, each) => sum + (each.rule.fees === undefined ? this.within(each, from, to) : BigInt(each.net)), 0n);
+      .reduce(
+        (sum, each) =>
+          sum +
+          (each.rule.fees === undefined ? this.within(each, from, to, whole.opened.periodNumber) : BigInt(each.net)),
+        0n,
+      );
     const soFar = mine
       .filter((each) => each.rule.fees !== undefined && each.itemId === line.itemId && inside(each, line))
       .reduce((sum, each) => sum + BigInt(each.net), 0n);
@@ -223,7 +320,8 @@ class NaiveCalculator implements Recomputed {
   }
 
   /** The share of a line's net that falls into a stretch of ticks: what it comes to by its end less what it came to by its start. */
-  private within(line: Line, from: Tick, to: Tick): bigint {
+  private within(line: Line, from: Tick, to: Tick, periodNumber: number): bigint {
+    if (line.rule.usage) return line.rule.usage.periodNumber === periodNumber ? BigInt(line.net) : 0n;
     const [begins, ends] = this.history.spanOf(line);
     if (begins >= to || ends <= from) return 0n;
     const upTo = (tick: Tick) => rounded(BigInt(line.net) * BigInt(tick - begins), BigInt(ends - begins));
@@ -346,6 +444,7 @@ function sameRate(line: Line, item: Item): boolean {
 
 function comparedOnce(line: Line, item: Item): boolean {
   if (line.quantity !== item.quantity || line.rule.name !== item.price.model) return false;
+  if ((line.rule.every ?? 1) !== item.every) return false;
   const { price } = item;
   if ('unitPrice' in price && price.unitPrice !== line.unitPrice) return false;
   if (line.parts?.some((part) => part.unitPrice !== priceOfPart(price, part))) return false;

@@ -121,18 +121,54 @@ export class NaiveHistory {
     });
   }
 
-  /** How long the whole period is that a piece of this one is a fraction of. */
-  wholeOf(period: Period): number {
-    const { opened, grid } = period;
-    const point = (g: number) => this.local(gridPoint(grid, g));
-    const [from, to] = [point(opened.gridIndex), point(opened.gridIndex + 1)];
-    const stub =
-      this.rules.leadingStub === 'imagined-period' &&
-      period === this.periods.find(isPaid) &&
-      from < this.actual(period)[0];
-    if (!stub) return Math.max(this.weight(from, to), 1);
-    const imagined = { anchor: opened.from, interval: grid.interval };
-    return Math.max(this.weight(this.local(opened.from), this.local(gridPoint(imagined, 1))), 1);
+  /** The open period, for what is billed ahead of its end. */
+  openBefore(tick: Tick): Period | undefined {
+    const last = this.periods.at(-1);
+    return last && !last.closed && this.actual(last)[1] <= tick ? last : undefined;
+  }
+
+  /** How long the whole is that a piece of this period is a fraction of: the period, or so many that bill as one. */
+  wholeOf(period: Period, every = 1): number {
+    const { grid } = period;
+    const [from, to] = this.cycleOf(period, every);
+    const first = this.periods.find(isPaid);
+    const [begins] = first ? this.actual(first) : [from];
+    const isFirst = first?.opened.startsAt === this.runOf(period).opened.startsAt;
+    const stub = this.rules.leadingStub === 'imagined-period' && isFirst && from < begins && begins < to;
+    if (!stub || !first) return Math.max(this.weight(from, to), 1);
+    const imagined = { anchor: first.opened.from, interval: grid.interval };
+    return Math.max(this.weight(begins, this.local(gridPoint(imagined, every))), 1);
+  }
+
+  /** The so many periods of the grid, counted from its anchor, that hold a period. */
+  private cycleOf({ grid, opened }: Period, every: number): [Tick, Tick] {
+    const g = Math.floor(opened.gridIndex / every) * every;
+    return [this.local(gridPoint(grid, g)), this.local(gridPoint(grid, g + every))];
+  }
+
+  /** The first of the periods that lead to this one without a gap, on one grid. */
+  private runOf(period: Period): Period {
+    const before = this.periods[this.periods.indexOf(period) - 1];
+    const goesOn =
+      before?.closed?.endsAt === period.opened.startsAt &&
+      before.opened.kind === period.opened.kind &&
+      JSON.stringify(before.grid) === JSON.stringify(period.grid);
+    return goesOn ? this.runOf(before) : period;
+  }
+
+  /** Whether so many periods that bill as one at their end are not over yet, where this one is one of them. */
+  private goesOn(period: Period, { itemId, every, timing, kind }: Item): boolean {
+    const last = this.periods.at(-1);
+    if (every === 1 || timing === 'advance' || !last || last.closed || this.runOf(last) !== this.runOf(period))
+      return false;
+    const item = this.termsFrom(last.opened.from)?.items.find((each) => each.itemId === itemId);
+    const same = item?.every === every && item.timing === timing && item.kind === kind;
+    return same && this.cycleOf(last, every)[0] === this.cycleOf(period, every)[0];
+  }
+
+  /** In force at a local date-time. */
+  termsFrom(local: string): Terms | undefined {
+    return this.terms.findLast(({ from }) => from <= local) ?? this.terms[0];
   }
 
   termsAt(tick: Tick): Terms | undefined {
@@ -156,13 +192,48 @@ export class NaiveHistory {
     return of?.[which];
   }
 
-  /** What is asked for an item at a tick, as far as is known by now. */
+  /** The items that have, or had, one of these component keys. */
+  itemsOf(componentKeys: readonly string[]): ReadonlySet<string> {
+    const items = this.terms
+      .flatMap((terms) => terms.items)
+      .filter((each) => componentKeys.includes(each.componentKey));
+    return new Set(items.map(({ itemId }) => itemId));
+  }
+
+  /** The item of that name that the terms had last. */
+  itemCalled(itemId: string): Item | undefined {
+    return this.terms.flatMap(({ items }) => items).findLast((each) => each.itemId === itemId);
+  }
+
+  /** The one-time items that the terms ask for, each for the day on which it comes into them; due: in a period that bills it. */
+  feesAsked(): readonly { readonly item: Item; readonly on: string; readonly due: boolean }[] {
+    const first = this.periods.find(isPaid);
+    if (!first) return [];
+    const asked = new Map<string, { item: Item; on: string; due: boolean }>();
+    const [before, last] = [this.periods.at(-2), this.periods.at(-1)];
+    for (const { itemId, from } of this.terms.flatMap(({ items }) => items.filter(({ kind }) => kind === 'one-time'))) {
+      const begins = from > first.opened.from ? from : first.opened.from;
+      const item = this.termsAt(this.local(begins))?.items.find(
+        (each) => each.itemId === itemId && each.kind === 'one-time',
+      );
+      if (!item || (item.from > first.opened.from ? item.from : first.opened.from) !== begins) continue;
+      const holds = (period: Period | undefined) =>
+        period && isPaid(period) && period.opened.from <= begins && begins < (period.closed ?? period.opened).to;
+      const due =
+        holds(before?.closed && before) || (holds(last) && (last?.closed !== undefined || item.timing === 'advance'));
+      asked.set(`${itemId} ${begins}`, { item, on: begins.slice(0, 10), due: due === true });
+    }
+    return [...asked.values()];
+  }
+
+  /** What is asked for an item that recurs at a tick, as far as is known by now. */
   asked(itemId: string, tick: Tick): Asked {
     const period = this.periodAt(tick);
-    const item = this.termsAt(tick)?.items.find((each) => each.itemId === itemId);
+    const item = this.termsAt(tick)?.items.find((each) => each.itemId === itemId && each.kind === undefined);
     if (period) {
       if (!item || !isPaid(period)) return { status: 'nothing' };
-      return { status: period.closed || item.timing === 'advance' ? 'asked' : 'if-billed', item };
+      const due = period.closed ? !this.goesOn(period, item) : item.timing === 'advance';
+      return { status: due ? 'asked' : 'if-billed', item };
     }
     const last = this.periods.at(-1);
     if (last && !last.closed && tick >= this.actual(last)[1]) {

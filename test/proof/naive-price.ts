@@ -7,6 +7,7 @@ import { parseDecimal, type Price } from '@perennial/billing-domain';
 
 /** Whole numbers of 10^-12, and of 10^-24 where two of them are multiplied. */
 export const UNIT = 10n ** 12n;
+export const EXACT = UNIT * UNIT;
 
 /** A decimal as a whole number of 10^-12. */
 export const units = (text: string): bigint => {

@@ -2,18 +2,27 @@
  * A book of subscriptions that live for months as they would: started, changed, paused, canceled, voided, by HTTP commands against a
  * standalone whose clock is moved. At the end `audit verify` must be clean, a second calculator must come to every line, and what was
  * invoiced less what was credited must be what was asked for:
- * `node test/run.mjs test/proof/simulated-book.ts [--subscriptions 1000] [--months 24] [--seed 1] [--max-seconds 7200]`.
+ * `npm run check:book -- [--subscriptions 1000] [--months 24] [--seed 1] [--max-seconds 7200]`.
  * Needs dist/. Ends with 1 when anything differs, or when a command, rule or refusal never occurred.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
+import {
+  domainErrors,
+  presets,
+  subscriptionType,
+  type BillingRules,
+  type DomainErrorCode,
+} from '@perennial/billing-domain';
 import { Service } from '../support/app';
 import globalSetup from '../support/global-setup';
 import globalTeardown from '../support/global-teardown';
 import { runToEnd } from '../support/processes';
 import { Random } from '../support/random';
 import { auditBook, type BookFindings } from './book-audit';
-import { anything, askings, newSubscription, presetNames, type Call, type Known } from './book-callers';
+import { anything, askings, newSubscription, type Call, type Known } from './book-callers';
 
 export interface BookCampaign {
   readonly subscriptions: number;
@@ -33,26 +42,60 @@ export interface BookReport extends BookFindings {
   readonly violations: readonly string[];
 }
 
-/** Refusals that callers of a book meet; the others are of other aggregates, or need requests that no client library makes. */
-const refusals = [
-  ...['subscription-not-found', 'subscription-exists', 'subscription-canceled', 'subscription-paused'],
-  ...['cancellation-scheduled', 'no-open-period', 'period-not-elapsed', 'line-item-exists', 'line-item-not-found'],
-  ...['line-item-already-billed', 'invoice-not-found', 'item-not-found', 'duplicate-component', 'too-many-items'],
-  ...['before-correction-horizon', 'invalid-price', 'invalid-option', 'invalid-service', 'invoice-not-finalised'],
-  ...['amount-out-of-range', 'invalid-anchor', 'invalid-interval', 'unknown-currency', 'unknown-time-zone'],
-  ...['start-out-of-range', 'invalid-local-date-time'],
+/** Refusals that no caller of a book can meet over HTTP, and why. */
+const unmet: Partial<Record<DomainErrorCode, string>> = {
+  ...of('a handler meets it', ['boundary-due', 'usage-not-sealed', 'usage-sealed', 'usage-terms-differ']),
+  ...of('a policy meets it', ['bill-below-zero', 'bill-not-below-zero', 'bill-not-found', 'bill-without-lines']),
+  ...of('it needs more than a book holds', ['billing-period-full', 'plan-full', 'usage-out-of-range', 'coupon-busy']),
+  ...of('the request is refused before it', [
+    ...(['invalid-amount', 'invalid-decimal', 'invalid-instant', 'invalid-date', 'date-out-of-range'] as const),
+    ...(['negative-amount', 'invalid-text', 'invalid-metadata', 'invalid-payment-terms', 'currency-mismatch'] as const),
+    ...(['not-available', 'invalid-usage-record'] as const),
+  ]),
+  ...of('a read gives it', ['credit-note-not-found', 'customer-balance-not-found']),
+  ...of('the keys of the API are no part of a book', ['api-key-not-found', 'api-key-exists']),
+};
+
+function of(why: string, codes: readonly DomainErrorCode[]): Partial<Record<DomainErrorCode, string>> {
+  return Object.fromEntries(codes.map((code) => [code, why]));
+}
+
+const refusals = (Object.keys(domainErrors) as DomainErrorCode[]).filter((code) => !(code in unmet));
+
+/** What the second calculator must have met. */
+const seen = [
+  ...['recurring', 'usage', 'correction', 'one-time', 'minimum', 'maximum', 'discount'].map((kind) => `line ${kind}`),
+  ...['flat', 'per-unit', 'graduated', 'volume', 'package', 'percentage', 'graduated-percentage'].map(
+    (model) => `price ${model}`,
+  ),
+  ...['start', 'boundary', 'change', 'pause', 'resume', 'final', 'rebill'].map((cause) => `bill ${cause}`),
+  ...['sum', 'count', 'max', 'latest', 'unique-count', 'weighted-sum'].map((each) => `meter ${each}`),
+  ...new Set(
+    Object.values<BillingRules>(presets).flatMap((rules) =>
+      Object.entries(rules).map((rule) => `rule ${rule.join(' ')}`),
+    ),
+  ),
+  ...['re-rate', 'billed', 'current-price'].map((basis) => `credit ${basis}`),
+  ...['fee given back', 'every 2', 'every 3'],
+  ...Object.keys(subscriptionType.catalog).map((type) => `event ${type}`),
 ];
 
-const seen = [
-  ...['recurring', 'correction', 'one-time', 'minimum', 'maximum'].map((kind) => `line ${kind}`),
-  ...['flat', 'per-unit', 'graduated', 'volume', 'package'].map((model) => `price ${model}`),
-  ...['prorationUnit calendar-day', 'prorationUnit second', 'dayCount half-open', 'dayCount inclusive'].map(
-    (r) => `rule ${r}`,
-  ),
-  ...['roundedPer tier', 'fractionDigits 9', 'leadingStub imagined-period', 'fixedMonths true'].map((r) => `rule ${r}`),
-  ...['re-rate', 'billed', 'current-price'].map((basis) => `credit ${basis}`),
-  'rebill',
-];
+/** What can be asked for over HTTP that changes anything, by the service's own document. */
+const writes = Object.entries(
+  (JSON.parse(readFileSync(join(__dirname, '../../docs/openapi.json'), 'utf8')) as { paths: Record<string, object> })
+    .paths,
+).flatMap(([path, operations]) =>
+  Object.keys(operations)
+    .filter((method) => method !== 'get' && !/api-keys|test-clock/.test(path))
+    .map((method) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      pattern: new RegExp(`^${path.replace(/\{[^}]+\}/g, '[^/]+')}$`),
+    })),
+);
+
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
 
 const DAY = 86_400_000;
 /** Requests in flight at a time. */
@@ -62,6 +105,8 @@ class Book {
   readonly outcomes = new Map<string, number>();
   readonly refused = new Map<string, number>();
   readonly violations: string[] = [];
+  /** `METHOD path` as the document has it, of what was done. */
+  readonly routes = new Set<string>();
   readonly known: Known;
   private keys = 0;
 
@@ -78,6 +123,7 @@ class Book {
       contracts: [],
       invoices: [],
       drafts: [],
+      coupons: [],
     };
   }
 
@@ -105,6 +151,7 @@ class Book {
       await this.all(Array.from({ length: commands }, () => () => this.command()));
       await this.moveTo(Math.min(end, known.now + days * DAY + known.random.between(0, DAY)));
       if (known.random.chance(0.3)) await this.overtake();
+      if (known.random.chance(0.15)) await this.runAway();
       // At most steps the scheduler is waited for; at the others commands meet boundaries before it does.
       if (known.random.chance(0.7)) await this.settle();
       o.say(
@@ -129,16 +176,21 @@ class Book {
       key,
       timeoutMs: 120_000,
     });
-    const code = String(body?.code);
-    const outcome = status < 300 ? (body.events?.length > 0 ? 'done' : 'nothing to do') : code;
-    const name = `${call.name} ${outcome}`;
-    this.outcomes.set(name, (this.outcomes.get(name) ?? 0) + 1);
-    if (status >= 400) this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+    const answers = (body?.records ?? []) as readonly { readonly result: string; readonly code?: string }[];
+    const done = body?.events?.length > 0 || answers.length > 0;
+    count(this.outcomes, `${call.name} ${status >= 300 ? body?.code : done ? 'done' : 'nothing to do'}`);
+    for (const { result, code } of answers) count(this.outcomes, `record ${code ?? result}`);
+    for (const { code } of [body as { code?: string }, ...answers]) if (code !== undefined) count(this.refused, code);
+    if (status < 300) this.routes.add(this.routeOf(call));
     if (status >= 500 || status === 429)
       this.violations.push(
         `${call.method} ${call.path} ${JSON.stringify(call.body)}: ${status} ${JSON.stringify(body)}\n${this.service.program.log.slice(-3_000)}`,
       );
     return { status, body };
+  }
+
+  private routeOf({ method, path }: Call): string {
+    return writes.find(({ name, pattern }) => name.startsWith(`${method} `) && pattern.test(path))?.name ?? path;
   }
 
   private async newCustomer(): Promise<void> {
@@ -164,14 +216,33 @@ class Book {
     const { status, body } = await this.send(call);
     const { externalId, zone } = call;
     if (status === 201)
-      this.known.contracts.push({ id: String(body['id']), externalId, zone, ended: false, lineItems: [] });
+      this.known.contracts.push({ id: String(body['id']), externalId, zone, ended: false, lineItems: [], usage: [] });
     else this.violations.push(`a start was refused: ${JSON.stringify(call.body)} ${JSON.stringify(body)}`);
   }
 
   private async command(): Promise<void> {
     const { of, ...call } = anything(this.known);
-    const { body } = await this.send(call);
+    const { status, body } = await this.send(call);
     if (body?.['code'] === 'subscription-canceled') of.ended = true;
+    if (call.name === 'create-coupon' && status === 201)
+      this.known.coupons.push({ code: (call.body as { code: string }).code, id: String(body['id']) });
+  }
+
+  /** Somebody's loop changes one thing to and fro, until the service will not bill it any more; then it is looked at. */
+  private async runAway(): Promise<void> {
+    const { known } = this;
+    const of = known.random.pick(known.contracts);
+    const on = (name: string, rest: string, body?: object) =>
+      this.send({ name, method: 'POST', path: `/v1/subscriptions/${of.id}/${rest}`, ...(body && { body }) });
+    const item = { itemId: 'loop', componentKey: 'loop', description: 'Loop', timing: 'advance' };
+    for (let n = 0; n < 60; n += 1) {
+      const price = { model: 'flat', unitPrice: n % 2 === 0 ? '100' : '200' };
+      const edits = [{ kind: 'put', item: { ...item, price } }];
+      const { body } = await on('run-away', 'changes', { edits, billing: 'now' });
+      if (body['code'] !== undefined) break;
+    }
+    await on('release-hold', 'release-hold');
+    await on('run-away', 'changes', { edits: [{ kind: 'remove', itemId: 'loop' }], billing: 'now' });
   }
 
   private async learnInvoices(): Promise<void> {
@@ -203,11 +274,16 @@ class Book {
     await this.service.setClock(new Date(time).toISOString());
   }
 
-  /** Waits until nothing is due. */
+  /** Waits until nothing is due; what is held is released. */
   private async settle(): Promise<void> {
     for (let quiet = 0; quiet < 2;) {
-      const { body } = await this.service.client.get('/v1/due-billing-periods?limit=1');
-      const due = (body.items ?? []).length;
+      const { body } = await this.service.client.get('/v1/due-billing-periods?limit=50');
+      const items = (body.items ?? []) as { subscriptionId: string; held: boolean }[];
+      const due = items.length;
+      for (const { subscriptionId } of items.filter(({ held }) => held)) {
+        const path = `/v1/subscriptions/${subscriptionId}/release-hold`;
+        await this.send({ name: 'release-hold', method: 'POST', path });
+      }
       quiet = due === 0 ? quiet + 1 : 0;
       await delay(due === 0 ? 60 : 250);
     }
@@ -241,17 +317,11 @@ export async function bookCampaign(o: BookCampaign): Promise<BookReport> {
     const done = new Set(
       [...book.outcomes.keys()].filter((each) => each.endsWith(' done')).map((each) => each.split(' ')[0]),
     );
-    const commands = [
-      'start',
-      'create-customer',
-      'roll-over',
-      ...Object.keys(askings).filter((name) => usual.has(name)),
-    ];
     const missing = [
-      ...commands.filter((name) => !done.has(name)).map((name) => `command ${name}`),
+      ...usual.filter((name) => !done.has(name)).map((name) => `command ${name}`),
+      ...writes.filter(({ name }) => !book.routes.has(name)).map(({ name }) => `route ${name}`),
       ...seen.filter((what) => !findings.counts.has(what)),
       ...refusals.filter((code) => !book.refused.has(code)).map((code) => `refusal ${code}`),
-      ...(presetNames.length === 0 ? ['presets'] : []),
     ];
     return {
       ...findings,
@@ -267,7 +337,7 @@ export async function bookCampaign(o: BookCampaign): Promise<BookReport> {
 }
 
 /** Askings that are meant to be done; the rest are there to be refused. */
-const usual = new Set(Object.keys(askings).slice(0, Object.keys(askings).indexOf('start-again')));
+const usual = Object.keys(askings).slice(0, Object.keys(askings).indexOf('start-again'));
 
 export function printableBookReport(report: BookReport, o: Pick<BookCampaign, 'seed' | 'months'>): string {
   const row = (name: string, value: string | number) => `${name.padEnd(40)} ${value}`;

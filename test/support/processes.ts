@@ -126,7 +126,7 @@ export async function runToEnd(
   return { code, output };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);

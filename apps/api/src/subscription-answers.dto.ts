@@ -106,6 +106,8 @@ export class SubscriptionAnswer {
   readonly status!: 'scheduled' | 'trialing' | 'active' | 'canceling' | 'paused' | 'canceled';
   readonly currency!: string;
   readonly timeZone!: string;
+  /** The zone that the end of the open period brings; null: it stays. */
+  readonly scheduledTimeZone!: string | null;
   @ApiProperty({ type: 'integer' })
   readonly paymentTermsDays!: number;
   /** false: its invoices stay drafts for a review. */

@@ -1,13 +1,13 @@
 import { Body, Controller, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ChangeAddOns, ChangePlan } from '@perennial/billing-application';
+import { ChangeAddOns, ChangePlan, ChangeTimeZone } from '@perennial/billing-application';
 import { answerOf, CommandDispatch } from './http/command-dispatch';
 import { CommandAnswer } from './http/command-answer.dto';
 import { contextOf } from './http/command-headers';
 import { Commands } from './http/operation';
 import { CommandQuery, SubscriptionPath } from './http/parameters.dto';
-import { ChangeAddOnsBody, ChangePlanBody, planChoiceOf, whenOf } from './subscription-plan.dto';
+import { ChangeAddOnsBody, ChangePlanBody, planChoiceOf, TimeZoneBody, whenOf } from './subscription-plan.dto';
 
 const changes = [
   'subscription-not-found',
@@ -26,7 +26,7 @@ const changes = [
   'amount-out-of-range',
 ] as const;
 
-/** What the plan gives a subscription that has begun. */
+/** What changes about a subscription as a whole: its plan, add-ons, zone. */
 @ApiTags('subscriptions')
 @Controller('v1/subscriptions')
 export class SubscriptionPlanController {
@@ -80,5 +80,33 @@ export class SubscriptionPlanController {
     const context = contextOf(request, 'ChangeAddOns', dryRun === 'true');
     const command = new ChangeAddOns(subscriptionId, { add, remove, ...whenOf(time) }, context);
     return answerOf(await this.commands.execute(command, reply));
+  }
+
+  @Post(':subscriptionId/time-zone')
+  @Commands({
+    scope: 'commands:write',
+    summary: 'Move to another time zone from the next boundary on',
+    description:
+      'The period after the boundary begins where the one before ended, and ends by the clocks of the new zone; no day is charged twice or left out. Naming the zone that it is in takes a move back that is to come.',
+    answer: CommandAnswer,
+    problems: [
+      'subscription-not-found',
+      'no-open-period',
+      'billing-held',
+      'subscription-canceled',
+      'subscription-paused',
+      'cancellation-scheduled',
+      'unknown-time-zone',
+    ],
+  })
+  async changeTimeZone(
+    @Param() { subscriptionId }: SubscriptionPath,
+    @Body() { timeZone }: TimeZoneBody,
+    @Query() { dryRun }: CommandQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandAnswer> {
+    const context = contextOf(request, 'ChangeTimeZone', dryRun === 'true');
+    return answerOf(await this.commands.execute(new ChangeTimeZone(subscriptionId, timeZone, context), reply));
   }
 }

@@ -10,6 +10,7 @@ import {
   IsObject,
   IsString,
   IsUUID,
+  Matches,
   MaxLength,
   MinLength,
   ValidateBy,
@@ -168,6 +169,15 @@ export class ChangeAddOnsBody extends ChangeTimeBody {
   /** Component keys. */
   @AreComponentKeys()
   readonly remove?: string[];
+}
+
+export class TimeZoneBody {
+  /**
+   * IANA name.
+   * @example "America/New_York"
+   */
+  @Matches(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, { message: '$property must be an IANA time zone name' })
+  readonly timeZone!: string;
 }
 
 /** The plan as the commands take it. */

@@ -95,6 +95,8 @@ export class SubscriptionsController {
       'duplicate-component',
       'too-many-items',
       'amount-out-of-range',
+      'invalid-option',
+      'invalid-meter',
       'plan-not-found',
       'plan-version-not-found',
       'plan-version-draft',
@@ -232,6 +234,8 @@ export class SubscriptionsController {
       'invalid-price',
       'invalid-option',
       'amount-out-of-range',
+      'invalid-meter',
+      'meter-changed',
     ],
   })
   async changeItems(
@@ -287,6 +291,9 @@ export class SubscriptionsController {
       'invalid-local-date-time',
       'invalid-price',
       'amount-out-of-range',
+      'invalid-option',
+      'invalid-meter',
+      'meter-changed',
     ],
   })
   async changeBillingCycle(

@@ -22,6 +22,7 @@ import { ChangeItemsHandler } from './commands/change-items';
 import { ChangePeriodsHandler } from './commands/change-periods';
 import { ChangePlanHandler } from './commands/change-plan';
 import { ChangeSubscriptionMetadataHandler } from './commands/change-subscription-metadata';
+import { ChangeTimeZoneHandler } from './commands/change-time-zone';
 import { CountLateUsageHandler } from './commands/count-late-usage';
 import { CreateApiKeyHandler } from './commands/create-api-key';
 import { CreatePlanHandler } from './commands/create-plan';
@@ -85,6 +86,7 @@ export class BillingApplicationModule {
         ChangePeriodsHandler,
         ChangeItemsHandler,
         ChangePlanHandler,
+        ChangeTimeZoneHandler,
         ChangeAddOnsHandler,
         UndoScheduledChangeHandler,
         ChangeBillingCycleHandler,

@@ -22,6 +22,7 @@ export { BillUsage } from './commands/bill-usage';
 export { ArchivePlanVersion } from './commands/archive-plan-version';
 export { CancelSubscription } from './commands/cancel-subscription';
 export { ChangeAddOns } from './commands/change-add-ons';
+export { ChangeTimeZone } from './commands/change-time-zone';
 export { ChangePlan } from './commands/change-plan';
 export { ChangeBillingCycle, type BillingCycle } from './commands/change-billing-cycle';
 export { ChangeCustomer } from './commands/change-customer';

@@ -29,6 +29,7 @@ function stepRequest(
   step: 'cut' | 'seal',
   context: CommandContext,
   { subscriptionId, periodNumber, knownAt }: UsagePeriod,
+  revision?: bigint,
 ): CommandContext {
   const usage = usageId(context.tenant, subscriptionId, periodNumber);
   const { tenant, now, correlationId, traceparent, timeBudgetMs } = context;
@@ -38,7 +39,7 @@ function stepRequest(
     correlationId,
     traceparent,
     timeBudgetMs,
-    key: usageStepKey(step, usage, knownAt),
+    key: usageStepKey(step, usage, knownAt, revision),
     fingerprint: fingerprintOf({ step, usage, knownAt }),
     principal: PRINCIPAL,
   };
@@ -55,7 +56,8 @@ export async function cutUsageOf(
   let next = 0n;
   for (;;) {
     const loaded = await usages.load(id, context.tenant);
-    if (!loaded || loaded.state.status !== 'open' || loaded.state.knownAt >= period.knownAt) return;
+    if (!loaded || loaded.state.status !== 'open' || loaded.state.knownAt > period.knownAt) return;
+    if (loaded.state.knownAt === period.knownAt && loaded.state.unique !== 'to-count') return;
     const moves = !cutMovesNothing(loaded.state, period);
     if (moves) {
       for await (const { event, revision } of usages.history(id, context.tenant, next)) {
@@ -65,7 +67,8 @@ export async function cutUsageOf(
       }
     }
     try {
-      const request = { ...stepRequest('cut', context, period), expectedRevision: loaded.revision };
+      const { revision } = loaded;
+      const request = { ...stepRequest('cut', context, period, revision), expectedRevision: revision };
       await usages.change(id, request, (usage) =>
         cutUsage(usage, period, moves ? counted.measured() : undefined, context.now),
       );

@@ -36,6 +36,8 @@ class StepDue extends Error {
 interface DueStep {
   readonly kind: 'boundary-due' | 'usage-not-sealed';
   readonly periodNumber: number;
+  /** A grace that the decision cuts short: until when it lasted. */
+  readonly billsAt?: string | undefined;
 }
 
 /** What time asks for first, when that is why a decision was refused. */
@@ -43,7 +45,8 @@ function dueStep(error: unknown): DueStep | undefined {
   if (!(error instanceof DomainError)) return undefined;
   const { code } = error;
   if (code !== 'boundary-due' && code !== 'usage-not-sealed') return undefined;
-  return { kind: code, periodNumber: Number(error.details?.['periodNumber']) };
+  const { periodNumber, billsAt } = error.details ?? {};
+  return { kind: code, periodNumber: Number(periodNumber), ...(typeof billsAt === 'string' && { billsAt }) };
 }
 
 /**
@@ -95,7 +98,12 @@ export async function changeWithElapsedPeriodsRolledOver(
         },
         options,
       );
-      await billWhatWaits(repositories, id, { ...context, timeBudgetMs: left() }, change);
+      await billWhatWaits(
+        repositories,
+        id,
+        { ...context, expectedRevision: change.revision, timeBudgetMs: left() },
+        change,
+      );
       return change;
     } catch (error) {
       // Thrown by the decision, so the caller's key and revision have been checked.
@@ -172,7 +180,7 @@ async function stepAt(
     const { events, revision } =
       step.kind === 'boundary-due'
         ? await rollOverPeriod(repositories, id, { ...rollOverRequest(due), ...at }, step.periodNumber)
-        : await billUsageOf(repositories, id, { ...billUsageRequest(due), ...at }, step.periodNumber);
+        : await billUsageOf(repositories, id, { ...billUsageRequest(due), ...at }, step.periodNumber, step.billsAt);
     return { revision, next: events[0]?.revision === decidedAt + 1n };
   } catch (error) {
     if (error instanceof RevisionMismatch) return { revision: error.actual, next: false };
@@ -233,19 +241,21 @@ export async function rollOverPeriod(
   }
 }
 
-/** Seals the usage of a closed period that waits for it, and bills it. Nothing when it is billed. */
+/** Seals the usage of a closed period that waits for it, and bills it; `cutAt`: when its grace ends early. Nothing when it is billed. */
 export async function billUsageOf(
   repositories: BillingRepositories,
   id: string,
   context: CommandContext,
   periodNumber: number,
+  cutAt?: string,
 ): Promise<Change<SubscriptionEvent>> {
   const { subscriptions } = repositories;
   const loaded = await subscriptions.load(id, context.tenant);
   if (!loaded || loaded.state.status === 'none') throw new DomainError('subscription-not-found');
   const { state, revision } = loaded;
   const billsAt = usageBillsAt(state);
-  const isDue = state.awaitsUsage?.periodNumber === periodNumber && billsAt !== undefined && billsAt <= context.now;
+  const graceIsOver = cutAt !== undefined || (billsAt !== undefined && billsAt <= context.now);
+  const isDue = state.awaitsUsage?.periodNumber === periodNumber && graceIsOver;
   const sealed = isDue ? await sealUsageOf(repositories, context, state, periodNumber, revision) : undefined;
   const { tenant, now, correlationId, traceparent, timeBudgetMs, expectedRevision } = context;
   return subscriptions.change(
@@ -258,7 +268,7 @@ export async function billUsageOf(
       timeBudgetMs,
       expectedRevision,
     },
-    (subscription) => billUsage(subscription, periodNumber, sealed, now),
+    (subscription) => billUsage(subscription, periodNumber, sealed, now, cutAt),
   );
 }
 
@@ -316,8 +326,8 @@ function decideThrough(
       continue;
     }
     const billsAt = usageBillsAt(subscription);
-    if (billsAt !== undefined && billsAt <= now)
-      record(billUsage(subscription, periodNumber, sealed(id, periodNumber), now));
+    if (step?.billsAt !== undefined || (billsAt !== undefined && billsAt <= now))
+      record(billUsage(subscription, periodNumber, sealed(id, periodNumber), now, step?.billsAt));
     if (!step) return events;
   }
 }

@@ -204,6 +204,9 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'ItemsChangeScheduled':
     case 'ItemsChangeUnscheduled':
     case 'BillingCycleChanged':
+    case 'TimeZoneChangeScheduled':
+    case 'TimeZoneChangeUnscheduled':
+    case 'TimeZoneChanged':
     case 'MetadataChanged':
       break;
     case 'CouponApplied': {

@@ -2,27 +2,34 @@ import type { LinesBilled, Meter, UsageEvent, UsageRecord, UsageSealed } from '@
 import type { StoredEvent } from '@perennial/event-sourcing';
 import { type Difference, mismatch } from './difference';
 
-/** Values in 10^-12, as a reader of the stream would note them down; grows with the records of that one period. */
-interface Measurements {
-  readonly meter: Meter;
-  /** When it counts (ms), from when it weighs (ms), and how much. */
-  readonly counted: { readonly at: number; readonly weighsFrom: number; readonly value: bigint }[];
-  readonly values: Set<string>;
-  latest?: { readonly at: string; readonly id: string; readonly value: bigint };
+/** A record as a reader of the stream would note it down for one meter. Values in 10^-12. */
+interface Counted {
+  readonly id: string;
+  /** Its own time. */
+  readonly own: string;
+  /** When it counts, and from when it weighs (ms). */
+  readonly at: number;
+  readonly weighsFrom: number;
+  readonly value: bigint;
+  /** Of the property that a unique count counts. */
+  readonly unique?: string;
 }
 
-/** What the checks of one period's usage must keep in mind. */
+/** What the checks of one period's usage must keep in mind: grows with the records of that one period. */
 export interface UsageLedger {
   readonly stream: string;
   readonly ids: Set<string>;
-  readonly meters: Map<string, Measurements>;
+  readonly meters: Map<string, Meter>;
+  /** `lateAt`: when a record of another period was counted here. */
+  readonly records: { readonly record: UsageRecord; readonly lateAt: string | undefined }[];
   startsAt: string;
   whole: { from: string; to: string };
   sealed: boolean;
 }
 
 export function openUsageLedger(stream: string): UsageLedger {
-  return { stream, ids: new Set(), meters: new Map(), startsAt: '', whole: { from: '', to: '' }, sealed: false };
+  const whole = { from: '', to: '' };
+  return { stream, ids: new Set(), meters: new Map(), records: [], startsAt: '', whole, sealed: false };
 }
 
 /**
@@ -59,95 +66,124 @@ export function checkUsageEvent(ledger: UsageLedger, { event: any, revision }: S
       break;
     case 'UsageSealed':
       ledger.sealed = true;
-      event.data.segments.forEach(({ from, meters }, i) => {
-        const to = event.data.segments[i + 1]?.from ?? event.data.to;
-        for (const { meter, quantity } of meters) {
-          const last = event.data.segments.findLastIndex((each) => each.meters.some((of) => of.meter === meter)) === i;
-          const expected = quantityOf(ledger, meter, [i === 0 ? '' : from, from, to], i, event.data, last);
-          if (expected !== undefined && expected !== trillionths(quantity))
-            differ(`the sealed quantity of ${meter} is not what the records come to`, expected, trillionths(quantity));
-        }
-      });
+      for (const meter of ledger.meters.values()) {
+        if (meter.carry) continue;
+        const counted = countedBy(meter, ledger);
+        checkSealed(ledger, meter, counted, event.data).forEach(({ from, expected, actual }) =>
+          differ(`the sealed quantity of ${meter.key} from ${from} is not what the records come to`, expected, actual),
+        );
+      }
       break;
   }
   return found;
 }
 
 function know(ledger: UsageLedger, meters: readonly { readonly meter: Meter }[]): void {
-  for (const { meter } of meters) {
-    if (!ledger.meters.has(meter.key)) ledger.meters.set(meter.key, { meter, counted: [], values: new Set() });
-  }
+  for (const { meter } of meters) if (!ledger.meters.has(meter.key)) ledger.meters.set(meter.key, meter);
 }
 
 function count(ledger: UsageLedger, records: readonly UsageRecord[], lateAt: string | undefined): void {
-  const start = Date.parse(ledger.startsAt);
-  for (const record of records) {
-    for (const measured of ledger.meters.values()) {
-      const { meter } = measured;
-      const passes = (meter.filters ?? []).every(({ property, values }) =>
-        values.includes(record.properties?.[property] ?? ''),
-      );
-      if (meter.event !== record.event || !passes || (lateAt !== undefined && meter.late === 'refuse')) continue;
-      const own = Date.parse(record.at);
-      const text = meter.valueProperty === undefined ? record.value : record.properties?.[meter.valueProperty];
-      const value = text === undefined ? 0n : trillionths(text);
-      measured.counted.push({
-        at: lateAt === undefined ? own : Date.parse(lateAt),
-        weighsFrom: lateAt === undefined ? own : start,
-        value,
-      });
-      if (meter.uniqueProperty !== undefined) measured.values.add(record.properties?.[meter.uniqueProperty] ?? '');
-      const { latest } = measured;
-      if (!latest || latest.at < record.at || (latest.at === record.at && latest.id < record.id))
-        measured.latest = { at: record.at, id: record.id, value };
-    }
-  }
+  for (const record of records) ledger.records.push({ record, lateAt });
 }
 
-/** Of one segment: [from where it takes records, its start, its end]. */
-function quantityOf(
-  ledger: UsageLedger,
-  key: string,
-  [takesFrom, from, to]: readonly [string, string, string],
-  segment: number,
-  sealed: UsageSealed['data'],
-  isLast: boolean,
-): bigint | undefined {
-  const measured = ledger.meters.get(key);
-  if (!measured || measured.meter.carry) return undefined;
-  const { counted, values, latest } = measured;
-  const asked = new Set(
-    sealed.segments.flatMap((each, i) => (each.meters.some(({ meter }) => meter === key) ? [i] : [])),
-  );
-  const next = sealed.segments[segment + 1]?.from;
-  const low = takesFrom === '' ? -Infinity : Date.parse(takesFrom);
-  const high = next === undefined ? Infinity : Date.parse(next);
-  const within = counted.filter(({ at }) => at >= low && at < high);
-  const all = counted.filter(({ at }) => {
-    const place = sealed.segments.findLastIndex((each) => Date.parse(each.from) <= at);
-    return asked.has(Math.max(place, 0));
+/** The records that a meter reads, in the order of the stream. */
+function countedBy(meter: Meter, { records, startsAt }: UsageLedger): Counted[] {
+  const start = Date.parse(startsAt);
+  return records.flatMap(({ record, lateAt }) => {
+    const { id, at, properties = {} } = record;
+    const passes = (meter.filters ?? []).every(({ property, values }) => values.includes(properties[property] ?? ''));
+    if (meter.event !== record.event || !passes || (lateAt !== undefined && meter.late === 'refuse')) return [];
+    const text = meter.valueProperty === undefined ? record.value : properties[meter.valueProperty];
+    const value = text !== undefined && DECIMAL.test(text) ? trillionths(text) : undefined;
+    const unique = meter.uniqueProperty === undefined ? undefined : properties[meter.uniqueProperty];
+    const isMeasured =
+      meter.aggregation === 'count' ||
+      (meter.aggregation === 'unique-count' ? unique !== undefined : value !== undefined && within(value));
+    if (!isMeasured) return [];
+    const counted = {
+      id,
+      own: at,
+      at: Date.parse(lateAt ?? at),
+      weighsFrom: lateAt === undefined ? Date.parse(at) : start,
+    };
+    return [{ ...counted, value: value ?? 0n, ...(unique !== undefined && { unique }) }];
   });
-  switch (measured.meter.aggregation) {
+}
+
+const DECIMAL = /^-?\d{1,18}(\.\d{1,12})?$/;
+const within = (value: bigint) => value <= 10n ** 27n && value >= -(10n ** 27n);
+
+/** What the seal says of a meter, segment by segment, where the records say otherwise. */
+function checkSealed(ledger: UsageLedger, meter: Meter, counted: readonly Counted[], sealed: UsageSealed['data']) {
+  const { segments, to } = sealed;
+  const asked = segments.map(({ meters }) => meters.some((each) => each.meter === meter.key));
+  const placeOf = ({ at }: Counted) =>
+    Math.max(
+      segments.findLastIndex(({ from }) => Date.parse(from) <= at),
+      0,
+    );
+  const all = counted.filter((each) => asked[placeOf(each)]);
+  return segments.flatMap(({ from, meters }, i) => {
+    const stated = meters.find((each) => each.meter === meter.key);
+    if (!stated) return [];
+    const own = counted.filter((each) => placeOf(each) === i);
+    const before = all.filter((each) => placeOf(each) < i).reduce((sum, { value }) => sum + value, 0n);
+    const ends = segments[i + 1]?.from ?? to;
+    const isLast = asked.lastIndexOf(true) === i;
+    const expected = quantityOf(ledger, meter, {
+      own,
+      all,
+      before,
+      isLast,
+      from: Date.parse(from),
+      to: Date.parse(ends),
+    });
+    const actual = trillionths(stated.quantity);
+    return expected === actual ? [] : [{ from, expected, actual }];
+  });
+}
+
+/** Of one segment: its own records, those of all, and the level at its start. */
+function quantityOf(
+  { whole }: UsageLedger,
+  { aggregation }: Meter,
+  segment: {
+    readonly own: readonly Counted[];
+    readonly all: readonly Counted[];
+    readonly before: bigint;
+    readonly isLast: boolean;
+    readonly from: number;
+    readonly to: number;
+  },
+): bigint {
+  const { own, all, before, isLast, from, to } = segment;
+  switch (aggregation) {
     case 'count':
-      return BigInt(within.length) * ONE;
+      return BigInt(own.length) * ONE;
     case 'sum':
-      return within.reduce((sum, { value }) => sum + value, 0n);
+      return own.reduce((sum, { value }) => sum + value, 0n);
     case 'max':
       return isLast && all.length > 0 ? all.map(({ value }) => value).reduce((a, b) => (a > b ? a : b)) : 0n;
     case 'latest':
-      return isLast ? (latest?.value ?? 0n) : 0n;
+      return isLast ? (lastOf(all)?.value ?? 0n) : 0n;
     case 'unique-count':
-      return isLast ? BigInt(values.size) * ONE : 0n;
+      return isLast ? BigInt(new Set(all.map(({ unique }) => unique)).size) * ONE : 0n;
     case 'weighted-sum': {
-      const [start, end] = [Date.parse(from), Date.parse(to)];
-      const before = counted.filter(({ at }) => at < low).reduce((sum, { value }) => sum + value, 0n);
-      const own = within.reduce((sum, { weighsFrom, value }) => sum + value * BigInt(end - weighsFrom), 0n);
-      const integral = before * BigInt(end - start) + own;
-      const length = BigInt(Date.parse(ledger.whole.to) - Date.parse(ledger.whole.from));
+      const changes = own.reduce((sum, { weighsFrom, value }) => sum + value * BigInt(to - weighsFrom), 0n);
+      const integral = before * BigInt(to - from) + changes;
+      const length = BigInt(Date.parse(whole.to) - Date.parse(whole.from));
       const twice = 2n * (integral < 0n ? -integral : integral) + length;
       return integral < 0n ? -(twice / (2n * length)) : twice / (2n * length);
     }
   }
+}
+
+/** In order of their own times, then ids. */
+function lastOf(counted: readonly Counted[]): Counted | undefined {
+  return counted.reduce<Counted | undefined>(
+    (last, each) => (!last || last.own < each.own || (last.own === each.own && last.id < each.id) ? each : last),
+    undefined,
+  );
 }
 
 const ONE = 10n ** 12n;

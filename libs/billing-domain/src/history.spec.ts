@@ -47,6 +47,7 @@ import { subscriptionType } from './subscription/subscription-type';
 import { addLineItems } from './subscription/add-line-items';
 import { changeMetadata } from './subscription/change-metadata';
 import { changeBillingCycle } from './subscription/change-billing-cycle';
+import { changeTimeZone } from './subscription/change-time-zone';
 import { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
 import { cancelNow, scheduleCancellation, undoCancellation } from './subscription/cancel';
 import { pause, resume, schedulePause, undoPause } from './subscription/pause';
@@ -200,6 +201,9 @@ const decisions: Decision[] = [
   (s) => applyCoupon(s, { reservationId: 'r-1', coupon: tenOff }, day(61)),
   (s) => applyCoupon(s, { reservationId: 'r-2', coupon: { ...tenOff, couponId: 'coupon-2' } }, day(61)),
   (s) => removeCoupon(s, 'coupon-2', day(61)),
+  (s) => changeTimeZone(s, { timeZone: 'America/New_York' }, day(61)),
+  (s) => changeTimeZone(s, { timeZone: 'Europe/Berlin' }, day(61)),
+  () => [{ type: 'TimeZoneChanged', data: { effectiveAt: day(61), timeZone: 'Europe/London' } }],
   (s) => scheduleCancellation(s, day(61)),
   () => [
     {
@@ -300,15 +304,17 @@ const usageRecords: UsageRecord[] = [
   { id: 'r-1', event: 'calls', at: day(2), properties: { n: '2.5', user: 'anna' } },
   { id: 'r-2', event: 'level', at: day(3), value: '10' },
 ];
+const nothingKnown = { records: new Map(), values: new Set<string>() };
 const usageEvents: UsageEvent[] = [];
 let usage: Usage = usageType.initial;
 for (const decide of [
-  (s: Usage) => recordUsage(s, { records: usageRecords, period: usageOf([], 1), prices: {} }, new Map(), day(4)).events,
+  (s: Usage) =>
+    recordUsage(s, { records: usageRecords, period: usageOf([], 1), prices: {} }, nothingKnown, day(4)).events,
   (s: Usage) =>
     countLateUsage(
       s,
       { home: 0, records: [{ ...usageRecords[0]!, id: 'r-0' }], period: usageOf([], 1) },
-      new Map(),
+      nothingKnown,
       day(5),
     ),
   (s: Usage) => cutUsage(s, usageOf([day(10)], 4), undefined, day(10)),
@@ -317,7 +323,7 @@ for (const decide of [
     recordUsage(
       s,
       { records: [{ ...usageRecords[0]!, id: 'r-3' }], prices: {}, open: { ...usageOf([], 6), periodNumber: 2 } },
-      new Map(),
+      nothingKnown,
       day(32),
     ).events,
 ]) {
@@ -586,9 +592,12 @@ it('has golden files that nobody edited', () => {
    06069e8687e99454 subscription/SubscriptionPaused.v1.json
    4097799d62389da6 subscription/SubscriptionResumed.v1.json
    c5e4c3d418cf51aa subscription/SubscriptionStarted.v1.json
+   8579fc8db6cc0dcd subscription/TimeZoneChangeScheduled.v1.json
+   827637b2d0ac8204 subscription/TimeZoneChangeUnscheduled.v1.json
+   b7318c1c6a86764f subscription/TimeZoneChanged.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   bd4d3ad026ee064b subscription/state.v2.json
+   3edd68e3e554b757 subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -129,9 +129,12 @@ export function billUsageKey(subscription: string, periodNumber: number): string
   return derive(subscription, 'bill-usage', periodNumber);
 }
 
-/** The Idempotency-Key under which anyone cuts or seals the usage of a period as a revision of the subscription knows it. */
-export function usageStepKey(step: 'cut' | 'seal', usage: string, knownAt: number): string {
-  return derive(usage, step, knownAt);
+/**
+ * The Idempotency-Key under which anyone cuts or seals the usage of a period as a revision of the subscription knows it; a cut also
+ * at a revision of the usage, as records that come after it may ask for another.
+ */
+export function usageStepKey(step: 'cut' | 'seal', usage: string, knownAt: number, revision?: bigint): string {
+  return derive(usage, step, revision === undefined ? knownAt : `${knownAt} ${revision}`);
 }
 
 /** The Idempotency-Key under which anyone rolls a period over: the scheduler and a command that meets `boundary-due` share it. */

@@ -69,6 +69,7 @@ export { changeAddOns, planOfAddOns } from './subscription/change-add-ons';
 export type { ChangeAddOns } from './subscription/change-add-ons';
 export { changeBillingCycle } from './subscription/change-billing-cycle';
 export { changeItems, changeQuantity, undoScheduledChange } from './subscription/change-items';
+export { changeTimeZone } from './subscription/change-time-zone';
 export { changePlan } from './subscription/change-plan';
 export type { ChangePlan } from './subscription/change-plan';
 export type { ChangeItems, NewItemEdit } from './subscription/change-items';
@@ -126,7 +127,15 @@ export type * from './plan/events';
 
 export { meter } from './usage/meter';
 export type { Meter, NewMeter } from './usage/meter';
-export { CLOCK_TOLERANCE_MS, countLateUsage, opening, recordUsage, tokensOf, usageRecord } from './usage/record-usage';
+export {
+  CLOCK_TOLERANCE_MS,
+  countLateUsage,
+  opening,
+  recordTokens,
+  recordUsage,
+  usageRecord,
+  valueTokens,
+} from './usage/record-usage';
 export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
 export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
 export { billUsage, needsSeal } from './subscription/bill-usage';

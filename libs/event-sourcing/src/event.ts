@@ -77,7 +77,7 @@ export interface AggregateType<State, Event extends DomainEvent> {
   evolve(state: State, event: Event): State;
   /**
    * Ids that an event holds in its data and its stream remembers exactly for as long as it lives, thousands in one event and
-   * millions in one stream: a decision asks for them with `recalls`.
+   * millions in one stream: a decision asks for them with `recalls` or `contains`.
    */
   readonly remembers?: (event: Event) => readonly string[];
   readonly snapshot: {

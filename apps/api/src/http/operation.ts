@@ -43,6 +43,13 @@ export class ProblemAnswer {
   readonly retryable!: boolean;
   @ApiProperty({ required: false, pattern: '^\\d+$', description: 'With `revision-mismatch`: the revision to read' })
   readonly currentRevision?: string;
+  @ApiProperty({
+    selfRequired: false,
+    type: 'object',
+    additionalProperties: true,
+    description: 'What the meaning of the code names, such as the earliest end',
+  })
+  readonly details?: Readonly<Record<string, string | number>>;
 }
 
 const everywhere: readonly ProblemCode[] = ['unauthenticated', 'rate-limited'];

@@ -17,6 +17,7 @@ export interface Problem {
   readonly correlationId: string;
   readonly retryable: boolean;
   readonly currentRevision?: string;
+  readonly details?: Readonly<Record<string, string | number>>;
 }
 
 /** Makes problem+json of everything that is thrown; what has no code of its own is `internal-error`, and is logged. */
@@ -75,7 +76,7 @@ function noSuchRoute(path: string, methods: readonly string[]): Refusal {
 
 /** The body of a refusal. `typeRoot` is '' (types relative to the request) or the public URL. */
 export function problemOf(
-  { code, detail, errors, currentRevision }: Refusal,
+  { code, detail, errors, currentRevision, details }: Refusal,
   request: FastifyRequest,
   typeRoot: string,
 ): Problem {
@@ -91,5 +92,6 @@ export function problemOf(
     correlationId: request.correlationId,
     retryable,
     ...(currentRevision !== undefined && { currentRevision }),
+    ...(details && { details }),
   };
 }

@@ -22,13 +22,17 @@ export interface Refusal {
   readonly detail: string;
   readonly errors?: readonly FieldError[];
   readonly currentRevision?: string;
+  readonly details?: Readonly<Record<string, string | number>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The code and words for whatever was thrown; `internal-error` for what nobody foresaw. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof EdgeProblem) return { code: error.code, detail: error.detail, ...error.more };
-  if (error instanceof DomainError) return { code: error.code, detail: error.message };
+  if (error instanceof DomainError) {
+    const { code, message: detail, details } = error;
+    return { code, detail, ...(details && { details }) };
+  }
   if (error instanceof AggregateNotFound) {
     return {
       code: problemCode(`${error.aggregate}-not-found`) ?? 'not-found',

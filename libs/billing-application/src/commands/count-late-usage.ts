@@ -3,9 +3,10 @@ import {
   countLateUsage,
   DomainError,
   policyKey,
-  tokensOf,
+  recordTokens,
   usageId,
   usagePeriod,
+  valueTokens,
   type LateUsageNoted,
   type UsageEvent,
 } from '@perennial/billing-domain';
@@ -71,8 +72,9 @@ export async function countLate(
       const change = await usages.change(
         id,
         context,
-        (usage, { recalled }) => countLateUsage(usage, { home, records, period }, recalled, context.now),
-        { recalls: tokensOf(records, meters) },
+        (usage, { recalled, contained }) =>
+          countLateUsage(usage, { home, records, period }, { records: recalled, values: contained }, context.now),
+        { recalls: recordTokens(records), contains: valueTokens(records, meters) },
       );
       return { periodNumber, change };
     } catch (error) {

@@ -3,13 +3,14 @@ import {
   addMilliseconds,
   CLOCK_TOLERANCE_MS,
   DomainError,
+  recordTokens,
   recordUsage,
-  tokensOf,
   usageId,
   usageKey,
   usagePeriod,
   usagePrices,
   usageRecord,
+  valueTokens,
   type KnownUsage,
   type RecordAnswer,
   type StartedSubscription,
@@ -297,13 +298,13 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
       change = await this.repositories.usages.change(
         id,
         request,
-        (usage, { recalled }) => {
-          const decision = recordUsage(usage, input, recalled, context.now);
+        (usage, { recalled: records, contained: values }) => {
+          const decision = recordUsage(usage, input, { records, values }, context.now);
           decided = decision.answers;
           if (decision.events.length === 0) throw new NothingToRecord(decided);
           return decision.events;
         },
-        { recalls: tokensOf(input.records, terms.period?.meters ?? []) },
+        { recalls: recordTokens(input.records), contains: valueTokens(input.records, terms.period?.meters ?? []) },
       );
     } catch (error) {
       if (!(error instanceof NothingToRecord)) throw error;
@@ -350,8 +351,8 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
       if (event.type !== 'LateUsageNoted') continue;
       for (const record of event.data.records) recorded.set(record.id, { record, countsIn: event.data.countsIn });
     }
-    const recalled = await usages.recall(id, tenant, tokensOf(input.records, input.period?.meters ?? []));
-    const again = recordUsage(state, { ...input, period: undefined }, recalled, now);
+    const known = { records: await usages.recall(id, tenant, recordTokens(input.records)), values: new Set<string>() };
+    const again = recordUsage(state, { ...input, period: undefined }, known, now);
     const seen = new Set<string>();
     return input.records.map((record, i): RecordAnswer => {
       const first = recorded.get(record.id);
@@ -383,7 +384,7 @@ export class RecordUsageHandler implements ICommandHandler<RecordUsage> {
     const recalled = await this.repositories.usages.recall(
       usageId(tenant, subscriptionId, before),
       tenant,
-      tokensOf(early, []),
+      recordTokens(early),
     );
     for (const record of early) {
       const held = [...recalled.values()].some(

@@ -15,13 +15,20 @@ import { usageStretches } from './usage-period';
  * where a period is cut short, the period is closed first and its bill follows the seal. (billing-model.md §6)
  */
 
-/** When the usage of the open period is to be sealed after it has closed; undefined when it measures none, or has been. */
+/**
+ * When the usage of the open period is to be sealed after it has closed; undefined when it measures none, or has been. Raises
+ * `usage-not-sealed` while that of the period before waits: its grace ends at the latest with this one (details.billsAt).
+ */
 export function usageDueAt(
   subscription: StartedSubscription,
   closesAt: string,
   sealed: SealedUsage | undefined,
 ): string | undefined {
-  const { openPeriod: period } = subscription;
+  const { openPeriod: period, awaitsUsage } = subscription;
+  if (awaitsUsage) {
+    const { periodNumber } = awaitsUsage;
+    throw new DomainError('usage-not-sealed', undefined, { periodNumber, billsAt: closesAt });
+  }
   if (!period || sealed || !measures(subscription, period.periodNumber)) return undefined;
   const hours = closesAt === period.endsAt ? (termsInForce(subscription).conditions?.usageGraceHours ?? 0) : 0;
   return addHours(closesAt, hours);
@@ -41,7 +48,7 @@ export function awaiting(closed: BillingPeriodClosed, dueAt: string | undefined)
 
 /**
  * Bills a closed period whose usage waited for its seal: its recurring and its usage lines, dated when the grace was over however
- * late it is done. Nothing when none waits. Raises `subscription-not-found`, `period-not-elapsed`, `usage-not-sealed`,
+ * late it is done, or at `cutAt`, where the period after it is cut short and the grace with it. Nothing when none waits. Raises `subscription-not-found`, `period-not-elapsed`, `usage-not-sealed`,
  * `billing-held`.
  */
 export function billUsage(
@@ -49,18 +56,24 @@ export function billUsage(
   periodNumber: number,
   sealed: SealedUsage | undefined,
   now: string,
+  cutAt?: string,
 ): SubscriptionEvent[] {
   const subscription = startedState(state);
   const { awaitsUsage } = subscription;
-  const at = usageBillsAt(subscription);
-  if (!awaitsUsage || at === undefined || awaitsUsage.periodNumber !== periodNumber) return [];
-  if (instant(now) < at) throw new DomainError('period-not-elapsed', undefined, { periodNumber });
+  const waitsUntil = usageBillsAt(subscription);
+  if (!awaitsUsage || waitsUntil === undefined || awaitsUsage.periodNumber !== periodNumber) return [];
+  const at = cutAt !== undefined && cutAt < waitsUntil ? cutAt : waitsUntil;
+  if (cutAt === undefined && instant(now) < at)
+    throw new DomainError('period-not-elapsed', undefined, { periodNumber });
   refuseHeld(subscription);
-  if (!sealed) throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  // It may have been cut to nothing, or a change that came since has taken all meters out of it.
+  if (!sealed && measures(subscription, periodNumber)) {
+    throw new DomainError('usage-not-sealed', undefined, { periodNumber });
+  }
   const billed: SubscriptionEvent = { type: 'UsageBilled', data: { effectiveAt: at, periodNumber } };
   const after = evolve(subscription, billed);
   const stop = stopOf(subscription);
-  const lines = [...after.accrued, ...outstandingLines(after, stop), ...usageLines(after, sealed)];
+  const lines = [...after.accrued, ...outstandingLines(after, stop), ...(sealed ? usageLines(after, sealed) : [])];
   const bills = bill(after, causes[awaitsUsage.cause], periodNumber, at, lines, stop);
   return heldInstead(subscription, [billed, ...bills]);
 }

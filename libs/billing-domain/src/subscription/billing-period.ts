@@ -34,6 +34,8 @@ export type ClosedPeriod = Pick<
   'periodNumber' | 'gridIndex' | 'kind' | 'from' | 'to' | 'startsAt' | 'endsAt'
 > & {
   readonly grid: Grid;
+  /** Of its local date-times, where it is another than the subscription's. */
+  readonly timeZone?: string;
   /** Of the periods on the same grid that tile the time up to it without a gap: the start of the first, where that is another. */
   readonly run?: { readonly from: string; readonly startsAt: string };
 };
@@ -59,6 +61,13 @@ export function openNext(grid: Grid, zone: string, period: BillingPeriod): Billi
   return opened(period.periodNumber + 1, gridIndex, from, to, period.endsAt, toInstant(to, zone));
 }
 
+/** A period with its local dates by the clocks of another zone: it starts where the one before ended, and ends at its end there. */
+export function inZone({ type, data }: BillingPeriodOpened, grid: Grid, zone: string): BillingPeriodOpened {
+  let period = { gridIndex: data.gridIndex, from: data.from, to: data.to };
+  while (toInstant(period.to, zone) <= data.startsAt) period = gridPeriod(grid, period.gridIndex + 1);
+  return { type, data: { ...data, ...period, endsAt: toInstant(period.to, zone) } };
+}
+
 /** Closes the period at its boundary, or cuts it short at a moment in it. */
 export function close(
   period: BillingPeriod,
@@ -66,11 +75,17 @@ export function close(
   at: string,
   cause: BillingPeriodClosed['data']['cause'],
 ): BillingPeriodClosed {
-  const to = at === period.endsAt ? period.to : toLocal(at, zone);
+  const to = at === period.endsAt ? period.to : localWithin(period, zone, at);
   return {
     type: 'BillingPeriodClosed',
     data: { effectiveAt: at, periodNumber: period.periodNumber, to, endsAt: at, cause },
   };
+}
+
+/** The local date-time of an instant in the period; after a move westward the clocks show what the period before has charged. */
+export function localWithin({ from }: Pick<BillingPeriod, 'from'>, zone: string, at: string): string {
+  const local = toLocal(at, zone);
+  return local > from ? local : from;
 }
 
 /**

@@ -2,8 +2,8 @@ import { instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import { bill } from './bill';
-import { close, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
-import type { BillingPeriodOpened, SubscriptionEvent } from './events';
+import { close, inZone, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
+import type { BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
 import { scheduledChanges } from './items-changed';
 import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
@@ -96,9 +96,19 @@ export function atBoundary(
   events.push(...scheduledChanges(subscription, period));
   const changed = events.reduce<StartedSubscription>(evolve, subscription);
   const goesOn = period.kind !== 'trial' && changed.grid === grid;
-  events.push(goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt));
+  const next = goesOn ? openNext(grid, zone, period) : openFrom(changed, period.endsAt);
+  const moved = timeZoneChanged(subscription, period.endsAt);
+  events.push(...(moved ? [moved, inZone(next, changed.grid, moved.data.timeZone)] : [next]));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
+}
+
+/** The zone that a boundary brings, if one is scheduled. */
+export function timeZoneChanged(
+  { scheduledTimeZone: timeZone }: StartedSubscription,
+  effectiveAt: string,
+): TimeZoneChanged | undefined {
+  return timeZone === undefined ? undefined : { type: 'TimeZoneChanged', data: { effectiveAt, timeZone } };
 }
 
 /** Opens the first period and bills what is due in advance, dated at the start however late it is done. */

@@ -86,7 +86,8 @@ export function cancelNow(
   if (period) return end(subscription, period, effectiveAt, ending);
   const canceled: SubscriptionEvent = { type: 'SubscriptionCanceled', data: { effectiveAt, ...ending } };
   const date = toLocalDate(effectiveAt, subscription.timeZone);
-  const stop = { at: { date, at: effectiveAt }, credit, cause: 'cancellation' } as const;
+  // What ended the last period is the pause, also where both come in one moment.
+  const stop = { at: { date, at: effectiveAt }, credit, cause: 'pause' } as const;
   const after = evolve(subscription, canceled);
   return [canceled, ...bill(after, 'final', after.periodNumber, effectiveAt, outstandingLines(after, stop), stop)];
 }

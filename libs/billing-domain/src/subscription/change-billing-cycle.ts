@@ -4,7 +4,7 @@ import { sameJson } from '../json';
 import { encodedBytes } from '../text';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
-import { close, openAt } from './billing-period';
+import { close, localWithin, openAt } from './billing-period';
 import { openPeriod } from './boundary';
 import { changeItems, checked, makeEdits, termsAfter, unpaused, type ChangeItems } from './change-items';
 import type { ItemEdit, SubscriptionEvent } from './events';
@@ -48,7 +48,7 @@ export function changeBillingCycle(
 function countedFrom({ timeZone, paidFrom, openPeriod: open }: StartedSubscription, now: string) {
   const at = laterInstant(now, open?.startsAt ?? now);
   const from = at < paidFrom ? paidFrom : at;
-  return { at, from, local: toLocal(from, timeZone) };
+  return { at, from, local: open ? localWithin(open, timeZone, from) : toLocal(from, timeZone) };
 }
 
 /** Moves to another interval now, with edits; the day of month stays. */

@@ -381,6 +381,30 @@ export interface BillingCycleChanged {
   };
 }
 
+/** The end of the open period brings another zone. */
+export interface TimeZoneChangeScheduled {
+  readonly type: 'TimeZoneChangeScheduled';
+  readonly data: {
+    readonly effectiveAt: string;
+    readonly periodNumber: number;
+    /** IANA name. */
+    readonly timeZone: string;
+    readonly takesEffectAt: string;
+  };
+}
+
+/** The zone stays as it is. */
+export interface TimeZoneChangeUnscheduled {
+  readonly type: 'TimeZoneChangeUnscheduled';
+  readonly data: { readonly effectiveAt: string; readonly periodNumber: number };
+}
+
+/** Periods end by the clocks of another zone from now on; their local dates go on as they did. */
+export interface TimeZoneChanged {
+  readonly type: 'TimeZoneChanged';
+  readonly data: { readonly effectiveAt: string; readonly timeZone: string };
+}
+
 /** The caller's own notes, as they are from now on. */
 export interface MetadataChanged {
   readonly type: 'MetadataChanged';
@@ -424,6 +448,9 @@ export type SubscriptionEvent =
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
   | BillingCycleChanged
+  | TimeZoneChangeScheduled
+  | TimeZoneChangeUnscheduled
+  | TimeZoneChanged
   | MetadataChanged
   | BillReleased
   | CouponApplied

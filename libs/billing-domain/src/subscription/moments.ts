@@ -11,6 +11,14 @@ export function momentOf({ timeZone, rules }: Pick<StartedSubscription, 'timeZon
   return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
 }
 
+/** When terms begin, or when something was in the zone that the subscription had then. */
+export function momentThen(
+  { timeZone, rules }: Pick<StartedSubscription, 'timeZone' | 'rules'>,
+  { from, timeZone: then = timeZone }: { readonly from: string; readonly timeZone?: string },
+): Moment {
+  return momentOf({ timeZone: then, rules }, from);
+}
+
 /** In the unit of the rules: what lies on one local date, or in one second, is one moment. */
 export function isBefore({ rules }: Rules, a: Moment, b: Moment): boolean {
   return rules.prorationUnit === 'second' ? a.at.slice(0, 19) < b.at.slice(0, 19) : a.date < b.date;

@@ -1,11 +1,11 @@
-import { addDays, dateOf, toLocal } from '../calendar';
+import { addDays, dateOf, startOfDay, toInstant, toLocal } from '../calendar';
 import { lineId } from '../ids';
 import { sameJson } from '../json';
 import type { Line } from '../line';
 import { amountOf, rate, type Rating } from '../price/rate';
 import { ONE } from '../ratio';
 import type { Item } from './events';
-import { isBefore, momentOf, spanOf } from './moments';
+import { isBefore, momentOf, momentThen, spanOf } from './moments';
 import type { StartedSubscription } from './state';
 
 /*
@@ -29,7 +29,7 @@ export function oneTimeLines(subscription: StartedSubscription): Line[] {
     line.itemId === item.itemId && line.service.from === on && sameJson(ratingOf(line), rate(item.price, item));
   const first = terms[0];
   const corrections = held
-    .filter(({ line }) => first && !isBefore(subscription, spanOf(line).from, momentOf(subscription, first.from)))
+    .filter(({ line }) => first && !isBefore(subscription, spanOf(line).from, momentThen(subscription, first)))
     .filter(({ line }) => !asked.some((each) => sameFee(line, each)))
     .map(({ line, waived }) => givenBack(subscription, line, waived === true));
   const charges = asked
@@ -41,7 +41,8 @@ export function oneTimeLines(subscription: StartedSubscription): Line[] {
 interface Asked {
   readonly item: Item;
   readonly change: number;
-  /** Local date. */
+  /** Local date-time, and its date. */
+  readonly local: string;
   readonly on: string;
   /** Within the time that is not certainly billed already. */
   readonly due: boolean;
@@ -61,18 +62,18 @@ function askedItems(subscription: StartedSubscription): Asked[] {
     const item = inForce?.items.find((each) => each.itemId === itemId && each.kind === 'one-time');
     if (!inForce || !item || (item.from > paid ? item.from : paid) !== local) continue;
     const due = local >= begins && local < (item.timing === 'arrears' ? closed : ends);
-    asked.set(`${itemId} ${local}`, { item, change: inForce.change, on: dateOf(local), due });
+    asked.set(`${itemId} ${local}`, { item, change: inForce.change, local, on: dateOf(local), due });
   }
   return [...asked.values()];
 }
 
 function termsAt(subscription: StartedSubscription, local: string): Terms | undefined {
   const moment = momentOf(subscription, local);
-  return subscription.terms.findLast(({ from }) => !isBefore(subscription, moment, momentOf(subscription, from)));
+  return subscription.terms.findLast((each) => !isBefore(subscription, moment, momentThen(subscription, each)));
 }
 
-function charge(subscription: StartedSubscription, { item, change, on }: Asked): Line {
-  const { subscriptionId, rules } = subscription;
+function charge(subscription: StartedSubscription, { item, change, local, on }: Asked): Line {
+  const { subscriptionId, rules, timeZone } = subscription;
   const { itemId, description, taxCode, taxBehaviour, discountable } = item;
   const service = { from: on, to: addDays(on, 1) };
   const rating = rate(item.price, item);
@@ -88,7 +89,15 @@ function charge(subscription: StartedSubscription, { item, change, on }: Asked):
     taxBehaviour,
     discountable,
     change,
-    rule: { name: item.price.model, fraction: { numerator: '1', denominator: '1' }, rounding: rules.rounding },
+    rule: {
+      name: item.price.model,
+      fraction: { numerator: '1', denominator: '1' },
+      rounding: rules.rounding,
+      // From its moment: what is counted in seconds is also looked for by the second.
+      ...(rules.prorationUnit === 'second' && {
+        instants: { from: toInstant(local, timeZone), to: toInstant(startOfDay(service.to), timeZone) },
+      }),
+    },
     metadata: {},
   };
 }
@@ -107,6 +116,7 @@ function givenBack({ subscriptionId, terms, rules }: StartedSubscription, line: 
       name: line.rule.name,
       fraction: { numerator: '0', denominator: '1' },
       rounding: rules.rounding,
+      ...(line.rule.instants && { instants: line.rule.instants }),
       credit: { basis: 're-rate', netSoFar: line.net, ...(waived && { waived: true }) },
     },
   };

@@ -1,11 +1,11 @@
 import { presets } from '../billing-rules';
 import { cancelNow } from './cancel';
 import { changeBillingCycle } from './change-billing-cycle';
-import { changeItems } from './change-items';
+import { changeItems, changeQuantity } from './change-items';
 import { billed, given, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';
-import { pause } from './pause';
+import { pause, resume } from './pause';
 import type { StartedSubscription } from './state';
 
 /* What the subscription's own commands cannot reach: any items beside a line that is billed. */
@@ -80,6 +80,75 @@ describe('outstanding lines', () => {
       );
       expect(billed(cancelNow(paused, { credit: 'none' }, '2026-01-20T00:00:00.000Z'))).toEqual([]);
     });
+
+    it('give a day of the pause back, where a cancellation comes in the same moment', () => {
+      const now = '2026-01-11T00:00:00.000Z';
+      const paused = given(startOn('2026-01-01', lago), (s) => pause(s, { credit: 'none' }, now));
+      // 21 of 31 days of 30.00.
+      expect(billed(cancelNow(paused, { credit: 'prorated' }, now))).toEqual([['2026-01-11', '2026-02-01', '-2032']]);
+    });
+
+    it('give nothing back of a piece without length, in months of 30 days', () => {
+      const rules = { interval: { unit: 'month', count: 1 }, rules: presets['kill-bill-fixed-days'] } as const;
+      const anchor = { dayOfMonth: 31 } as const;
+      const state = given(startOn('2026-03-30', { ...rules, anchor }));
+      expect(
+        billed(changeQuantity(state, { itemId: 'base', quantity: '2', billing: 'now' }, '2026-03-30T10:00:00.000Z')),
+      ).toEqual([
+        ['2026-03-30', '2026-03-31', '0'],
+        ['2026-03-30', '2026-03-31', '0'],
+      ]);
+    });
+  });
+
+  it('are billed ahead to the end of their cycle, also where the first one counts against an imagined one', () => {
+    const terms = { interval: { unit: 'month', count: 1 }, rules: presets.stripe, anchor: { dayOfMonth: 1 } } as const;
+    const state = startOn('2026-01-11', terms, { every: 2 })({ status: 'none' });
+    // 11 January to 1 March, of the 59 days to 11 March.
+    expect(billed(state)).toEqual([['2026-01-11', '2026-03-01', '2492']]);
+  });
+
+  it('take a fee back that goes in the second in which it came', () => {
+    const openmeter = { interval: { unit: 'month', count: 1 }, rules: presets.openmeter } as const;
+    const fee = {
+      kind: 'one-time',
+      itemId: 'fee',
+      componentKey: 'fee',
+      description: 'Fee',
+      timing: 'advance',
+    } as const;
+    const state = given(startOn('2026-01-01', openmeter), (s) =>
+      changeItems(
+        s,
+        { edits: [{ kind: 'put', item: { ...fee, unitPrice: '700' } }], billing: 'now' },
+        '2026-01-11T10:00:00.000Z',
+      ),
+    );
+    const edits = [{ kind: 'remove', itemId: 'fee' }] as const;
+    const removed = (now: string) => billed(changeItems(state, { edits, billing: 'now' }, now));
+    expect(removed('2026-01-11T10:00:00.000Z')).toEqual([['2026-01-11', '2026-01-12', '-700']]);
+    expect(removed('2026-01-11T10:00:01.000Z')).toEqual([]);
+  });
+
+  it('charge a fee for the day on which a trial that was paused past its end goes on', () => {
+    const fee = {
+      kind: 'one-time',
+      itemId: 'fee',
+      componentKey: 'fee',
+      description: 'Fee',
+      timing: 'advance',
+    } as const;
+    const terms = {
+      interval: { unit: 'month', count: 1 },
+      trialDays: 5,
+      items: [{ ...fee, unitPrice: '700' }],
+    } as const;
+    const paused = given(startOn('2026-01-01', terms), (s) => pause(s, { credit: 'none' }, '2026-01-03T00:00:00.000Z'));
+    expect(billed(resume(paused, { anchor: 'keep' }, '2026-01-10T00:00:00.000Z'))).toContainEqual([
+      '2026-01-10',
+      '2026-01-11',
+      '700',
+    ]);
   });
 
   it('charge nothing for less than a second where seconds are counted', () => {

@@ -7,7 +7,7 @@ import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type
 import { ratio } from '../ratio';
 import { cycleOf, isLongArrears, runUpTo, unbilledSince } from './cycle';
 import type { Item } from './events';
-import { earlier, isBefore, later, momentOf, serviceOf, spanOf } from './moments';
+import { earlier, isBefore, later, momentOf, momentThen, serviceOf, spanOf } from './moments';
 import { oneTimeLines } from './one-time';
 import type { StartedSubscription } from './state';
 
@@ -20,7 +20,7 @@ import type { StartedSubscription } from './state';
  * the same price and quantity; a pause, which asks for nothing, leaves it as it is unless it gives a credit.
  */
 
-/** Where a subscription stops, for now or for good, and whether what is billed beyond is given back. */
+/** Where a subscription stops, for now or for good, whether what is billed beyond is given back, and what ended its last period. */
 export interface Stop {
   readonly at: Moment;
   readonly credit: 'none' | 'prorated';
@@ -51,6 +51,8 @@ interface Counted {
   readonly grid: Grid;
   readonly gridIndex: number;
   readonly periodNumber: number;
+  /** Of its local date-times, where it is another than the subscription's. */
+  readonly timeZone?: string;
   /** When the run of periods on its grid began. */
   readonly runStartsAt: string;
 }
@@ -142,10 +144,10 @@ function termsWithin(
 ): (Stretch & { readonly to: Moment; readonly terms: Terms })[] {
   const { terms } = subscription;
   return terms.flatMap((each, i) => {
-    const begins = momentOf(subscription, each.from);
+    const begins = momentThen(subscription, each);
     const next = terms[i + 1];
     const from = i === 0 ? period.from : later(subscription, begins, period.from);
-    const to = next ? earlier(subscription, momentOf(subscription, next.from), period.to) : period.to;
+    const to = next ? earlier(subscription, momentThen(subscription, next), period.to) : period.to;
     return isBefore(subscription, from, to) ? [{ from, to, terms: each, period }] : [];
   });
 }
@@ -160,13 +162,14 @@ function periodOf(
     readonly to: string;
     readonly startsAt: string;
     readonly endsAt: string;
+    readonly timeZone?: string;
   },
   grid: Grid,
   { startsAt: runStartsAt }: { readonly startsAt: string },
   stop: Stop | undefined,
 ): Period {
   const { rules } = subscription;
-  const { gridIndex, periodNumber } = period;
+  const { gridIndex, periodNumber, timeZone } = period;
   const from = { date: dateOf(period.from), at: period.startsAt };
   const planned = gridPeriod(grid, period.gridIndex);
   // A cancellation in a pause ends no period: the day of the pause stays the pause's.
@@ -175,18 +178,22 @@ function periodOf(
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
   };
-  const counted = { grid, gridIndex, periodNumber, runStartsAt };
+  const counted = { grid, gridIndex, periodNumber, runStartsAt, ...(timeZone !== undefined && { timeZone }) };
   const whole = wholeOf(subscription, counted, 1);
   return { ...counted, from, to, open: false, trial: period.kind === 'trial', whole };
 }
 
 /** What a piece of a cycle is divided by: the cycle; or an imagined one that begins with the first, short piece. */
-function wholeOf(subscription: StartedSubscription, { grid, gridIndex, runStartsAt }: Counted, every: number): Span {
-  const { rules, timeZone, paidFrom } = subscription;
+function wholeOf(
+  subscription: StartedSubscription,
+  { grid, gridIndex, runStartsAt, timeZone = subscription.timeZone }: Counted,
+  every: number,
+): Span {
+  const { rules, paidFrom } = subscription;
   const { from, to } = cycleOf(grid, gridIndex, every);
   const span = (begins: string, ends: string): Span => ({
-    from: momentOf(subscription, begins),
-    to: momentOf(subscription, ends),
+    from: momentOf({ rules, timeZone }, begins),
+    to: momentOf({ rules, timeZone }, ends),
   });
   if (rules.leadingStub !== 'imagined-period' || runStartsAt !== paidFrom) return span(from, to);
   const first = toLocal(paidFrom, timeZone);
@@ -203,7 +210,8 @@ function piecesOf(subscription: StartedSubscription, stretches: readonly Stretch
       if (item.kind !== undefined || (period.open && item.timing === 'arrears')) continue;
       const whole = item.every === 1 ? period.whole : wholeOf(subscription, period, item.every);
       const ahead = item.every > 1 && period.open && to === period.to;
-      const piece = { item, from, to: ahead ? whole.to : to, cycle: cycleName(period, item.every), whole };
+      const end = ahead ? momentOf(subscription, cycleOf(period.grid, period.gridIndex, item.every).to) : to;
+      const piece = { item, from, to: end, cycle: cycleName(period, item.every), whole };
       append(pieces, { ...piece, change: terms.change }, terms.restarts === true);
     }
   }
@@ -223,12 +231,12 @@ function append(pieces: Piece[], piece: Piece, restarts: boolean): void {
 function longArrears(subscription: StartedSubscription): Piece[] {
   const { lastClosed, terms } = subscription;
   if (!lastClosed || lastClosed.kind === 'trial') return [];
-  const { grid, gridIndex, periodNumber, run = lastClosed } = lastClosed;
-  const counted = { grid, gridIndex, periodNumber, runStartsAt: run.startsAt };
+  const { grid, gridIndex, periodNumber, timeZone = subscription.timeZone, run = lastClosed } = lastClosed;
+  const counted = { grid, gridIndex, periodNumber, runStartsAt: run.startsAt, timeZone };
   const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
   const pieces: Piece[] = [];
   for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
-    const from = momentOf(subscription, unbilledSince(lastClosed, every));
+    const from = momentOf({ ...subscription, timeZone }, unbilledSince(lastClosed, every));
     const whole = wholeOf(subscription, counted, every);
     const period = { ...counted, from, to, open: false, trial: false, whole };
     for (const stretch of isBefore(subscription, from, to) ? termsWithin(subscription, period) : []) {
@@ -352,7 +360,8 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   const divisor = BigInt(line.rule.fraction.denominator);
   const upTo = (to: Moment) => least(BigInt(lengthOf({ from: held.from, to }, rules)), divisor);
   const kept = upTo(cut);
-  const length = upTo(held.end);
+  // A piece within the 31st of a month of 30 days has no length, and costs nothing.
+  const length = most(upTo(held.end), 1n);
   const heldSoFar = upTo(held.to);
   const current = currentRating(subscription, held, cut);
   const net = creditOf(
@@ -392,7 +401,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
 function currentRating(subscription: StartedSubscription, { line, from }: Held, cut: Moment): Rating {
   if (!isBefore(subscription, from, cut)) return ratingOf(line);
   const { terms } = subscription;
-  const before = terms.findLast((each) => isBefore(subscription, momentOf(subscription, each.from), cut)) ?? terms[0];
+  const before = terms.findLast((each) => isBefore(subscription, momentThen(subscription, each), cut)) ?? terms[0];
   const item = before?.items.find(({ itemId }) => itemId === line.itemId);
   return item ? rate(item.price, { quantity: line.quantity }) : ratingOf(line);
 }
@@ -416,3 +425,4 @@ function sameCharge(a: Item, b: Item): boolean {
 }
 
 const least = (a: bigint, b: bigint) => (a < b ? a : b);
+const most = (a: bigint, b: bigint) => (a > b ? a : b);

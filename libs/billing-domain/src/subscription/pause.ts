@@ -5,7 +5,7 @@ import type { SealedUsage } from '../usage/events';
 import { close, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
-import { living, openFrom, openPeriod, termsInForce } from './boundary';
+import { living, openFrom, openPeriod, termsInForce, timeZoneChanged } from './boundary';
 import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { guarded } from './guard';
@@ -62,7 +62,8 @@ export function pauseAt(
 ): SubscriptionEvent[] {
   const dueAt = usageDueAt(subscription, at, sealed);
   const closed = awaiting(close(period, subscription.timeZone, at, 'pause'), dueAt);
-  const changed = at === period.endsAt ? scheduledChanges(subscription, period) : [];
+  const moved = timeZoneChanged(subscription, at);
+  const changed = at === period.endsAt ? [...scheduledChanges(subscription, period), ...(moved ? [moved] : [])] : [];
   const paused: SubscriptionEvent = {
     type: 'SubscriptionPaused',
     data: { effectiveAt: at, paidThrough: credit === 'none' ? paidThrough(subscription, period) : {}, credit },

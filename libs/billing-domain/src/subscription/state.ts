@@ -34,14 +34,19 @@ export interface StartedSubscription {
   readonly grid: Grid;
   readonly rules: BillingRules;
   /** The timeline of terms since the correction horizon, or since arrears may be unbilled, by ordinal of the change; the last are those in force. */
-  readonly terms: ItemsChanged['data']['terms'];
+  readonly terms: readonly (ItemsChanged['data']['terms'][number] & {
+    /** Of `from`, where it is another than the subscription's. */
+    readonly timeZone?: string;
+  })[];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
+  /** The zone that the end of the open period brings. */
+  readonly scheduledTimeZone?: string;
   /** Absent: its invoices are finalised by themselves. */
   readonly autoFinalise?: false;
   readonly metadata: Readonly<Record<string, string>>;
   readonly startsAt: string;
-  /** When what is paid for begins: the end of the trial, else the start. */
+  /** When what is paid for begins: the end of the trial, or of the pause that it lies in, else the start. */
   readonly paidFrom: string;
   readonly trialEnd?: 'cancel';
   /** It expires with the end of so many paid periods. */
@@ -137,10 +142,12 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
   switch (event.type) {
     case 'BillingPeriodOpened': {
       const { effectiveAt: _, ...period } = event.data;
-      const { billed, pauses, lastClosed, terms } = subscription;
+      const { billed, pauses, lastClosed, terms, paidFrom } = subscription;
+      const isFirstPaid = period.kind === 'regular' && lastClosed?.kind !== 'regular';
       return {
         ...subscription,
         status: 'active',
+        paidFrom: isFirstPaid ? period.startsAt : paidFrom,
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
         terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > keptSince(terms, lastClosed)),
@@ -205,14 +212,16 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, cancelsAt: event.data.cancelsAt };
     case 'CancellationUnscheduled':
       return { ...subscription, cancelsAt: null };
-    case 'SubscriptionCanceled':
+    case 'SubscriptionCanceled': {
+      const { scheduledTimeZone: _, ...rest } = stopped(subscription, event.data.credit);
       return {
-        ...stopped(subscription, event.data.credit),
+        ...rest,
         status: 'canceled',
         cancelsAt: null,
         pausesAt: null,
         scheduledEdits: [],
       };
+    }
     case 'BillingHeld': {
       const { effectiveAt, period: _, ...hold } = event.data;
       return { ...subscription, hold: { ...hold, heldAt: effectiveAt } };
@@ -237,6 +246,22 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'TimeZoneChangeScheduled':
+      return { ...subscription, scheduledTimeZone: event.data.timeZone };
+    case 'TimeZoneChangeUnscheduled': {
+      const { scheduledTimeZone: _, ...rest } = subscription;
+      return rest;
+    }
+    case 'TimeZoneChanged': {
+      const { scheduledTimeZone: _, timeZone: before, ...rest } = subscription;
+      const { terms, lastClosed } = subscription;
+      return {
+        ...rest,
+        timeZone: event.data.timeZone,
+        terms: terms.map((each) => ({ timeZone: before, ...each })),
+        lastClosed: lastClosed && { timeZone: before, ...lastClosed },
+      };
+    }
     case 'MetadataChanged':
       return { ...subscription, metadata: event.data.metadata };
     case 'BillReleased': {

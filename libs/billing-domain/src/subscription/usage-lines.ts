@@ -131,12 +131,15 @@ function componentLines(
 }
 
 function lineOf(
-  { subscriptionId, timeZone, rules }: StartedSubscription,
+  { subscriptionId, rules, ...subscription }: StartedSubscription,
   { item, change, from, to }: Run,
   charged: { readonly rating: Rating; readonly net: bigint; readonly usage: NonNullable<Line['rule']['usage']> },
 ): Line {
   const { rating, net, usage } = charged;
   const { itemId, description, taxCode, taxBehaviour, discountable } = item;
+  const { lastClosed } = subscription;
+  const then = lastClosed?.periodNumber === usage.periodNumber ? lastClosed.timeZone : undefined;
+  const timeZone = then ?? subscription.timeZone;
   const [first, end] = [toLocalDate(from, timeZone), toLocalDate(to, timeZone)];
   return {
     lineId: lineId(subscriptionId, itemId, 'usage', { from, to }, null, change),

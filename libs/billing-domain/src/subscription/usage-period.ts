@@ -22,21 +22,23 @@ interface Period {
   readonly startsAt: string;
   readonly endsAt: string;
   readonly grid: Grid;
+  readonly timeZone: string;
 }
 
 /** The open or the last closed period with that number. */
-function periodOf({ openPeriod, lastClosed, grid }: StartedSubscription, periodNumber: number): Period | undefined {
-  if (openPeriod?.periodNumber === periodNumber) return { ...openPeriod, grid };
-  return lastClosed?.periodNumber === periodNumber ? lastClosed : undefined;
+function periodOf(subscription: StartedSubscription, periodNumber: number): Period | undefined {
+  const { openPeriod, lastClosed, grid, timeZone } = subscription;
+  if (openPeriod?.periodNumber === periodNumber) return { ...openPeriod, grid, timeZone };
+  return lastClosed?.periodNumber === periodNumber ? { timeZone, ...lastClosed } : undefined;
 }
 
 /** The stretches of a period, in order; usage items are cut by changes of usage items alone. */
 export function usageStretches(subscription: StartedSubscription, periodNumber: number): UsageStretch[] {
   const period = periodOf(subscription, periodNumber);
   if (!period) return [];
-  const { terms, timeZone, rules } = subscription;
+  const { terms, rules } = subscription;
   const stretches: UsageStretch[] = [];
-  terms.forEach(({ from, items, change }, i) => {
+  terms.forEach(({ from, items, change, timeZone = subscription.timeZone }, i) => {
     const asked = usageCut(toInstant(from, timeZone), timeZone, rules);
     const begins = i === 0 || asked < period.startsAt ? period.startsAt : asked;
     if (begins >= period.endsAt) return;
@@ -58,7 +60,8 @@ export function usagePeriod(
 ): UsagePeriod | undefined {
   const period = periodOf(subscription, periodNumber);
   if (!period) return undefined;
-  const { timeZone, subscriptionId } = subscription;
+  const { subscriptionId } = subscription;
+  const { timeZone } = period;
   const stretches = usageStretches(subscription, periodNumber);
   const whole = gridPeriod(period.grid, period.gridIndex);
   const meters = new Map<string, MeterInUse>();

@@ -89,6 +89,8 @@ export interface UsageCut {
     readonly knownAt: number;
     readonly partials: Measured['partials'];
     readonly totals: Measured['totals'];
+    /** Unique counts were counted anew from the records: which values they have is not what the stream remembers any more. */
+    readonly recounted?: true;
   };
 }
 

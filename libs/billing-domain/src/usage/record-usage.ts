@@ -48,8 +48,21 @@ export interface RecordUsage {
   readonly open?: UsagePeriod | undefined;
 }
 
-/** What is asked of the stream before records are decided on: their ids, and the values that unique counts would count. */
-export function tokensOf(records: readonly UsageRecord[], meters: readonly MeterInUse[]): string[] {
+/** What a usage stream remembers. */
+export interface UsageMemory {
+  /** Of `recordTokens`: the event that holds each record that is known. */
+  readonly records: ReadonlyMap<string, UsageEvent>;
+  /** Of `valueTokens`: values that unique counts have counted. */
+  readonly values: ReadonlySet<string>;
+}
+
+/** The ids of records, as their stream is asked for them before it is decided on them. */
+export function recordTokens(records: readonly UsageRecord[]): string[] {
+  return [...new Set(records.flatMap(({ id }) => [recordToken(id), lateToken(id)]))];
+}
+
+/** The values that unique counts would count of records. */
+export function valueTokens(records: readonly UsageRecord[], meters: readonly MeterInUse[]): string[] {
   const unique = meters.filter(({ meter }) => meter.aggregation === 'unique-count');
   const values = unique.flatMap(({ meter }) =>
     records.flatMap((record) => {
@@ -57,7 +70,7 @@ export function tokensOf(records: readonly UsageRecord[], meters: readonly Meter
       return value === undefined || record.event !== meter.event ? [] : [valueToken(meter.key, value)];
     }),
   );
-  return [...new Set([...records.flatMap(({ id }) => [recordToken(id), lateToken(id)]), ...values])];
+  return [...new Set(values)];
 }
 
 /** A record in canonical form. Raises `invalid-text`, `invalid-instant`, `invalid-decimal`, `invalid-usage-record`. */
@@ -82,13 +95,12 @@ export function usageRecord(input: {
 
 /**
  * Records usage in the period that holds its time, each record id once for ever: a repeat changes nothing, other content is
- * refused. What comes after the seal is noted here and counts in the open period, or is refused, as its meters say. `recalled`:
- * what the stream remembers of `tokensOf`. Raises `usage-terms-differ` when the period's segments are others here.
+ * refused. What comes after the seal is noted here and counts in the open period, or is refused, as its meters say. Raises `usage-terms-differ` when the period's segments are others here.
  */
 export function recordUsage(
   state: Usage,
   input: RecordUsage,
-  recalled: ReadonlyMap<string, UsageEvent>,
+  memory: UsageMemory,
   now: string,
 ): { readonly events: readonly UsageEvent[]; readonly answers: readonly RecordAnswer[] } {
   const opened = state.status === 'none' ? opening(input.period, now) : [];
@@ -97,7 +109,7 @@ export function recordUsage(
     return { events: [], answers: input.records.map(({ id }) => refused(id, 'usage-period-not-found')) };
   }
   if (usage.status === 'open' && input.period) sameTerms(usage, input.period);
-  const { fresh, answers } = withoutKnown(usage, input.records, recalled);
+  const { fresh, answers, repeats } = withoutKnown(usage, input.records, memory.records);
   const latest = addMilliseconds(now, CLOCK_TOLERANCE_MS);
   const dated = fresh.filter((record) => {
     if (record.at > latest) answers.set(record, refused(record.id, 'usage-record-in-future'));
@@ -106,7 +118,13 @@ export function recordUsage(
   const events =
     usage.status === 'sealed'
       ? noted(usage, dated, input.open, answers, now)
-      : counted(usage, dated, input.prices, recalled, answers, now);
+      : counted(usage, dated, input.prices, memory, answers, now);
+  for (const [record, first] of repeats) {
+    const answer = answers.get(first);
+    const { id } = record;
+    const { periodNumber } = usage;
+    answers.set(record, answer?.result === 'refused' ? answer : { id, result: 'duplicate', periodNumber });
+  }
   return {
     events: events.length > 0 ? [...opened, ...events] : [],
     answers: input.records.map((record) => answers.get(record) ?? refused(record.id, 'usage-record-exists')),
@@ -120,7 +138,7 @@ export function recordUsage(
 export function countLateUsage(
   state: Usage,
   input: { readonly home: number; readonly records: readonly UsageRecord[]; readonly period?: UsagePeriod | undefined },
-  recalled: ReadonlyMap<string, UsageEvent>,
+  memory: UsageMemory,
   now: string,
 ): UsageEvent[] {
   const opened = state.status === 'none' ? opening(input.period, now) : [];
@@ -129,10 +147,10 @@ export function countLateUsage(
   if (usage.status === 'sealed') throw new DomainError('usage-sealed', undefined, { periodNumber: usage.periodNumber });
   if (input.period) sameTerms(usage, input.period);
   const segment = segmentAt(usage.segments, now);
-  const records = input.records.filter((record) => !isHeld(record, recalled));
+  const records = input.records.filter((record) => !isHeld(record, memory.records));
   const places = records.map((record) => ({ record, segment, readers: lateReaders(usage, segment, record) }));
   if (records.length === 0) return [];
-  const data = { effectiveAt: now, home: input.home, records, ...measured(usage, places, recalled, usage.startsAt) };
+  const data = { effectiveAt: now, home: input.home, records, ...measured(usage, places, memory, usage.startsAt) };
   return [...opened, { type: 'LateUsageCounted', data }];
 }
 
@@ -162,7 +180,7 @@ export function sameTerms(usage: KnownUsage, { segments, meters, endsAt }: Usage
   if (!same) throw new DomainError('usage-terms-differ', undefined, { periodNumber: usage.periodNumber });
 }
 
-/** Records that the stream does not hold, each once; what is held already is answered. */
+/** Records that the stream does not hold, each once; what is held already is answered. `repeats`: of which record of the batch. */
 function withoutKnown(
   { periodNumber }: KnownUsage,
   records: readonly UsageRecord[],
@@ -170,11 +188,14 @@ function withoutKnown(
 ) {
   const answers = new Map<UsageRecord, RecordAnswer>();
   const first = new Map<string, UsageRecord>();
+  const repeats = new Map<UsageRecord, UsageRecord>();
   const fresh: UsageRecord[] = [];
   for (const record of records) {
     const { id } = record;
-    const known = heldBy(recalled.get(recordToken(id)), id) ?? first.get(id);
-    if (known) {
+    const before = first.get(id);
+    const known = heldBy(recalled.get(recordToken(id)), id) ?? before;
+    if (before && sameJson(before, record)) repeats.set(record, before);
+    else if (known) {
       answers.set(
         record,
         sameJson(known, record) ? { id, result: 'duplicate', periodNumber } : refused(id, 'usage-record-exists'),
@@ -186,14 +207,14 @@ function withoutKnown(
       fresh.push(record);
     }
   }
-  return { fresh, answers };
+  return { fresh, answers, repeats };
 }
 
 function counted(
   usage: KnownUsage,
   records: readonly UsageRecord[],
   prices: RecordUsage['prices'],
-  recalled: ReadonlyMap<string, UsageEvent>,
+  memory: UsageMemory,
   answers: Map<UsageRecord, RecordAnswer>,
   now: string,
 ): UsageEvent[] {
@@ -211,7 +232,7 @@ function counted(
   }
   for (;;) {
     if (places.length === 0) return [];
-    const result = measured(usage, places, recalled, undefined);
+    const result = measured(usage, places, memory, undefined);
     const beyond = beyondLimits(usage, result, prices);
     if (beyond.size === 0) {
       for (const { record } of places) {
@@ -273,7 +294,7 @@ interface Placed {
 function measured(
   usage: KnownUsage,
   places: readonly Placed[],
-  recalled: ReadonlyMap<string, UsageEvent>,
+  { values }: UsageMemory,
   weighsFrom: string | undefined,
 ): Measured {
   const sums = tally(usage, usage.startsAt);
@@ -283,7 +304,7 @@ function measured(
     for (const each of readers) {
       const { key, uniqueProperty: property } = each.meter;
       const token = property === undefined ? undefined : valueToken(key, propertyOf(record, property) ?? '');
-      const isNew = token !== undefined && !recalled.has(token) && !seen.has(token);
+      const isNew = token !== undefined && !values.has(token) && !seen.has(token);
       if (isNew && property !== undefined) {
         seen.add(token);
         const news = unique.get(key) ?? { meter: key, property, records: [] };
@@ -331,7 +352,7 @@ function lateReaders(usage: KnownUsage, segment: number, record: UsageRecord): M
 }
 
 /** Whether the record has what the meter measures. */
-function measures({ meter }: MeterInUse, record: UsageRecord): boolean {
+export function measures({ meter }: MeterInUse, record: UsageRecord): boolean {
   if (meter.aggregation === 'count') return true;
   if (meter.uniqueProperty !== undefined) return propertyOf(record, meter.uniqueProperty) !== undefined;
   return valueOf(meter, record) !== undefined;

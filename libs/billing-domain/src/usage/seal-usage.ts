@@ -4,15 +4,21 @@ import { DomainError } from '../domain-error';
 import { toTrillionths } from '../price/price';
 import { roundHalfAwayFromZero } from '../ratio';
 import { sameJson } from '../json';
-import type { MeterInUse, Partial, SealedUsage, TimedValue, UsageCut, UsageEvent } from './events';
-import { opening, sameTerms, segmentAt, type UsagePeriod } from './record-usage';
+import type { Partial, SealedUsage, TimedValue, UsageCut, UsageEvent } from './events';
+import { propertyOf, type Meter } from './meter';
+import { measures, opening, sameTerms, segmentAt, type UsagePeriod } from './record-usage';
 import { readersOf, tally } from './tally';
 import { evolveUsage, type KnownUsage, type Usage } from './usage';
+import type { UsageRecord } from './usage-record';
 
 export type Carried = SealedUsage['carried'];
 
-/** Whether the records counted so far all lie in the segment that they were counted in: a cut after the last of them moves none. */
+/**
+ * Whether what is counted so far stands: all records lie in the segment that they were counted in, as a cut after the last of them
+ * moves none, and no unique count is to be counted again.
+ */
 export function cutMovesNothing(usage: KnownUsage, period: UsagePeriod): boolean {
+  if (usage.unique === 'to-count') return false;
   if (usage.records === 0) return true;
   const { lastAt } = usage;
   if (lastAt === null) return true;
@@ -26,26 +32,30 @@ export function cutMovesNothing(usage: KnownUsage, period: UsagePeriod): boolean
  * up to the one that the cut follows.
  */
 export function recount(period: UsagePeriod) {
-  const meters: Record<string, MeterInUse> = {};
-  const inUse = (known: readonly MeterInUse[]) => {
-    for (const each of known)
-      meters[each.meter.key] = period.meters.find(({ meter }) => meter.key === each.meter.key) ?? each;
-  };
+  const meters = Object.fromEntries(period.meters.map((each) => [each.meter.key, each]));
   const sums = tally({ partials: [], totals: {} }, period.startsAt);
+  const values = new Map<string, Set<string>>();
+  const isNew = ({ key, uniqueProperty }: Meter, record: UsageRecord): boolean => {
+    if (uniqueProperty === undefined) return false;
+    const value = propertyOf(record, uniqueProperty) ?? '';
+    const seen = values.get(key) ?? new Set();
+    values.set(key, seen);
+    if (seen.has(value)) return false;
+    seen.add(value);
+    return true;
+  };
   return {
     add(event: UsageEvent): void {
-      if (event.type === 'UsageOpened' || event.type === 'UsageCut') inUse(event.data.meters);
       if (event.type !== 'UsageRecorded' && event.type !== 'LateUsageCounted') return;
-      const { records, unique = [], effectiveAt } = event.data;
+      const { records, effectiveAt } = event.data;
       const late = event.type === 'LateUsageCounted';
-      records.forEach((record, place) => {
+      for (const record of records) {
         const segment = segmentAt(period.segments, late ? effectiveAt : record.at);
         for (const each of readersOf(meters, period.segments[segment]?.meters ?? [], record)) {
-          if (late && each.meter.late === 'refuse') continue;
-          const isNew = unique.some(({ meter, records: places }) => meter === each.meter.key && places.includes(place));
-          sums.add(record, each, segment, late ? period.startsAt : record.at, isNew);
+          if (!measures(each, record) || (late && each.meter.late === 'refuse')) continue;
+          sums.add(record, each, segment, late ? period.startsAt : record.at, isNew(each.meter, record));
         }
-      });
+      }
     },
     measured: () => ({ partials: sums.partials(), totals: sums.totals() }),
   };
@@ -53,7 +63,7 @@ export function recount(period: UsagePeriod) {
 
 /**
  * Cuts the period where the subscription's terms change. `counted`: the records counted anew, when the cut moves any. Nothing when
- * the segments are so already, or known from a later revision. Raises `usage-sealed`, `usage-period-not-found`.
+ * the segments are so already and every unique count stands, or they are known from a later revision. Raises `usage-sealed`, `usage-period-not-found`.
  */
 export function cutUsage(
   state: Usage,
@@ -63,10 +73,12 @@ export function cutUsage(
 ): UsageEvent[] {
   if (state.status === 'none') throw new DomainError('usage-period-not-found');
   if (state.status === 'sealed') throw new DomainError('usage-sealed', undefined, { periodNumber: state.periodNumber });
-  if (period.knownAt <= state.knownAt) return [];
+  if (period.knownAt < state.knownAt || (period.knownAt === state.knownAt && state.unique !== 'to-count')) return [];
   const { endsAt, meters, segments, knownAt } = period;
   const { partials, totals } = counted ?? asTheyAre(state);
-  return [{ type: 'UsageCut', data: { effectiveAt: now, endsAt, meters, segments, knownAt, partials, totals } }];
+  const recounted = counted && meters.some(({ meter }) => meter.aggregation === 'unique-count');
+  const data = { effectiveAt: now, endsAt, meters, segments, knownAt, partials, totals };
+  return [{ type: 'UsageCut', data: { ...data, ...(recounted && { recounted }) } }];
 }
 
 function asTheyAre({ partials, totals }: KnownUsage): Pick<UsageCut['data'], 'partials' | 'totals'> {
@@ -80,7 +92,8 @@ function asTheyAre({ partials, totals }: KnownUsage): Pick<UsageCut['data'], 'pa
 
 /**
  * Freezes the totals of a period that has ended; nothing when they are. `carried`: what the period before gives on. Raises
- * `period-not-elapsed`, `usage-terms-differ` when a cut that the subscription knows is not there, `usage-period-not-found`.
+ * `period-not-elapsed`, `usage-terms-differ` when a cut that the subscription knows is not there or a unique count is to be counted
+ * again, `usage-period-not-found`.
  */
 export function sealUsage(state: Usage, period: UsagePeriod, carried: Carried, now: string): UsageEvent[] {
   if (state.status === 'sealed') return [];
@@ -90,6 +103,8 @@ export function sealUsage(state: Usage, period: UsagePeriod, carried: Carried, n
   const usage = opened.reduce<Usage>(evolveUsage, state);
   if (usage.status === 'none') throw new DomainError('usage-period-not-found');
   sameTerms(usage, period);
+  if (usage.unique === 'to-count')
+    throw new DomainError('usage-terms-differ', undefined, { periodNumber: usage.periodNumber });
   return [...opened, { type: 'UsageSealed', data: { effectiveAt: now, ...sealedUsage(usage, carried) } }];
 }
 

@@ -32,6 +32,11 @@ interface Measuring extends Tallied {
   readonly records: number;
   /** The latest own time of a record. */
   readonly lastAt: string | null;
+  /**
+   * There once unique counts were counted anew: what comes after it cannot be told from the values that the stream remembers, so
+   * they are to be counted again before they are read or sealed.
+   */
+  readonly unique?: 'counted' | 'to-count';
 }
 
 /** Records what happened. Never refuses; an unknown event does not compile, and throws at run time. */
@@ -59,10 +64,11 @@ export function evolveUsage(state: Usage, event: UsageEvent): KnownUsage {
         records: state.records + records.length,
         // What came late counts in the segment of its counting, wherever the segments are cut: its own time moves nothing.
         lastAt: event.type === 'UsageRecorded' ? last : later(state.lastAt, event.data.effectiveAt),
+        ...(state.unique && { unique: 'to-count' }),
       };
     }
     case 'UsageCut': {
-      const { endsAt, meters, segments, knownAt, partials, totals } = event.data;
+      const { endsAt, meters, segments, knownAt, partials, totals, recounted } = event.data;
       const empty = { ...state, partials: segments.map(() => ({})), totals: {} };
       return {
         ...withMeasured(empty, [...partials], [...totals]),
@@ -70,6 +76,7 @@ export function evolveUsage(state: Usage, event: UsageEvent): KnownUsage {
         segments,
         knownAt,
         meters: { ...state.meters, ...byKey(meters) },
+        ...(recounted && { unique: 'counted' }),
       };
     }
     case 'LateUsageNoted':

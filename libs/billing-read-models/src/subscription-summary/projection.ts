@@ -35,6 +35,8 @@ export interface SubscriptionSummaryRow {
   customer_id: string;
   currency: string;
   time_zone: string;
+  /** The zone that the end of the open period brings. */
+  scheduled_time_zone: string | null;
   payment_terms_days: number;
   /** false: its invoices stay drafts until someone asks for their finalising. */
   auto_finalise: boolean;
@@ -107,6 +109,7 @@ export const subscriptionSummaries: Table<SubscriptionSummaryRow> = {
     customer_id: 'text',
     currency: 'char(3)',
     time_zone: 'text',
+    scheduled_time_zone: 'text?',
     payment_terms_days: 'int4',
     auto_finalise: 'bool',
     status: 'text',
@@ -193,6 +196,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       customer_id: data.customerId,
       currency: data.currency,
       time_zone: data.timeZone,
+      scheduled_time_zone: null,
       payment_terms_days: data.paymentTermsDays,
       auto_finalise: data.autoFinalise ?? true,
       status: data.startsAt > data.effectiveAt ? 'scheduled' : 'active',
@@ -291,6 +295,7 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.pauses_at = null;
       next.canceled_at = event.data.effectiveAt;
       next.canceled_cause = event.data.cause;
+      next.scheduled_time_zone = null;
       next.scheduled_edits = [];
       break;
     case 'BillingCycleChanged':
@@ -312,6 +317,16 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'ItemsChangeUnscheduled':
       next.scheduled_edits = [];
+      break;
+    case 'TimeZoneChangeScheduled':
+      next.scheduled_time_zone = event.data.timeZone;
+      break;
+    case 'TimeZoneChangeUnscheduled':
+      next.scheduled_time_zone = null;
+      break;
+    case 'TimeZoneChanged':
+      next.time_zone = event.data.timeZone;
+      next.scheduled_time_zone = null;
       break;
     case 'MetadataChanged':
       next.metadata = event.data.metadata;
@@ -386,7 +401,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 5,
+  version: 6,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {

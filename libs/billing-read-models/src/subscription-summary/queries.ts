@@ -13,6 +13,7 @@ export interface SubscriptionView {
   readonly status: SubscriptionSummaryRow['status'];
   readonly currency: string;
   readonly timeZone: string;
+  readonly scheduledTimeZone: string | null;
   readonly paymentTermsDays: number;
   /** false: its invoices stay drafts until someone asks for their finalising. */
   readonly autoFinalise: boolean;
@@ -107,6 +108,7 @@ function view(row: SubscriptionSummaryRow, items: readonly SubscriptionSummaryIt
     status: row.status,
     currency: row.currency,
     timeZone: row.time_zone,
+    scheduledTimeZone: row.scheduled_time_zone,
     paymentTermsDays: row.payment_terms_days,
     autoFinalise: row.auto_finalise,
     startsAt: row.starts_at,
