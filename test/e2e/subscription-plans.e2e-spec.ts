@@ -204,6 +204,52 @@ describe('a subscription on a plan', () => {
     });
   });
 
+  it('changes its currency with a plan at the end of a period, and a voided bill is made out anew in its own', async () => {
+    await service.setClock('2026-08-01T00:00:00.000Z');
+    const priced = (usd: string, eur: string) => [
+      ...flat(usd),
+      { currency: 'EUR', price: { model: 'flat', unitPrice: eur } },
+    ];
+    const plan = await planOf('two-currencies', [
+      {
+        components: [
+          recurring('base', '', { prices: priced('3000', '2800') }),
+          recurring('late', '', { timing: 'arrears', prices: priced('300', '280') }),
+        ],
+        more: { currencies: ['USD', 'EUR'] },
+      },
+    ]);
+    const { id } = await startOn({ planId: plan }, { customerId: 'euros' });
+    const path = `/v1/subscriptions/${id}`;
+    const move = { plan: { planId: plan }, currency: 'EUR', when: 'period-end' };
+    expect(await refused(`${path}/plan`, { ...move, when: 'now' })).toBe('422 invalid-option');
+    const item = { lineItemId: 'one', description: 'One', unitPrice: '5' };
+    await post(`${path}/line-items`, item, 201);
+    expect(await refused(`${path}/plan`, move)).toBe('409 currency-in-use');
+    await post(`${path}/line-items/one/void`);
+    await post(`${path}/plan`, move);
+    await service.setClock('2026-09-01T00:00:00.000Z');
+    const invoices = (count: number) =>
+      eventually(
+        () => service.client.get(`/v1/invoices?subscriptionId=${id}&status=finalised`),
+        ({ body }) => body.items?.length === count,
+      );
+    const { body } = await invoices(3);
+    expect(body.items.map(({ total }: { total: object }) => total)).toEqual([
+      { amount: '3000', currency: 'USD' },
+      { amount: '300', currency: 'USD' },
+      { amount: '2800', currency: 'EUR' },
+    ]);
+    const { body: read } = await service.client.get(path);
+    expect(read).toMatchObject({ currency: 'EUR', billedNet: { amount: '2800', currency: 'EUR' } });
+    await post(`/v1/invoices/${body.items[0].invoiceId}/void`, { rebill: true, reason: 'wrong address' });
+    const { body: again } = await eventually(
+      () => service.client.get(`/v1/invoices?subscriptionId=${id}`),
+      (answer) => answer.body.items?.length === 4,
+    );
+    expect(again.items[3].total).toEqual({ amount: '3000', currency: 'USD' });
+  });
+
   it('stands up to the audit, and to a rebuild of what is read', async () => {
     for (const [program, ...args] of [
       ['audit', 'verify'],

@@ -129,6 +129,7 @@ export class CouponsController {
       'coupon-busy',
       'coupon-already-applied',
       'coupon-currency-mismatch',
+      'currency-in-use',
       'too-many-coupons',
       'billing-period-full',
     ],

@@ -94,7 +94,9 @@ export class PlansController {
       'unknown-currency',
       'invalid-interval',
       'invalid-price',
+      'invalid-meter',
       'invalid-option',
+      'amount-out-of-range',
     ],
   })
   async publish(

@@ -22,6 +22,7 @@ const changes = [
   'subscription-canceled',
   'subscription-paused',
   'cancellation-scheduled',
+  'currency-in-use',
   'invalid-option',
   'amount-out-of-range',
 ] as const;
@@ -37,7 +38,7 @@ export class SubscriptionPlanController {
     scope: 'commands:write',
     summary: 'Move to a version of a plan: now, at the end of the open period, or backdated',
     description:
-      'A component that both plans have keeps its item, its quantity and its tiers; what is billed already is corrected by lines of their own. Another interval begins now, in a period of its own, or at the end of the period.',
+      'A component that both plans have keeps its item, its quantity and its tiers; what is billed already is corrected by lines of their own. Another interval begins now, in a period of its own, or at the end of the period; another currency at its end alone.',
     answer: CommandAnswer,
     problems: [
       ...changes,
@@ -51,14 +52,14 @@ export class SubscriptionPlanController {
   })
   async changePlan(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Body() { plan, ...time }: ChangePlanBody,
+    @Body() { plan, currency, ...time }: ChangePlanBody,
     @Query() { dryRun }: CommandQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandAnswer> {
     const context = contextOf(request, 'ChangePlan', dryRun === 'true');
     const choice = planChoiceOf(plan);
-    const command = new ChangePlan(subscriptionId, choice, { ...choice, ...whenOf(time) }, context);
+    const command = new ChangePlan(subscriptionId, choice, { ...choice, currency, ...whenOf(time) }, context);
     return answerOf(await this.commands.execute(command, reply));
   }
 

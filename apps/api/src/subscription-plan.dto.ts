@@ -144,6 +144,14 @@ export class ChangePlanBody extends ChangeTimeBody {
   @IsDefined()
   @IsPlanChoice()
   readonly plan!: PlanChoiceBody;
+
+  /**
+   * Another one of the plan's, from the end of the open period on; the one that the subscription has when left out.
+   * @example "EUR"
+   */
+  @Optional()
+  @Matches(/^[A-Z]{3}$/, { message: '$property must be an ISO 4217 code' })
+  readonly currency?: string;
 }
 
 export class AddOnBody {

@@ -19,7 +19,9 @@ export interface Ledger {
   canceled: boolean;
   canceling: boolean;
   held: boolean;
-  /** Sum of the nets of the bills that are not released, minor units. */
+  /** That of now, and those before it. */
+  readonly currencies: string[];
+  /** Sum of the nets of the bills in the currency of now that are not released, minor units. */
   billedNet: bigint;
   /** Where the time that periods and pauses have covered ends (an instant). */
   coveredTo?: string;
@@ -52,6 +54,7 @@ export function openLedger(stream: string, subscriptionId: string): Ledger {
     canceled: false,
     canceling: false,
     held: false,
+    currencies: [],
     billedNet: 0n,
     periodNumber: 0,
     billNumber: 0,
@@ -98,6 +101,7 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
       if (event.data.subscriptionId !== ledger.subscriptionId)
         differ('identity', 'the event names another subscription', ledger.subscriptionId, event.data.subscriptionId);
       ledger.started = event.data;
+      ledger.currencies.unshift(event.data.currency);
       ledger.coveredTo = event.data.startsAt;
       break;
     case 'BillingPeriodOpened':
@@ -209,6 +213,10 @@ export function checkSubscriptionEvent(ledger: Ledger, stored: StoredEvent): rea
     case 'TimeZoneChanged':
     case 'MetadataChanged':
       break;
+    case 'CurrencyChanged':
+      ledger.currencies.unshift(event.data.currency);
+      ledger.billedNet = 0n;
+      break;
     case 'CouponApplied': {
       const { couponId, discount, periods } = event.data.coupon;
       if (ledger.coupons.has(couponId)) differ('discount', `coupon ${couponId} is applied twice`, 'once', couponId);
@@ -248,7 +256,7 @@ export function factsOf(ledger: Ledger): SubscriptionFacts {
   const active = ledger.canceling ? 'canceling' : ledger.open?.kind === 'trial' ? 'trialing' : 'active';
   const running = ledger.pausedAt !== undefined ? 'paused' : ledger.periodNumber === 0 ? 'scheduled' : active;
   return {
-    currency: ledger.started?.currency ?? '',
+    currency: ledger.currencies[0] ?? '',
     status: ledger.canceled ? 'canceled' : running,
     periodNumber: ledger.periodNumber,
     open: ledger.open,
@@ -312,13 +320,13 @@ function checkClosed(
 
 function checkReleased(
   ledger: Ledger,
-  { billNumber, net }: Of<'BillReleased'>,
+  { billNumber, net, currency }: Of<'BillReleased'>,
   differ: (check: string, message: string, expected: unknown, found: unknown) => void,
 ): void {
   const billed = ledger.billNets.get(billNumber);
   if (billed?.toString() !== net)
     differ('bill-released', 'not all of the bill is released, or it was before', billed, net);
-  ledger.billedNet -= billed ?? 0n;
+  if (currency === undefined) ledger.billedNet -= billed ?? 0n;
   ledger.billNets.delete(billNumber);
 }
 
@@ -332,10 +340,11 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
     differ('bill-number', 'bill numbers are not gapless', ledger.billNumber + 1, bill.billNumber);
   if (ledger.held && bill.cause !== 'rebill') differ('lifecycle', 'a bill while billing is held', 'none', bill.cause);
   ledger.billNumber = bill.billNumber;
-  if (ledger.started && bill.currency !== ledger.started.currency)
-    differ('bill-currency', 'the bill is in another currency', ledger.started.currency, bill.currency);
+  const [currency, ...others] = ledger.currencies;
+  const known = bill.currency === currency || (bill.cause === 'rebill' && others.includes(bill.currency));
+  if (!known) differ('bill-currency', 'the bill is in another currency', currency, bill.currency);
   const sum = sumOfNets(bill.lines);
-  ledger.billedNet += sum ?? 0n;
+  if (bill.currency === currency) ledger.billedNet += sum ?? 0n;
   ledger.billNets.set(bill.billNumber, sum ?? 0n);
   if (sum?.toString() !== bill.net) differ('bill-net', 'the net is not the sum of the lines', sum, bill.net);
   if (bill.cause !== 'rebill') found.push(...checkDiscounts(ledger.stream, ledger.coupons, bill, revision));

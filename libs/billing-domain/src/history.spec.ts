@@ -203,6 +203,7 @@ const decisions: Decision[] = [
   (s) => removeCoupon(s, 'coupon-2', day(61)),
   (s) => changeTimeZone(s, { timeZone: 'America/New_York' }, day(61)),
   (s) => changeTimeZone(s, { timeZone: 'Europe/Berlin' }, day(61)),
+  () => [{ type: 'CurrencyChanged', data: { effectiveAt: day(61), currency: 'EUR' } }],
   () => [{ type: 'TimeZoneChanged', data: { effectiveAt: day(61), timeZone: 'Europe/London' } }],
   (s) => scheduleCancellation(s, day(61)),
   () => [
@@ -577,6 +578,7 @@ it('has golden files that nobody edited', () => {
    c971863e29c5b5b7 subscription/CancellationUnscheduled.v1.json
    ccaae271f0078c1d subscription/CouponApplied.v1.json
    45eaa58a3bdfe8ca subscription/CouponRemoved.v1.json
+   c105ba41f3e55559 subscription/CurrencyChanged.v1.json
    4496834660a35ceb subscription/ItemsChangeScheduled.v1.json
    24c5f632cce650c7 subscription/ItemsChangeUnscheduled.v1.json
    5cc2a47145f6f4b6 subscription/ItemsChanged.v1.json
@@ -597,7 +599,7 @@ it('has golden files that nobody edited', () => {
    b7318c1c6a86764f subscription/TimeZoneChanged.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   3edd68e3e554b757 subscription/state.v2.json
+   1cc248685cd92a4b subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

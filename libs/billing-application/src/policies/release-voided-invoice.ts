@@ -16,7 +16,7 @@ export const releaseVoidedInvoice: Policy<ReturnCredit | ReleaseBill> = {
     const content = { command: 'ReleaseBill', subscriptionId, billNumber, rebill };
     const release = new ReleaseBill(
       subscriptionId,
-      { billNumber, lines, rebill },
+      { billNumber, lines, rebill, currency },
       policyRequest(NAME, stored, content),
     );
     if (creditApplied === undefined) return [release];

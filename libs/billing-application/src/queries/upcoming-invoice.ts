@@ -84,7 +84,8 @@ export class GetUpcomingInvoiceHandler implements IQueryHandler<GetUpcomingInvoi
     if (upcoming.bill === null) return { ...about, upcoming: null, reason: upcoming.reason };
     const { customerId, currency } = upcoming.bill;
     const balance = await customerBalances.load(customerBalanceId(tenant, customerId, currency), tenant);
-    const credit = upcoming.before.reduce(afterBill, BigInt(balance?.state.balance ?? '0'));
+    const before = upcoming.before.filter((bill) => bill.currency === currency);
+    const credit = before.reduce(afterBill, BigInt(balance?.state.balance ?? '0'));
     return { ...about, upcoming: documentOf(upcoming.bill, credit), reason: null };
   }
 }

@@ -3,6 +3,7 @@ import { DomainError } from '../domain-error';
 import { living } from './boundary';
 import type { CouponOffer } from '../coupon/events';
 import type { CouponTerms, SubscriptionEvent } from './events';
+import { currencyAfter } from './items-changed';
 import { roomFor, roomToBegin } from './room';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 
@@ -17,7 +18,7 @@ export interface ApplyCoupon {
 
 /**
  * Lets a coupon act on the bills from the next one on, after those that were applied before. Nothing when this redemption was
- * applied already. Raises `coupon-already-applied`, `coupon-currency-mismatch`, `too-many-coupons`, `billing-period-full`,
+ * applied already. Raises `coupon-already-applied`, `coupon-currency-mismatch`, `currency-in-use`, `too-many-coupons`, `billing-period-full`,
  * `boundary-due`, `subscription-canceled`.
  */
 export function applyCoupon(state: Subscription, input: ApplyCoupon, now: string): SubscriptionEvent[] {
@@ -32,7 +33,7 @@ export function applyCoupon(state: Subscription, input: ApplyCoupon, now: string
 
 /** As applyCoupon, where there is no bill yet: of a subscription that starts. */
 export function applying(
-  { coupons, currency }: StartedSubscription,
+  { coupons, currency, scheduledEdits }: StartedSubscription,
   { reservationId, coupon }: ApplyCoupon,
   effectiveAt: string,
 ): SubscriptionEvent[] {
@@ -41,6 +42,9 @@ export function applying(
   if (known?.reservationId === reservationId) return [];
   if (known) throw new DomainError('coupon-already-applied', undefined, { code });
   if (coupons.length >= MAX_COUPONS) throw new DomainError('too-many-coupons', `at most ${MAX_COUPONS} coupons`);
+  if (coupon.discount.kind === 'amount' && currencyAfter(scheduledEdits) !== undefined) {
+    throw new DomainError('currency-in-use', undefined, { code });
+  }
   const kept = { ...coupon, discount: discountIn(currency, coupon) };
   return [{ type: 'CouponApplied', data: { effectiveAt, reservationId, coupon: kept } }];
 }

@@ -5,6 +5,7 @@ import { bill } from './bill';
 import { refuseHeld, startedState, termsInForce, usageBillsAt } from './boundary';
 import type { BillingPeriodClosed, LinesBilled, SubscriptionEvent } from './events';
 import { heldInstead } from './guard';
+import { currencyAfter } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { usageLines } from './usage-lines';
@@ -30,15 +31,20 @@ export function usageDueAt(
     throw new DomainError('usage-not-sealed', undefined, { periodNumber, billsAt: closesAt });
   }
   if (!period || sealed || !measures(subscription, period.periodNumber)) return undefined;
-  const hours = closesAt === period.endsAt ? (termsInForce(subscription).conditions?.usageGraceHours ?? 0) : 0;
+  const hours = closesAt === period.endsAt ? graceHours(subscription) : 0;
   return addHours(closesAt, hours);
 }
 
 /** Whether a boundary needs sealed totals: usage is measured, and nothing may arrive after its end. */
 export function needsSeal(subscription: StartedSubscription): boolean {
   const { openPeriod: period } = subscription;
-  const grace = termsInForce(subscription).conditions?.usageGraceHours ?? 0;
-  return period !== null && grace === 0 && measures(subscription, period.periodNumber);
+  return period !== null && graceHours(subscription) === 0 && measures(subscription, period.periodNumber);
+}
+
+/** What is billed in a currency is billed before it changes. */
+function graceHours(subscription: StartedSubscription): number {
+  if (currencyAfter(subscription.scheduledEdits) !== undefined) return 0;
+  return termsInForce(subscription).conditions?.usageGraceHours ?? 0;
 }
 
 /** The closing of a period whose bill follows its seal. */

@@ -1,12 +1,14 @@
-import { instant } from '../calendar';
+import { dateOf, instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
+import type { SealedUsage } from '../usage/events';
 import { bill } from './bill';
 import { close, inZone, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
-import type { BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
-import { scheduledChanges } from './items-changed';
-import { outstandingLines } from './outstanding';
+import type { BillingPeriodClosed, BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
+import { currencyAfter, scheduledChanges } from './items-changed';
+import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
+import { usageLines } from './usage-lines';
 
 /* What every decision of a subscription begins and ends with: the time within its open period, and the bill. */
 
@@ -80,19 +82,22 @@ export function openFrom(subscription: StartedSubscription, at: string): Billing
 }
 
 /**
- * What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed.
- * `arrears`: all, also those of items whose cycle goes on.
+ * What the end of the open period gives: it closes, scheduled edits take effect, the next opens, and all that is due is billed; where
+ * the currency changes, first what is due in the one before. `arrears`: all, also those of items whose cycle goes on. `sealed`: the
+ * usage of the period.
  */
 export function atBoundary(
   subscription: StartedSubscription,
   period: BillingPeriod,
-  usageDueAt?: string,
-  arrears: 'due' | 'all' = 'due',
+  { usageDueAt, arrears = 'due', sealed }: Boundary = {},
 ): { events: SubscriptionEvent[]; lines: Line[] } {
   const { timeZone: zone, grid } = subscription;
   const closed = close(period, zone, period.endsAt, 'boundary');
-  const awaits = { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } };
-  const events: SubscriptionEvent[] = [awaits];
+  const events: SubscriptionEvent[] = [
+    { ...closed, data: { ...closed.data, ...(usageDueAt !== undefined && { usageDueAt }) } },
+  ];
+  const currency = currencyAfter(subscription.scheduledEdits);
+  if (currency !== undefined) events.push(...inCurrencyBefore(evolve(subscription, closed), closed, currency, sealed));
   events.push(...scheduledChanges(subscription, period));
   const changed = events.reduce<StartedSubscription>(evolve, subscription);
   const goesOn = period.kind !== 'trial' && changed.grid === grid;
@@ -100,7 +105,30 @@ export function atBoundary(
   const moved = timeZoneChanged(subscription, period.endsAt);
   events.push(...(moved ? [moved, inZone(next, changed.grid, moved.data.timeZone)] : [next]));
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears)] };
+  const usage = sealed && currency === undefined ? usageLines(after, sealed) : [];
+  return { events, lines: [...after.accrued, ...outstandingLines(after, undefined, arrears), ...usage] };
+}
+
+interface Boundary {
+  readonly usageDueAt?: string | undefined;
+  readonly arrears?: 'due' | 'all';
+  readonly sealed?: SealedUsage | undefined;
+}
+
+/** The last bill in a currency: all arrears, and what is paid beyond the boundary given back. No boundary of a coupon's. */
+function inCurrencyBefore(
+  subscription: StartedSubscription,
+  { data: { periodNumber, to, endsAt } }: BillingPeriodClosed,
+  currency: string,
+  sealed: SealedUsage | undefined,
+): SubscriptionEvent[] {
+  const stop: Stop = { at: { date: dateOf(to), at: endsAt }, credit: 'prorated', cause: 'pause' };
+  const usage = sealed ? usageLines(subscription, sealed) : [];
+  const lines = [...subscription.accrued, ...outstandingLines(subscription, stop), ...usage];
+  return [
+    ...bill(subscription, 'change', periodNumber, endsAt, lines, stop),
+    { type: 'CurrencyChanged', data: { effectiveAt: endsAt, currency } },
+  ];
 }
 
 /** The zone that a boundary brings, if one is scheduled. */

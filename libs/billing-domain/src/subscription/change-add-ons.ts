@@ -3,8 +3,8 @@ import { itemOf } from '../plan/component-item';
 import type { Plan } from '../plan/plan';
 import { termsInForce } from './boundary';
 import { checked, makeEdits, unpaused, type ChangeItems, type NewItemEdit } from './change-items';
-import type { Conditions, SubscriptionEvent } from './events';
-import { conditionsAfter, edited } from './items-changed';
+import type { Conditions, Item, SubscriptionEvent } from './events';
+import { conditionsAfter, currencyAfter, edited } from './items-changed';
 import type { StartedSubscription, Subscription } from './state';
 
 export interface ChangeAddOns extends Pick<ChangeItems, 'when' | 'billing'> {
@@ -36,7 +36,7 @@ export function changeAddOns(state: Subscription, plan: Plan, input: ChangeAddOn
     if (!found) throw new DomainError('unknown-component', `no such add-on: ${key}`);
     return found;
   };
-  const { items } = termsThen(subscription, input.when);
+  const { items, currency } = termsThen(subscription, input.when);
   const there = (key: string) => items.find(({ ofPlan, componentKey }) => ofPlan && componentKey === key);
   const { add = [], remove = [] } = input;
   const edits = [
@@ -51,18 +51,25 @@ export function changeAddOns(state: Subscription, plan: Plan, input: ChangeAddOn
         return quantity === undefined ? [] : [{ kind: 'quantity', itemId: item.itemId, quantity }];
       }
       const quantities = quantity === undefined ? {} : { [key]: quantity };
-      return [{ kind: 'put', item: itemOf(component, subscription.currency, quantities) }];
+      return [{ kind: 'put', item: itemOf(component, currency, quantities) }];
     }),
   ];
   return edits.length === 0 ? [] : makeEdits(subscription, checked(edits), input, now);
 }
 
 /** The terms in force, or those that the end of the open period brings. */
-function termsThen(
-  subscription: StartedSubscription,
-  when: ChangeItems['when'],
-): { readonly items: StartedSubscription['terms'][number]['items']; readonly conditions: Conditions | undefined } {
+function termsThen(subscription: StartedSubscription, when: ChangeItems['when']): TermsThen {
   const { items, conditions } = termsInForce(subscription);
   const edits = when === 'period-end' ? subscription.scheduledEdits : [];
-  return { items: edited(items, edits, ''), conditions: conditionsAfter(conditions, edits) };
+  return {
+    items: edited(items, edits, ''),
+    conditions: conditionsAfter(conditions, edits),
+    currency: currencyAfter(edits) ?? subscription.currency,
+  };
+}
+
+interface TermsThen {
+  readonly items: readonly Item[];
+  readonly conditions: Conditions | undefined;
+  readonly currency: string;
 }

@@ -10,7 +10,15 @@ import { outstandingLines } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
 import { living, openPeriod, termsInForce } from './boundary';
-import { conditionsAfter, edited, intervalAfter, itemsChanged, named, sameMeters } from './items-changed';
+import {
+  conditionsAfter,
+  currencyAfter,
+  edited,
+  intervalAfter,
+  itemsChanged,
+  named,
+  sameMeters,
+} from './items-changed';
 import { roomFor, roomToBegin } from './room';
 import { distinct, itemQuantity, newItem, type NewItem } from './terms';
 
@@ -133,10 +141,15 @@ export function termsAfter(subscription: StartedSubscription, edits: readonly It
   const { items: before, conditions } = termsInForce(subscription);
   const items = distinct(edited(before, edits, from));
   sameMeters([...subscription.terms, { items }]);
+  const own = items.find(({ ofPlan, kind }) => !ofPlan && kind !== 'one-time');
+  if (own && currencyAfter(edits) !== undefined) {
+    throw new DomainError('currency-in-use', `item ${own.itemId} is none of the plan's`, { itemId: own.itemId });
+  }
   return {
     items,
     conditions: conditionsAfter(conditions, edits) ?? {},
     interval: intervalAfter(edits) ?? subscription.grid.interval,
+    currency: currencyAfter(edits) ?? subscription.currency,
   };
 }
 
@@ -154,8 +167,9 @@ export function checked(edits: readonly NewItemEdit[]): ItemEdit[] {
 
 /** The start of a date that is not after today nor before the correction horizon; at the earliest the first moment that it has terms for. */
 function backdated(subscription: StartedSubscription, period: BillingPeriod, on: string, at: string): string {
-  const { lastClosed, timeZone } = subscription;
-  const horizon = (lastClosed ?? period).from;
+  const { lastClosed, timeZone, currencyFrom = '' } = subscription;
+  const { from: kept } = lastClosed ?? period;
+  const horizon = currencyFrom > kept ? currencyFrom : kept;
   if (date(on) > toLocalDate(at, timeZone)) throw new DomainError('invalid-option', 'effectiveOn is not after today');
   if (on < dateOf(horizon)) {
     throw new DomainError('before-correction-horizon', undefined, { horizon: dateOf(horizon) });

@@ -17,9 +17,12 @@ import { changePlan, type ChangePlan } from './change-plan';
 import { cancelNow, scheduleCancellation } from './cancel';
 import { at, catchUp, given, linesOf, refusal, startOn, thirtyDays, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
-import { pause } from './pause';
+import { applyCoupon } from './apply-coupon';
+import { pause, schedulePause } from './pause';
+import { releaseBill } from './release-bill';
 import { start } from './start';
 import { evolve, notStarted, type StartedSubscription } from './state';
+import { addLineItem, rollOver } from './subscription';
 import { usageLines } from './usage-lines';
 
 const flat = (unitPrice: string) => ({ USD: { model: 'flat', unitPrice } }) as const;
@@ -457,5 +460,152 @@ describe('add-ons', () => {
     expect(refusal(() => adding(pro, '2026-01-02', {})(stateOf(startOn('2026-01-01'))))).toBe('no-plan');
     const ended = stateOf(starting(pro), (s) => cancelNow(s, { credit: 'none' }, at('2026-01-02')));
     expect(refusal(() => adding(pro, '2026-01-02', {})(ended))).toBe('subscription-canceled');
+  });
+});
+
+describe('a change of currency', () => {
+  const prices = {
+    USD: { model: 'flat', unitPrice: '3000' },
+    EUR: { model: 'flat', unitPrice: '2800' },
+  } as const;
+  const both = (components: readonly PlanComponent[], more: Partial<PlanTerms> = {}) =>
+    plan('both', termsOf(components, { currencies: ['USD', 'EUR'], ...more }));
+  const base = component('base', '0', { prices });
+  const advance = both([base]);
+  const arrears = both([base, component('late', '0', { prices, timing: 'arrears' })]);
+  const inEuros = { currency: 'EUR', when: 'period-end' } as const;
+  const bills = (events: readonly SubscriptionEvent[]) =>
+    events.flatMap((event) =>
+      event.type === 'LinesBilled' ? [[event.data.cause, event.data.currency, event.data.net]] : [],
+    );
+
+  it('comes with a plan at the end of the period', () => {
+    const events = all(starting(advance), moving(advance, '2026-01-10', inEuros), catchUp('2026-03-01'));
+    expect(bills(events)).toEqual([
+      ['start', 'USD', '3000'],
+      ['boundary', 'EUR', '2800'],
+      ['boundary', 'EUR', '2800'],
+    ]);
+    expect(events.slice(4, 8).map(({ type }) => type)).toEqual([
+      'BillingPeriodClosed',
+      'CurrencyChanged',
+      'ItemsChanged',
+      'BillingPeriodOpened',
+    ]);
+  });
+
+  it('finds arrears of the period that ends on a bill of their own, in the currency before', () => {
+    const events = all(starting(arrears), moving(arrears, '2026-01-10', inEuros), catchUp('2026-03-01'));
+    expect(bills(events)).toEqual([
+      ['start', 'USD', '3000'],
+      ['change', 'USD', '3000'],
+      ['boundary', 'EUR', '2800'],
+      ['boundary', 'EUR', '5600'],
+    ]);
+    // Nothing before it is corrected any more.
+    const early = moving(arrears, '2026-02-10', { when: { effectiveOn: '2026-01-31' }, quantities: { base: '2' } });
+    const state = stateOf(starting(arrears), moving(arrears, '2026-01-10', inEuros), catchUp('2026-02-10'));
+    expect(refusal(() => early(state))).toBe('before-correction-horizon');
+    const since = moving(arrears, '2026-02-10', { when: { effectiveOn: '2026-02-01' }, quantities: { base: '2' } });
+    expect(bills(since(state))).toEqual([['change', 'EUR', '2800']]);
+  });
+
+  it('gives the rest of a long cycle back in the currency that it was paid in', () => {
+    const annual = both([component('base', '0', { prices, every: 12 })]);
+    const events = all(starting(annual), moving(annual, '2026-01-10', inEuros));
+    expect(bills(catchUp('2026-02-01')(stateOf(() => events)))).toEqual([
+      ['change', 'USD', '-2745'],
+      ['boundary', 'EUR', '2562'],
+    ]);
+  });
+
+  it('bills usage before it, whatever grace there is', () => {
+    const usage = component('calls', '0', {
+      kind: 'usage',
+      timing: 'arrears',
+      meter: { key: 'calls', aggregation: 'count' },
+      prices: { USD: { model: 'per-unit', unitPrice: '2' }, EUR: { model: 'per-unit', unitPrice: '1' } },
+    });
+    const metered = both([base, usage], { usageGraceHours: 48 });
+    const state = stateOf(starting(metered), moving(metered, '2026-01-10', inEuros));
+    const sealed: SealedUsage = {
+      subscriptionId: state.subscriptionId,
+      periodNumber: 1,
+      startsAt: at('2026-01-01'),
+      to: at('2026-02-01'),
+      segments: [{ from: at('2026-01-01'), meters: [{ meter: 'calls', quantity: '50', records: 50 }] }],
+      carried: [],
+    };
+    expect(refusal(() => rollOver(state, 1, at('2026-02-01')))).toBe('usage-not-sealed');
+    expect(bills(rollOver(state, 1, at('2026-02-01'), sealed))).toEqual([
+      ['change', 'USD', '100'],
+      ['boundary', 'EUR', '2800'],
+    ]);
+  });
+
+  it('is refused while something is in the one of now, and comes at no other time', () => {
+    const euros = moving(advance, '2026-01-10', inEuros);
+    const refused = (...before: readonly Decision[]) => refusal(() => euros(stateOf(starting(advance), ...before)));
+    const item = { lineItemId: 'x', description: 'x', unitPrice: '5' };
+    const own: Decision = (s) =>
+      changeItems(
+        s,
+        {
+          edits: [{ kind: 'put', item: { componentKey: 'own', description: 'x', timing: 'advance' } }],
+          billing: 'now',
+        },
+        at('2026-01-05'),
+      );
+    const coupon = {
+      couponId: 'c-1',
+      code: 'TEN',
+      description: '10.00 off',
+      discount: { kind: 'amount', amounts: { USD: '1000' } },
+    } as const;
+    const applying: Decision = (s) => applyCoupon(s, { reservationId: 'r-1', coupon }, at('2026-01-05'));
+    expect(refused((s) => addLineItem(s, item, at('2026-01-05')))).toBe('currency-in-use');
+    expect(refused((s) => changeQuantity(s, { itemId: 'base', quantity: '2' }, at('2026-01-05')))).toBe(
+      'currency-in-use',
+    );
+    expect(refused(applying)).toBe('currency-in-use');
+    expect(refused(own)).toBe('currency-in-use');
+    expect(refused((s) => schedulePause(s, at('2026-01-05')))).toBe('pause-scheduled');
+    expect(refusal(() => moving(advance, '2026-01-10', { currency: 'EUR' })(stateOf(starting(advance))))).toBe(
+      'invalid-option',
+    );
+    const none = moving(advance, '2026-01-10', { ...inEuros, currency: 'JPY' });
+    expect(refusal(() => none(stateOf(starting(advance))))).toBe('currency-mismatch');
+    // Nor does anything come into it that would last.
+    const scheduled = stateOf(starting(advance), euros);
+    expect(refusal(() => applying(scheduled))).toBe('currency-in-use');
+    expect(refusal(() => schedulePause(scheduled, at('2026-01-11')))).toBe('currency-in-use');
+    expect(refusal(() => own(scheduled))).toBe('currency-in-use');
+  });
+
+  it('leaves what comes until then on the last bill in the one before, and a bill that is made out anew in its own', () => {
+    const events = all(
+      starting(advance),
+      moving(advance, '2026-01-10', inEuros),
+      (s) => addLineItem(s, { lineItemId: 'x', description: 'x', unitPrice: '5' }, at('2026-01-11')),
+      catchUp('2026-02-01'),
+    );
+    expect(bills(events).slice(1)).toEqual([
+      ['change', 'USD', '5'],
+      ['boundary', 'EUR', '2800'],
+    ]);
+    const lines = linesOf(events).slice(0, 1);
+    const again: Decision = (s) =>
+      releaseBill(s, { billNumber: 1, lines, rebill: true, currency: 'USD' }, at('2026-02-02'));
+    expect(again(stateOf(() => events)).map(({ type, data }) => [type, 'currency' in data && data.currency])).toEqual([
+      ['BillReleased', 'USD'],
+      ['LinesBilled', 'USD'],
+    ]);
+  });
+
+  it('is taken back with what is scheduled', () => {
+    const undone = stateOf(starting(advance), moving(advance, '2026-01-10', inEuros), (s) =>
+      undoScheduledChange(s, at('2026-01-11')),
+    );
+    expect(bills(catchUp('2026-02-01')(undone))).toEqual([['boundary', 'USD', '3000']]);
   });
 });

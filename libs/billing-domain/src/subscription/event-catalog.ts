@@ -25,6 +25,7 @@ export const subscriptionEvents: Readonly<Record<SubscriptionEvent['type'], read
     ItemsChangeScheduled: [],
     ItemsChangeUnscheduled: [],
     BillingCycleChanged: [],
+    CurrencyChanged: [],
     TimeZoneChangeScheduled: [],
     TimeZoneChangeUnscheduled: [],
     TimeZoneChanged: [],

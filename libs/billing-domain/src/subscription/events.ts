@@ -348,6 +348,8 @@ export type ItemEdit =
   | {
       readonly kind: 'plan';
       readonly interval: Interval;
+      /** Of its prices, where it is another than that of the plan before. */
+      readonly currency?: string;
       /** Without a quantity: it stays as it is, else it is 1. */
       readonly items: readonly (Omit<Item, 'from' | 'to' | 'quantity'> & { readonly quantity?: string })[];
       readonly conditions: Conditions;
@@ -379,6 +381,12 @@ export interface BillingCycleChanged {
     readonly anchorDay?: number;
     readonly interval: Interval;
   };
+}
+
+/** Bills are made out in another currency from now on; what came before is billed. */
+export interface CurrencyChanged {
+  readonly type: 'CurrencyChanged';
+  readonly data: { readonly effectiveAt: string; readonly currency: string };
 }
 
 /** The end of the open period brings another zone. */
@@ -422,6 +430,8 @@ export interface BillReleased {
     readonly lineIds: readonly string[];
     /** Minor units: what the bill asked for, and no longer does. */
     readonly net: string;
+    /** Of the bill, where the subscription has another one by now. */
+    readonly currency?: string;
   };
 }
 
@@ -448,6 +458,7 @@ export type SubscriptionEvent =
   | ItemsChangeScheduled
   | ItemsChangeUnscheduled
   | BillingCycleChanged
+  | CurrencyChanged
   | TimeZoneChangeScheduled
   | TimeZoneChangeUnscheduled
   | TimeZoneChanged

@@ -21,6 +21,11 @@ export function scheduledChanges(
   return [...(changed ? [changed] : []), ...(restarts ? [cycleChanged(gridOfInterval(grid, every, to), endsAt)] : [])];
 }
 
+/** The currency of the last plan that edits move to, where it is another one. */
+export function currencyAfter(edits: readonly ItemEdit[]): string | undefined {
+  return edits.findLast((edit) => edit.kind === 'plan')?.currency;
+}
+
 /** The interval of the last plan that edits move to. */
 export function intervalAfter(edits: readonly ItemEdit[]): Interval | undefined {
   return edits.findLast((edit) => edit.kind === 'plan')?.interval;

@@ -9,7 +9,7 @@ import { living, openFrom, openPeriod, termsInForce, timeZoneChanged } from './b
 import { cycleOf } from './cycle';
 import type { SubscriptionEvent, SubscriptionPaused } from './events';
 import { guarded } from './guard';
-import { cycleChanged, scheduledChanges } from './items-changed';
+import { currencyAfter, cycleChanged, scheduledChanges } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid } from './terms';
@@ -33,12 +33,13 @@ export function pause(state: Subscription, input: { readonly credit: Credit }, n
 
 /**
  * Lets a pause begin with the end of the open period. Nothing when it is so already, or paused. Raises `cancellation-scheduled`,
- * `no-open-period`, `boundary-due`, `subscription-canceled`.
+ * `currency-in-use` (the period ends with another currency), `no-open-period`, `boundary-due`, `subscription-canceled`.
  */
 export function schedulePause(state: Subscription, now: string): SubscriptionEvent[] {
   const subscription = living(state, now);
   if (subscription.status === 'paused' || subscription.pausesAt !== null) return [];
   if (subscription.cancelsAt !== null) throw new DomainError('cancellation-scheduled');
+  if (currencyAfter(subscription.scheduledEdits) !== undefined) throw new DomainError('currency-in-use');
   const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
   const effectiveAt = laterInstant(now, startsAt);
   return [{ type: 'PauseScheduled', data: { effectiveAt, periodNumber, pausesAt: endsAt } }];

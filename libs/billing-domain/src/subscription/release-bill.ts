@@ -12,6 +12,8 @@ export interface ReleaseBill {
   readonly lines: readonly Line[];
   /** They go on a bill of their own at once; or they are waived, and nobody is charged for them again. */
   readonly rebill: boolean;
+  /** Of the bill. Default: the subscription's. */
+  readonly currency?: string | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface ReleaseBill {
  */
 export function releaseBill(
   state: Subscription,
-  { billNumber, lines, rebill }: ReleaseBill,
+  { billNumber, lines, rebill, currency }: ReleaseBill,
   now: string,
 ): SubscriptionEvent[] {
   const subscription = startedState(state);
@@ -33,8 +35,10 @@ export function releaseBill(
   const effectiveAt = laterInstant(now, period?.startsAt ?? lastClosed?.endsAt ?? now);
   const lineIds = lines.map(({ lineId }) => lineId);
   const net = lines.reduce((sum, line) => sum + BigInt(line.net), 0n).toString();
-  const released: SubscriptionEvent = { type: 'BillReleased', data: { effectiveAt, billNumber, rebill, lineIds, net } };
+  const other = currency !== undefined && currency !== subscription.currency && { currency };
+  const data = { effectiveAt, billNumber, rebill, lineIds, net, ...other };
+  const released: SubscriptionEvent = { type: 'BillReleased', data };
   if (!rebill) return [released];
-  const after = evolve(subscription, released);
+  const after = { ...evolve(subscription, released), ...other };
   return [released, ...linesBilled(after, 'rebill', after.periodNumber, effectiveAt, lines)];
 }

@@ -99,10 +99,11 @@ function reservedBytes(subscription: StartedSubscription): number {
 /** Bytes of the lines that the boundary adds as things stand; another moment may cut them once more. */
 function boundaryBytes(subscription: StartedSubscription, period: BillingPeriod): number {
   const empty = { ...subscription, accrued: [], openPeriod: { ...period, lines: [] } };
-  const { events, lines } = atBoundary(empty, empty.openPeriod, undefined, 'all');
+  const { events, lines } = atBoundary(empty, empty.openPeriod, { arrears: 'all' });
   const after = events.reduce<StartedSubscription>(evolve, empty);
-  const [made] = bill(after, 'boundary', period.periodNumber, period.endsAt, lines);
-  return made ? sumOfBytes(made.data.lines) : 0;
+  // Where the currency changes, the last bill in the one before stands in the same append.
+  const made = [...events, ...bill(after, 'boundary', period.periodNumber, period.endsAt, lines)];
+  return made.reduce((sum, event) => sum + (event.type === 'LinesBilled' ? sumOfBytes(event.data.lines) : 0), 0);
 }
 
 function lineBytes({ itemId, description, taxCode, price, quantity }: Item): number {

@@ -29,6 +29,8 @@ export interface StartedSubscription {
   readonly externalId?: string;
   readonly customerId: string;
   readonly currency: string;
+  /** Local date-time since when, where it has had another one: nothing before it is corrected. */
+  readonly currencyFrom?: string;
   readonly timeZone: string;
   readonly paymentTermsDays: number;
   readonly grid: Grid;
@@ -246,6 +248,11 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...subscription, scheduledEdits: [...subscription.scheduledEdits, ...event.data.edits] };
     case 'ItemsChangeUnscheduled':
       return { ...subscription, scheduledEdits: [] };
+    case 'CurrencyChanged': {
+      const { currency } = event.data;
+      const { lastClosed } = subscription;
+      return { ...subscription, currency, ...(lastClosed && { currencyFrom: lastClosed.to }) };
+    }
     case 'TimeZoneChangeScheduled':
       return { ...subscription, scheduledTimeZone: event.data.timeZone };
     case 'TimeZoneChangeUnscheduled': {

@@ -15,7 +15,6 @@ import { pauseAt } from './pause';
 import { roomBeside, roomOf } from './room';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
-import { usageLines } from './usage-lines';
 
 /** How far from the open period the service of a line item may lie. */
 export const MAX_SERVICE_DISTANCE_DAYS = 1830;
@@ -140,11 +139,10 @@ function endOf(
   if (cause) return end(subscription, period, endsAt, { cause, credit: 'none' }, sealed);
   if (subscription.pausesAt !== null) return pauseAt(subscription, period, endsAt, 'none', sealed);
   const dueAt = usageDueAt(subscription, endsAt, sealed);
-  const { events, lines } = atBoundary(subscription, period, dueAt);
+  const { events, lines } = atBoundary(subscription, period, { usageDueAt: dueAt, sealed });
   if (dueAt !== undefined) return events;
   const after = events.reduce<StartedSubscription>(evolve, subscription);
-  const usage = sealed ? usageLines(after, sealed) : [];
-  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, [...lines, ...usage])];
+  return [...events, ...bill(after, 'boundary', periodNumber, endsAt, lines)];
 }
 
 function nearService(service: { readonly from: string; readonly to: string }, period: BillingPeriod) {

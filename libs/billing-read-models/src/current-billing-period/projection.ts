@@ -98,6 +98,8 @@ function evolve(row: CurrentBillingPeriodRow | undefined, stored: StoredEvent): 
     };
   if (row === undefined) throw new Error(`${stored.stream}: ${event.type} before SubscriptionStarted`);
   if (event.type === 'BillingPeriodClosed') return { ...row, ...NO_PERIOD, ...seen };
+  if (event.type === 'CurrencyChanged') return { ...row, currency: event.data.currency, ...seen };
+  if (event.type === 'TimeZoneChanged') return { ...row, time_zone: event.data.timeZone, ...seen };
   if (event.type !== 'BillingPeriodOpened') return { ...row, ...seen };
   const { data } = event;
   return {
@@ -183,7 +185,7 @@ async function writeLines(
 
 export const currentBillingPeriod: Projection = {
   name: 'current-billing-period',
-  version: 2,
+  version: 3,
   handles: subscriptionEventTypes,
   tables: [currentBillingPeriods.name, currentBillingPeriodLines.name],
   async create(db, schema) {

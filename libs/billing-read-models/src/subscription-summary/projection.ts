@@ -69,7 +69,7 @@ export interface SubscriptionSummaryRow {
   canceled_cause: SubscriptionCanceled['data']['cause'] | null;
   paused_at: string | null;
   bills: number;
-  /** Of the bills that are not released. */
+  /** Of the bills in `currency` that are not released. */
   billed_net: string;
   /** What the end of the open period changes. */
   scheduled_edits: readonly ItemEdit[];
@@ -250,7 +250,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       break;
     case 'LinesBilled':
       next.bills = event.data.billNumber;
-      next.billed_net = (BigInt(row.billed_net) + BigInt(event.data.net)).toString();
+      if (event.data.currency === row.currency)
+        next.billed_net = (BigInt(row.billed_net) + BigInt(event.data.net)).toString();
       next.coupons = row.coupons.flatMap((each) => afterBill(each, event.data.coupons ?? []));
       break;
     case 'SubscriptionPaused':
@@ -318,6 +319,10 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
     case 'ItemsChangeUnscheduled':
       next.scheduled_edits = [];
       break;
+    case 'CurrencyChanged':
+      next.currency = event.data.currency;
+      next.billed_net = '0';
+      break;
     case 'TimeZoneChangeScheduled':
       next.scheduled_time_zone = event.data.timeZone;
       break;
@@ -343,7 +348,8 @@ function evolve(row: SubscriptionSummaryRow | undefined, stored: StoredEvent): S
       next.coupons = row.coupons.filter(({ couponId }) => couponId !== event.data.couponId);
       break;
     case 'BillReleased':
-      next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
+      if (event.data.currency === undefined)
+        next.billed_net = (BigInt(row.billed_net) - BigInt(event.data.net)).toString();
       break;
   }
   return next;
@@ -401,7 +407,7 @@ function itemRows({ event, aggregateId, metadata }: StoredEvent): SubscriptionSu
 
 export const subscriptionSummary: Projection = {
   name: 'subscription-summary',
-  version: 6,
+  version: 7,
   handles: subscriptionEventTypes,
   tables: [subscriptionSummaries.name, subscriptionSummaryItems.name],
   async create(db, schema) {
