@@ -113,6 +113,7 @@ export class SubscriptionsController {
       'coupon-already-applied',
       'coupon-currency-mismatch',
       'too-many-coupons',
+      'billing-period-full',
     ],
   })
   async start(
