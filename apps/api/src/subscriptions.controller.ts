@@ -105,6 +105,15 @@ export class SubscriptionsController {
       'plan-version-archived',
       'currency-mismatch',
       'unknown-component',
+      'coupon-not-found',
+      'coupon-archived',
+      'coupon-expired',
+      'coupon-exhausted',
+      'coupon-busy',
+      'coupon-already-applied',
+      'coupon-currency-mismatch',
+      'too-many-coupons',
+      'billing-period-full',
     ],
   })
   async start(
