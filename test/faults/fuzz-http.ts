@@ -102,6 +102,10 @@ const planComponents = [
   ],
 ];
 
+const publishedComponents = [
+  { componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat },
+  { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },
+];
 const flatItem = {
   itemId: 'base',
   description: 'Base',
@@ -180,9 +184,12 @@ class Fuzz {
   private readonly added: { readonly subscriptionId: string; readonly lineItemId: string }[] = [];
   private clock = Date.UTC(2026, 0, 1);
   private keys = 0;
+  /** Subscriptions that began on the published plan. */
+  private readonly onPlan: string[] = [];
 
   constructor(
     private readonly service: Service,
+    publishedPlan: string,
     document: { paths: Record<string, Record<string, never>>; components: { schemas: Record<string, Schema> } },
     private readonly narrow: {
       readonly reader: HttpClient;
@@ -192,6 +199,7 @@ class Fuzz {
     seed: number,
   ) {
     this.random = new Random(seed);
+    this.pools['published'] = [publishedPlan];
     addFormats(this.ajv);
     this.ajv.addSchema({ ...document, $id: 'api' });
     this.values = new Values(document.components.schemas, this.random, (name) => this.plausible(name));
@@ -454,6 +462,8 @@ class Fuzz {
       query.delete(random.chance(0.5) ? 'at' : 'atRevision');
       if (!query.has('at') && !query.has('atRevision') && intent !== '400') query.set('atRevision', '1');
     }
+    if (/\/(plan|add-ons)$/.test(operation.path) && this.onPlan.length > 0 && random.chance(0.6))
+      path = operation.path.replace('{subscriptionId}', random.pick(this.onPlan.slice(-5)));
     let body =
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
@@ -599,6 +609,7 @@ class Fuzz {
       note('subscriptionId', body.id);
       note('stream', body.stream);
       note('externalId', request?.['externalId']);
+      if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
     if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false && request?.['plan'] !== undefined)
       note('onPlan', body.id);
@@ -677,7 +688,16 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
       writer: service.as(await service.newKey('default', ['commands:write'])),
       stranger: service.as('pk_00000000-0000-5000-8000-000000000000_'.padEnd(83, 'A')),
     };
-    const fuzz = new Fuzz(service, document, narrow, o.seed);
+    const { body: plan } = await service.client.post('/v1/plans', { name: 'Published' }, 'plan');
+    const version = `/v1/plans/${plan.id}/versions/1`;
+    const terms = {
+      interval: { unit: 'month', count: 1 },
+      currencies: ['USD', 'EUR'],
+      components: publishedComponents,
+    };
+    await service.client.ask('PUT', version, { body: terms, key: 'plan-version' });
+    await service.client.post(`${version}/publish`, undefined, 'plan-published');
+    const fuzz = new Fuzz(service, plan.id, document, narrow, o.seed);
     let said = 0;
     const worker = async () => {
       while (fuzz.requests < o.requests && seconds() < o.maxSeconds && fuzz.violations.length < 20) {
