@@ -45,6 +45,8 @@ const all = ['commands:write', 'finance:read', 'audit:read', 'admin'];
 const queries: Readonly<Record<string, string>> = {
   '/v1/audit/subscriptions/{subscriptionId}': '?atRevision=0',
   '/v1/audit/subscriptions/{subscriptionId}/diff': '?from=0&to=1',
+  '/v1/audit/subscriptions/{subscriptionId}/usage/{periodNumber}': '?atRevision=0',
+  '/v1/audit/subscriptions/{subscriptionId}/usage/{periodNumber}/diff': '?from=0&to=1',
 };
 
 describe('who may do what', () => {
@@ -84,6 +86,7 @@ describe('who may do what', () => {
       version: '1',
       subscriptionId: body.id,
       lineItemId: 'one',
+      periodNumber: '1',
       invoiceId: invoices.body.items[0].invoiceId,
       apiKeyId: keyId,
       customerId,

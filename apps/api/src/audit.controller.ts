@@ -2,7 +2,14 @@ import { Controller, Get, Inject, Param, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { BillingRepositories } from '@perennial/billing-application';
-import { type Point, streamEvents, subscriptionAt, subscriptionDiff } from '@perennial/billing-audit';
+import {
+  type Point,
+  streamEvents,
+  subscriptionAt,
+  subscriptionDiff,
+  usageAt,
+  usageDiff,
+} from '@perennial/billing-audit';
 import { DomainError } from '@perennial/billing-domain';
 import type { EventStore } from '@perennial/event-sourcing';
 import { Config } from '@perennial/platform';
@@ -15,6 +22,8 @@ import {
   StreamPath,
   SubscriptionAtAnswer,
   SubscriptionDiffAnswer,
+  UsageAtAnswer,
+  UsagePath,
 } from './audit.dto';
 import { EdgeProblem } from './http/edge-problem';
 import { canonicalInstant, isInstant } from './http/instant';
@@ -63,17 +72,12 @@ export class AuditController {
   })
   async at(
     @Param() { subscriptionId }: SubscriptionPath,
-    @Query() { atRevision, at }: PointQuery,
+    @Query() query: PointQuery,
     @Req() request: FastifyRequest,
   ): Promise<SubscriptionAtAnswer> {
-    if ((atRevision === undefined) === (at === undefined)) {
-      throw new EdgeProblem('invalid-request', undefined, {
-        errors: [{ pointer: '/at', message: 'either at or atRevision is needed' }],
-      });
-    }
-    const point: Point = at === undefined ? { atRevision: BigInt(atRevision ?? 0) } : { at: canonicalInstant(at) };
     const { tenant } = principalOf(request);
-    const subscription = await subscriptionAt(this.repositories.subscriptions, subscriptionId, tenant, point);
+    const { subscriptions } = this.repositories;
+    const subscription = await subscriptionAt(subscriptions, subscriptionId, tenant, pointAsked(query));
     if (!subscription) throw new DomainError('subscription-not-found', 'There is no such subscription at that point.');
     return subscription;
   }
@@ -101,6 +105,58 @@ export class AuditController {
     if (!diff) throw new DomainError('subscription-not-found', 'There is no such subscription at one of the points.');
     return diff;
   }
+
+  @Get('subscriptions/:subscriptionId/usage/:periodNumber')
+  @Reads({
+    scope: 'audit:read',
+    summary: 'Replay the usage of a period as it was at a revision of its stream or an instant',
+    answer: UsageAtAnswer,
+    problems: ['invalid-request', 'usage-period-not-found'],
+  })
+  async usageAt(
+    @Param() { subscriptionId, periodNumber }: UsagePath,
+    @Query() query: PointQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<UsageAtAnswer> {
+    const { tenant } = principalOf(request);
+    const of = { subscriptionId, periodNumber: Number(periodNumber) };
+    const usage = await usageAt(this.repositories.usages, of, tenant, pointAsked(query));
+    if (!usage) throw new DomainError('usage-period-not-found', 'There is no usage of that period at that point.');
+    return usage;
+  }
+
+  @Get('subscriptions/:subscriptionId/usage/:periodNumber/diff')
+  @Reads({
+    scope: 'audit:read',
+    summary: 'What changed in the usage of a period between two points, and by which events',
+    answer: SubscriptionDiffAnswer,
+    problems: ['invalid-request', 'usage-period-not-found'],
+  })
+  async usageDiff(
+    @Param() { subscriptionId, periodNumber }: UsagePath,
+    @Query() { from, to }: DiffQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<SubscriptionDiffAnswer> {
+    const diff = await usageDiff(
+      { usages: this.repositories.usages, store: this.store, prefix: this.config.streamPrefix },
+      { subscriptionId, periodNumber: Number(periodNumber) },
+      principalOf(request).tenant,
+      pointOf('from', from),
+      pointOf('to', to),
+    );
+    if (!diff)
+      throw new DomainError('usage-period-not-found', 'There is no usage of that period at one of the points.');
+    return diff;
+  }
+}
+
+function pointAsked({ atRevision, at }: PointQuery): Point {
+  if ((atRevision === undefined) === (at === undefined)) {
+    throw new EdgeProblem('invalid-request', undefined, {
+      errors: [{ pointer: '/at', message: 'either at or atRevision is needed' }],
+    });
+  }
+  return at === undefined ? { atRevision: BigInt(atRevision ?? 0) } : { at: canonicalInstant(at) };
 }
 
 function pointOf(name: string, text: string): Point {

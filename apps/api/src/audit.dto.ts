@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import { IsText, Optional } from './http/fields';
 import { IsInstant } from './http/instant';
+import { SubscriptionPath } from './http/parameters.dto';
 
 const revision = /^(0|[1-9]\d{0,17})$/;
 const point = /^((0|[1-9]\d{0,17})|\d{4}-\d\d-\d\dT.{1,20}Z)$/;
@@ -103,6 +104,23 @@ export class SubscriptionAtAnswer {
   /** The state that decisions are made on, with the open period in it. */
   @ApiProperty({ type: 'object', additionalProperties: true })
   readonly subscription!: unknown;
+}
+
+/** What was used in one period of a subscription. */
+export class UsagePath extends SubscriptionPath {
+  @Matches(/^[1-9]\d{0,8}$/, { message: '$property must be the number of a period' })
+  @ApiProperty({ type: 'integer', minimum: 1 })
+  readonly periodNumber!: string;
+}
+
+export class UsageAtAnswer {
+  /** Of the last event that made it, in the stream of the period's usage. */
+  readonly revision!: string;
+  readonly position!: string;
+  readonly recordedAt!: string;
+  /** The state that decisions are made on: meters, segments and what is measured so far, without the records. */
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  readonly usage!: unknown;
 }
 
 export class PointAnswer {

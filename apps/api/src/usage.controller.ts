@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FindUsageRecords, GetUsage, RecordUsage, type ReportedUsage } from '@perennial/billing-application';
@@ -8,6 +9,7 @@ import { FindSubscriptions } from '@perennial/billing-read-models';
 import { CommandDispatch } from './http/command-dispatch';
 import { contextOf } from './http/command-headers';
 import { canonicalInstant } from './http/instant';
+import type { RouteLimits } from './http/http-server';
 import { Commands, Reads } from './http/operation';
 import { CommandQuery, SubscriptionPath } from './http/parameters.dto';
 import { principalOf } from './http/principal';
@@ -21,6 +23,8 @@ import {
   type UsageRecordBody,
 } from './usage.dto';
 
+/** A thousand records of a kilobyte. */
+const limits: RouteLimits = { bodyLimitBytes: 1_048_576 };
 /** Subscriptions of one customer that are asked whether they measure an event. */
 const MAX_SUBSCRIPTIONS = 20;
 
@@ -45,6 +49,7 @@ export class UsageController {
 
   @Post('usage')
   @HttpCode(200)
+  @RouteConfig(limits)
   @Commands(options)
   async post(
     @Body() body: RecordUsageBody,
@@ -56,6 +61,7 @@ export class UsageController {
   }
 
   @Put('usage')
+  @RouteConfig(limits)
   @Commands(options)
   async put(
     @Body() body: RecordUsageBody,

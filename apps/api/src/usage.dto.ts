@@ -222,6 +222,9 @@ export class UsageAnswer {
   /** Stretches of the period under terms of their own. */
   @ApiProperty({ type: [UsageSegmentAnswer] })
   readonly segments!: readonly UsageSegmentAnswer[];
+  /** It holds every event of the subscription and of this usage up to this position of the log. */
+  @ApiProperty({ type: 'string', pattern: '^\\d+$' })
+  readonly position!: string;
 }
 
 export class RecordedUsageAnswer {
@@ -245,4 +248,7 @@ export class UsageRecordPageAnswer {
   readonly items!: readonly RecordedUsageAnswer[];
   /** There while there is more. */
   readonly nextCursor?: string;
+  /** The list holds every event of this usage up to this position of the log; "0" when there is none. */
+  @ApiProperty({ type: 'string', pattern: '^\\d+$' })
+  readonly position!: string;
 }

@@ -1,14 +1,9 @@
 /* What auditors ask of the streams themselves; nothing here writes but reconcile, and that through commands. */
 
 export { type AuditedEvent, type StreamPage, maxStreamPage, streamEvents } from './stream-events';
-export {
-  type EventSummary,
-  type Point,
-  type SubscriptionAt,
-  type SubscriptionDiff,
-  subscriptionAt,
-  subscriptionDiff,
-} from './subscription-history';
+export type { EventSummary, HistoryDiff, Point } from './aggregate-history';
+export { type SubscriptionAt, type SubscriptionDiff, subscriptionAt, subscriptionDiff } from './subscription-history';
+export { type UsageAt, usageAt, usageDiff } from './usage-history';
 export type { FieldChange } from './changes';
 export type { Difference } from './difference';
 export { type ReadModelsUnderAudit, readModelsUnderAudit } from './read-models-under-audit';

@@ -73,6 +73,10 @@ export async function createHttpServer(
     requestDuration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000);
   });
   const allowedMethods = rememberRoutes(server);
+  server.addHook('onRoute', (route) => {
+    const { bodyLimitBytes } = (route.config ?? {}) as RouteLimits;
+    if (bodyLimitBytes !== undefined) route.bodyLimit = Math.max(bodyLimitBytes, config.bodyLimitBytes);
+  });
   await server.register(helmet, { contentSecurityPolicy: { directives: contentSecurityPolicy } });
 
   server.addHook('onRequest', async ({ headers }) => {
@@ -105,6 +109,12 @@ export async function createHttpServer(
   );
   app.useGlobalFilters(new ProblemFilter(logger, config.publicUrl ?? '', allowedMethods));
   return app;
+}
+
+/** What a route says of itself with `@RouteConfig`. */
+export interface RouteLimits {
+  /** Where a body is larger than others by nature. */
+  readonly bodyLimitBytes?: number;
 }
 
 /** Pages load scripts and styles from here only; Swagger UI writes inline styles and data: images. */

@@ -91,7 +91,7 @@ export const edgeProblems = {
   'body-too-large': {
     status: 413,
     title: 'The body is too large',
-    about: 'Bodies are limited (BODY_LIMIT_BYTES, 256 KiB by default).',
+    about: 'Bodies are limited (BODY_LIMIT_BYTES, 256 KiB by default; 1 MiB where usage is reported).',
     retryable: false,
   },
   'uri-too-long': {

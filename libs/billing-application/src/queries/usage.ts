@@ -35,6 +35,8 @@ export interface UsageView {
   }[];
   /** Stretches under terms of their own; each is charged by its own. */
   readonly segments: SealedUsage['segments'];
+  /** Of the last event in the log that it was computed from. */
+  readonly position: string;
 }
 
 /** Computed from the streams as they are now. Without a period number: the open period, else the last one. */
@@ -58,11 +60,13 @@ export class GetUsageHandler implements IQueryHandler<GetUsage> {
   /** Raises AggregateNotFound, `usage-period-not-found`. */
   async execute({ tenant, subscriptionId, periodNumber: asked }: GetUsage): Promise<UsageView> {
     const { subscriptions, usages } = this.repositories;
-    const subscription = (await subscriptions.load(subscriptionId, tenant))?.state;
+    const loaded = await subscriptions.load(subscriptionId, tenant);
+    const subscription = loaded?.state;
     if (!subscription || subscription.status === 'none') throw new AggregateNotFound('subscription', subscriptionId);
     const periodNumber = asked ?? subscription.periodNumber;
     if (periodNumber > subscription.periodNumber || periodNumber < 1) throw new DomainError('usage-period-not-found');
-    const usage = (await usages.load(usageId(tenant, subscriptionId, periodNumber), tenant))?.state;
+    const loadedUsage = await usages.load(usageId(tenant, subscriptionId, periodNumber), tenant);
+    const usage = loadedUsage?.state;
     const period = usagePeriod(subscription, periodNumber, 0);
     const known = usage && usage.status !== 'none' ? usage : undefined;
     const context = { tenant, now: await this.clock.now() };
@@ -81,9 +85,12 @@ export class GetUsageHandler implements IQueryHandler<GetUsage> {
         totalOf(meter, totals?.segments ?? []),
       ),
       segments: totals?.segments ?? [],
+      position: later(loaded.position, loadedUsage?.position ?? 0n).toString(),
     };
   }
 }
+
+const later = (a: bigint, b: bigint) => (a > b ? a : b);
 
 function totalOf(
   { key: meter, event, aggregation }: Meter,
@@ -113,6 +120,8 @@ export interface UsageRecordView extends UsageRecord {
 export interface UsageRecordPage {
   readonly items: readonly UsageRecordView[];
   readonly nextCursor?: string;
+  /** Of the last event in the log that it was read from; "0" when nothing was recorded. */
+  readonly position: string;
 }
 
 /** The records of one period in the order in which they were recorded. `cursor`: where the page before ended. */
@@ -141,12 +150,10 @@ export class FindUsageRecordsHandler implements IQueryHandler<FindUsageRecords> 
     const periodNumber = asked ?? subscription.periodNumber;
     const { limit = DEFAULT_PAGE } = page;
     const [from, skipped] = placeOf(page.cursor);
+    const id = usageId(tenant, subscriptionId, periodNumber);
+    const position = ((await usages.load(id, tenant))?.position ?? 0n).toString();
     const items: UsageRecordView[] = [];
-    for await (const { event, metadata, revision } of usages.history(
-      usageId(tenant, subscriptionId, periodNumber),
-      tenant,
-      from,
-    )) {
+    for await (const { event, metadata, revision } of usages.history(id, tenant, from)) {
       if (event.type !== 'UsageRecorded' && event.type !== 'LateUsageNoted' && event.type !== 'LateUsageCounted')
         continue;
       const about = {
@@ -158,11 +165,11 @@ export class FindUsageRecordsHandler implements IQueryHandler<FindUsageRecords> 
       } as Omit<UsageRecordView, keyof UsageRecord>;
       for (const [place, record] of event.data.records.entries()) {
         if (revision === from && place < skipped) continue;
-        if (items.length === limit) return { items, nextCursor: cursorOf(revision, place) };
+        if (items.length === limit) return { items, nextCursor: cursorOf(revision, place), position };
         items.push({ ...record, ...about });
       }
     }
-    return { items };
+    return { items, position };
   }
 }
 

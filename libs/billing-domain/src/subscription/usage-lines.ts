@@ -168,7 +168,7 @@ function lineOf(
 }
 
 function sameCharge(a: Item, b: Item): boolean {
-  return (
-    a.itemId === b.itemId && a.meter?.key === b.meter?.key && a.segments === b.segments && sameJson(a.price, b.price)
-  );
+  const charge = ({ itemId, meter, segments, price, taxCode, taxBehaviour, discountable }: Item) =>
+    [itemId, meter?.key ?? null, segments ?? null, price, taxCode, taxBehaviour, discountable] as const;
+  return sameJson(charge(a), charge(b));
 }

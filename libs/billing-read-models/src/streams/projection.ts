@@ -5,6 +5,7 @@ import type {
   InvoiceNumbersEvent,
   PlanEvent,
   SubscriptionEvent,
+  UsageEvent,
 } from '@perennial/billing-domain';
 import type { Projection, StoredEvent } from '@perennial/event-sourcing';
 import { allEventTypes } from '../event-types';
@@ -53,7 +54,8 @@ export const streamRows: Table<StreamRow> = {
   ],
 };
 
-type AnyEvent = SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | PlanEvent | CustomerEvent | ApiKeyEvent;
+type AnyEvent =
+  SubscriptionEvent | InvoiceEvent | InvoiceNumbersEvent | PlanEvent | CustomerEvent | ApiKeyEvent | UsageEvent;
 
 function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_id'>> {
   if (event.type === 'SubscriptionStarted')
@@ -67,6 +69,8 @@ function naming(event: AnyEvent): Partial<Pick<StreamRow, 'subject' | 'customer_
     return { subject: externalId ?? null, customer_id: externalId ?? customerId };
   }
   if (event.type === 'ApiKeyCreated') return { subject: event.data.name };
+  // One stream for each period, all found by what they are the usage of.
+  if (event.type === 'UsageOpened') return { subject: event.data.subscriptionId };
   return {};
 }
 
