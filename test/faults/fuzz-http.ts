@@ -85,6 +85,10 @@ const day = 86_400_000;
 
 const priced = (price: object) => ['USD', 'EUR'].map((currency) => ({ currency, price }));
 const flat = priced({ model: 'flat', unitPrice: '1999' });
+const planIntervals = [
+  { unit: 'month', count: 1 },
+  { unit: 'year', count: 1 },
+];
 const planComponents = [
   [{ componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat }],
   [
@@ -296,7 +300,7 @@ class Fuzz {
       case 'add':
         return this.mostly<unknown>([[{ componentKey: 'seats', quantity: '2' }]], [[{ componentKey: 'none' }]]);
       case 'version':
-        return String(random.between(1, 3));
+        return random.pick(['1', '1', '1', '2']);
       case 'currencies':
         return this.mostly<unknown>([['USD'], ['USD', 'EUR']], [['XQQ']]);
       case 'code':
@@ -458,6 +462,14 @@ class Fuzz {
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
     if (operation === this.start && intent !== '400') body = this.startable(body);
+    if (operation.path.startsWith('/v1/plans/{planId}/versions') && intent === 'use') {
+      // Few plans, so that a version is drafted, published and archived before too many others are.
+      const plans = this.pools['planId'] ?? [];
+      if (plans.length > 0) path = path.replace(/plans\/[^/]+/, `plans/${random.pick(plans.slice(0, 6))}`);
+      const interval = random.pick(planIntervals);
+      if (operation.body && random.chance(0.6))
+        body = { interval, currencies: ['USD', 'EUR'], components: random.pick(planComponents) };
+    }
     const onPlan = this.pools['onPlan'] ?? [];
     if (path.endsWith('/add-ons') && onPlan.length > 0 && random.chance(0.7))
       path = operation.path.replace('{subscriptionId}', random.pick(onPlan.slice(-20)));

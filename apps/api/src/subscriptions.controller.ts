@@ -97,14 +97,20 @@ export class SubscriptionsController {
       'duplicate-component',
       'too-many-items',
       'amount-out-of-range',
-      'invalid-option',
-      'invalid-meter',
       'plan-not-found',
       'plan-version-not-found',
       'plan-version-draft',
       'plan-version-archived',
       'currency-mismatch',
       'unknown-component',
+      'coupon-not-found',
+      'coupon-archived',
+      'coupon-expired',
+      'coupon-exhausted',
+      'coupon-busy',
+      'coupon-already-applied',
+      'coupon-currency-mismatch',
+      'too-many-coupons',
     ],
   })
   async start(
@@ -230,8 +236,6 @@ export class SubscriptionsController {
       'invalid-price',
       'invalid-option',
       'amount-out-of-range',
-      'invalid-meter',
-      'meter-changed',
     ],
   })
   async changeItems(
@@ -291,9 +295,6 @@ export class SubscriptionsController {
       'invalid-local-date-time',
       'invalid-price',
       'amount-out-of-range',
-      'invalid-option',
-      'invalid-meter',
-      'meter-changed',
     ],
   })
   async changeBillingCycle(
