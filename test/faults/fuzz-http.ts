@@ -75,9 +75,10 @@ const edgeCodes = new Set([
   'not-found',
 ]);
 
-/** What no caller can aim at: a draft becomes final within milliseconds, and the scheduler is never 500 periods behind. */
+/** What no caller can aim at: a draft becomes final within milliseconds, the scheduler is never 500 periods behind, and what is created has no revision yet. */
 const elsewhere = new Set([
   'POST /v1/invoices/{invoiceId}/void 409',
+  'POST /v1/coupons 404',
   'GET /v1/subscriptions/{subscriptionId}/upcoming-invoice 409',
 ]);
 
@@ -392,7 +393,7 @@ class Fuzz {
     const addOns = random.pick([undefined, [], ['seats'], ['none']]);
     const quantities = random.pick([undefined, { base: '2' }, { calls: '2' }]);
     return {
-      ...(pool.length > 0 ? { planId: random.pick(pool) } : { externalId: 'no-such-plan' }),
+      ...(pool.length > 0 && random.chance(0.9) ? { planId: random.pick(pool) } : { externalId: 'no-such-plan' }),
       ...(random.chance(0.2) && { version: random.between(1, 3) }),
       ...(addOns && random.chance(0.5) && { addOns }),
       ...(quantities && random.chance(0.3) && { quantities }),
@@ -404,7 +405,8 @@ class Fuzz {
     const start = body as Record<string, unknown>;
     const { plan, interval: _, rules: __, ...common } = start;
     const schema = this.values.resolve(this.start?.body ?? {}).properties ?? {};
-    if (plan !== undefined && this.pools['published']?.length) return { ...common, plan };
+    const known = (this.pools['published'] ?? []).length > 0;
+    if (plan !== undefined && (known || this.random.chance(0.1))) return { ...common, plan };
     const own = ['interval', 'items'].map((name) => [name, start[name] ?? this.values.valid(schema[name] ?? {}, name)]);
     return { ...common, ...('rules' in start && { rules: start['rules'] }), ...Object.fromEntries(own) };
   }
@@ -471,6 +473,10 @@ class Fuzz {
         body = { interval, currencies: ['USD', 'EUR'], components: random.pick(planComponents) };
     }
     const onPlan = this.pools['onPlan'] ?? [];
+    if (path.endsWith('/plan') && intent === 'use' && random.chance(0.7)) {
+      const recent = this.pools['subscriptionId'] ?? [];
+      if (recent.length > 0) path = operation.path.replace('{subscriptionId}', random.pick(recent.slice(-3)));
+    }
     if (path.endsWith('/add-ons') && onPlan.length > 0 && random.chance(0.7))
       path = operation.path.replace('{subscriptionId}', random.pick(onPlan.slice(-20)));
     if (operation.body) headers['content-type'] = 'application/json';
@@ -644,6 +650,11 @@ class Fuzz {
     }
   }
 
+  /** A published plan that starts and moves may name. */
+  startsOn(planId: string): void {
+    this.pools['published']?.push(planId);
+  }
+
   /** Documented statuses that no request has reached. */
   missing(): string[] {
     const met = new Set([...this.outcomes.keys()].map((each) => each.split(' ').slice(0, 3).join(' ')));
@@ -676,6 +687,17 @@ class Fuzz {
   }
 }
 
+/** A plan with a published version, which what is started or moved can name from the first request on. */
+async function publishedPlan(client: HttpClient, key: string, components: readonly object[]): Promise<string> {
+  const { body: plan } = await client.post('/v1/plans', { name: key }, key);
+  const version = `/v1/plans/${plan.id}/versions/1`;
+  const body = { interval: { unit: 'month', count: 1 }, currencies: ['USD', 'EUR'], components };
+  await client.ask('PUT', version, { body, key: `${key}-draft` });
+  const { status } = await client.post(`${version}/publish`, undefined, `${key}-publish`);
+  if (status !== 200) throw new Error(`the plan was not published: ${status}`);
+  return plan.id as string;
+}
+
 /** Runs the campaign against a standalone of its own. */
 export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
   const service = await Service.start();
@@ -690,6 +712,8 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
       stranger: service.as('pk_00000000-0000-5000-8000-000000000000_'.padEnd(83, 'A')),
     };
     const fuzz = new Fuzz(service, document, narrow, o.seed);
+    for (const [n, components] of planComponents.entries())
+      fuzz.startsOn(await publishedPlan(service.client, `fuzz-plan-${n}`, components));
     let said = 0;
     const worker = async () => {
       while (fuzz.requests < o.requests && seconds() < o.maxSeconds && fuzz.violations.length < 20) {
