@@ -121,6 +121,7 @@ export class CouponsController {
     problems: [
       'subscription-not-found',
       'subscription-canceled',
+      'billing-held',
       'coupon-not-found',
       'coupon-archived',
       'coupon-expired',
@@ -152,7 +153,7 @@ export class CouponsController {
     description: 'What it took stays taken, and its redemption used.',
     body: NoBody,
     answer: CommandAnswer,
-    problems: ['subscription-not-found', 'subscription-canceled'],
+    problems: ['subscription-not-found', 'subscription-canceled', 'billing-held'],
   })
   async remove(
     @Param() { subscriptionId, couponId }: SubscriptionCouponPath,

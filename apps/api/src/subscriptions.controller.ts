@@ -111,6 +111,7 @@ export class SubscriptionsController {
       'coupon-already-applied',
       'coupon-currency-mismatch',
       'too-many-coupons',
+      'billing-period-full',
     ],
   })
   async start(

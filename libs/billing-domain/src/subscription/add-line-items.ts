@@ -5,7 +5,8 @@ import { addLine, evolvePeriod, type BillingPeriod } from './billing-period';
 import { living, openPeriod } from './boundary';
 import type { LineItemAdded, LineItemsAdded, SubscriptionEvent } from './events';
 import type { StartedSubscription, Subscription } from './state';
-import { newLine, roomFor, roomOf, type NewLineItem, type Room } from './subscription';
+import { roomBeside, roomOf, type Room } from './room';
+import { newLine, type NewLineItem } from './subscription';
 
 /** Line items that one batch takes. */
 export const MAX_BATCH = 500;
@@ -48,7 +49,7 @@ export function addLineItems(
       notAdded.push({ index, lineItemId, outcome: 'refused', code });
     } else {
       lines.push(judged.data.line);
-      room = roomFor(subscription, judged.data.line, room);
+      room = roomBeside(subscription, judged.data.line, room);
       period = evolvePeriod(period, judged);
     }
   }
@@ -76,7 +77,7 @@ function judge(
   if (remembered) return remembered === 'same' ? 'exists' : 'line-item-exists';
   try {
     const { line, known } = newLine(subscription, period, input, at);
-    const [added] = addLine(period, line, known, at, roomFor(subscription, line, room));
+    const [added] = addLine(period, line, known, at, roomBeside(subscription, line, room));
     return added ?? 'exists';
   } catch (error) {
     if (error instanceof DomainError) return error.code;

@@ -1,11 +1,11 @@
 import { laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
-import { MAX_BILL_BYTES, MAX_KEPT_BYTES } from './billing-period';
-import { living, reservedBytes } from './boundary';
+import { living } from './boundary';
 import type { CouponOffer } from '../coupon/events';
 import type { CouponTerms, SubscriptionEvent } from './events';
 import { currencyAfter } from './items-changed';
-import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
+import { roomFor, roomToBegin } from './room';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 
 /** Coupons that act on a subscription at one time: a bill stays readable, and has room for a line of each off each line. */
 export const MAX_COUPONS = 5;
@@ -25,10 +25,9 @@ export function applyCoupon(state: Subscription, input: ApplyCoupon, now: string
   const subscription = living(state, now);
   const applied = applying(subscription, input, laterInstant(now, startOf(subscription) ?? now));
   const after = applied.reduce<StartedSubscription>(evolve, subscription);
-  const pending = (after.openPeriod?.bytes ?? 0) + reservedBytes(after);
-  if (applied.length > 0 && (pending > MAX_BILL_BYTES || keptBytes(after) + pending > MAX_KEPT_BYTES)) {
-    throw new DomainError('billing-period-full', undefined, { periodNumber: after.periodNumber });
-  }
+  if (applied.length === 0) return [];
+  if (after.status === 'scheduled') roomToBegin(after);
+  else roomFor(after, 0);
   return applied;
 }
 

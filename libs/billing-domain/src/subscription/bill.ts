@@ -19,7 +19,7 @@ import type { AppliedCoupon, StartedSubscription } from './state';
 type Cause = LinesBilled['data']['cause'];
 
 /** What the line of a discount has besides its texts. */
-const DISCOUNT_BYTES = 900;
+const DISCOUNT_BYTES = 800;
 
 /** The bill of what is charged, with its true-ups and discounts; none when nothing is. `stop`: the subscription stops with it. */
 export function bill(
@@ -68,7 +68,10 @@ export function linesBilled(
 }
 
 /** Bytes of the lines that the coupons of a subscription may take off lines of a bill. */
-export function discountBytes({ coupons, terms }: StartedSubscription, lines: readonly Line[]): number {
+export function discountBytes(
+  { coupons, terms }: StartedSubscription,
+  lines: readonly Pick<Line, 'itemId' | 'taxCode' | 'discountable'>[],
+): number {
   return coupons.reduce((sum, coupon) => {
     const itemIds = itemsOf(coupon, terms);
     const texts = encodedBytes(coupon.description);
@@ -116,13 +119,6 @@ function itemsOf({ componentKeys }: AppliedCoupon, terms: StartedSubscription['t
   if (!componentKeys) return undefined;
   const items = terms.flatMap((each) => each.items).filter(({ componentKey }) => componentKeys.includes(componentKey));
   return items.map(({ itemId }) => itemId);
-}
-
-/** Lines that a bill may have for minimums and maximums: one for each item that has such a bound, and one over all. */
-export function trueUpsAtMost({ terms }: StartedSubscription): number {
-  const bounded = terms.flatMap(({ items }) => items.filter(({ price }) => price.minimum ?? price.maximum));
-  const overAll = terms.some(({ conditions }) => conditions?.minimum ?? conditions?.maximum) ? 1 : 0;
-  return new Set(bounded.map(({ itemId }) => itemId)).size + overAll;
 }
 
 /** What brings the last closed period to its minimums and maximums: first those of single items, then those over all. */

@@ -11,10 +11,6 @@ export const MAX_LINES_PER_PERIOD = 750;
 export const MAX_BILL_BYTES = 350_000;
 /** Bytes of all lines that a subscription keeps in its state, pending and billed, so that its snapshot fits an append. */
 export const MAX_KEPT_BYTES = 600_000;
-/** What the bill has besides its lines. */
-const BILL_HEAD_BYTES = 2_000;
-/** The longest line of an item: its texts are bounded. */
-export const RECURRING_LINE_BYTES = 3_000;
 
 /** The one current period of a subscription, with the lines that it collects. Nested in the subscription; changed only through it. */
 export interface BillingPeriod {
@@ -110,7 +106,7 @@ export function addLine(
     throw new DomainError('line-item-exists', `line item ${lineItemId} exists with other content`, { lineItemId });
   }
   const lines = period.lines.length + period.voidedLineItemIds.length + 1;
-  const bytes = period.bytes + encodedBytes(line) + 1 + BILL_HEAD_BYTES + reserved;
+  const bytes = period.bytes + encodedBytes(line) + 1 + reserved;
   if (lines > MAX_LINES_PER_PERIOD || bytes > MAX_BILL_BYTES || kept + bytes > MAX_KEPT_BYTES) {
     throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
   }

@@ -2,22 +2,13 @@ import { dateOf, instant } from '../calendar';
 import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import type { SealedUsage } from '../usage/events';
-import { bill, discountBytes, trueUpsAtMost } from './bill';
-import {
-  close,
-  inZone,
-  openAt,
-  openNext,
-  openTrial,
-  RECURRING_LINE_BYTES,
-  sumOfBytes,
-  type BillingPeriod,
-} from './billing-period';
+import { bill } from './bill';
+import { close, inZone, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
 import type { BillingPeriodClosed, BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
 import { currencyAfter, scheduledChanges } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
 import { evolve, type StartedSubscription, type Subscription } from './state';
-import { usageBytes, usageLines } from './usage-lines';
+import { usageLines } from './usage-lines';
 
 /* What every decision of a subscription begins and ends with: the time within its open period, and the bill. */
 
@@ -148,24 +139,10 @@ export function timeZoneChanged(
   return timeZone === undefined ? undefined : { type: 'TimeZoneChanged', data: { effectiveAt, timeZone } };
 }
 
-/** Bytes of the lines that the end of the open period adds to the bill, as things stand. */
-export function reservedBytes(subscription: StartedSubscription): number {
-  const { openPeriod: period } = subscription;
-  const { items } = termsInForce(subscription);
-  const usage = usageBytes(subscription);
-  // One true-up of each bound; one line in arrears or in advance of each item, and another one of a pause before it.
-  const { coupons } = subscription;
-  // Each coupon takes something off each of them, or a share of it is given back.
-  const usual = (items.length * 2 + trueUpsAtMost(subscription)) * (1 + coupons.length) * RECURRING_LINE_BYTES;
-  const pending = period ? discountBytes(subscription, period.lines) : 0;
-  const unchanged = subscription.terms.length === 1 && subscription.scheduledEdits.length === 0;
-  const plain = unchanged && items.every(({ price: { model } }) => model === 'flat');
-  if (!period || plain) return usual + usage + pending;
-  const { lines } = atBoundary(withoutLines(subscription, period), { ...period, lines: [] }, { arrears: 'all' });
-  const boundary = 2 * sumOfBytes(lines) + lines.length * coupons.length * RECURRING_LINE_BYTES;
-  return usage + Math.max(usual, boundary + trueUpsAtMost(subscription) * RECURRING_LINE_BYTES) + pending;
-}
-
-function withoutLines(subscription: StartedSubscription, period: BillingPeriod): StartedSubscription {
-  return { ...subscription, accrued: [], openPeriod: { ...period, lines: [] } };
+/** Opens the first period and bills what is due in advance, dated at the start however late it is done. */
+export function begin(subscription: StartedSubscription): SubscriptionEvent[] {
+  const { startsAt } = subscription;
+  const opened = openFrom(subscription, startsAt);
+  const after = evolve(subscription, opened);
+  return [opened, ...bill(after, 'start', 1, startsAt, outstandingLines(after))];
 }

@@ -6,11 +6,12 @@ import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
 import { close, localWithin, openAt } from './billing-period';
 import { openPeriod } from './boundary';
-import { changeItems, checked, makeEdits, roomFor, termsAfter, unpaused, type ChangeItems } from './change-items';
+import { changeItems, checked, makeEdits, termsAfter, unpaused, type ChangeItems } from './change-items';
 import type { ItemEdit, SubscriptionEvent } from './events';
 import { guarded } from './guard';
 import { cycleChanged, gridOfInterval, itemsChanged } from './items-changed';
 import { outstandingLines } from './outstanding';
+import { roomFor } from './room';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { startGrid, type Anchor } from './terms';
 
@@ -88,6 +89,6 @@ function restartPeriods(
   if (dueAt !== undefined) return events;
   const lines = [...after.accrued, ...outstandingLines(after)];
   const billed = bill(after, 'change', period.periodNumber, at, lines);
-  roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
+  roomFor(billed.reduce<StartedSubscription>(evolve, after), encodedBytes(billed));
   return guarded(subscription, [...events, ...billed]);
 }

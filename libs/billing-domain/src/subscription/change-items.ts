@@ -3,13 +3,13 @@ import { commitmentEdit, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
-import { localWithin, MAX_BILL_BYTES, MAX_KEPT_BYTES, type BillingPeriod } from './billing-period';
+import { localWithin, type BillingPeriod } from './billing-period';
 import type { ItemEdit, SubscriptionEvent } from './events';
 import { guarded } from './guard';
 import { outstandingLines } from './outstanding';
-import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 import { bill } from './bill';
-import { living, openPeriod, reservedBytes, termsInForce } from './boundary';
+import { living, openPeriod, termsInForce } from './boundary';
 import {
   conditionsAfter,
   currencyAfter,
@@ -19,8 +19,8 @@ import {
   named,
   sameMeters,
 } from './items-changed';
+import { roomFor, roomToBegin } from './room';
 import { distinct, itemQuantity, newItem, type NewItem } from './terms';
-import { usageStretches } from './usage-period';
 
 /** An edit as a caller asks for it. */
 export type NewItemEdit =
@@ -41,11 +41,8 @@ export interface ChangeItems {
 
 /** Edits that one command or one period takes; what a decision keeps stays small. */
 const MAX_EDITS = 50;
-/** Of scheduled edits, and of the timeline of terms, as JSON. */
+/** Of scheduled edits, as JSON. */
 const MAX_EDIT_BYTES = 100_000;
-const MAX_TERMS_BYTES = 200_000;
-/** Stretches of a period in which usage is charged on other terms. */
-const MAX_USAGE_SEGMENTS = 50;
 
 /**
  * Changes quantities, prices and items: now, at the end of the open period, or backdated. What is billed already is corrected by
@@ -75,7 +72,9 @@ export function makeEdits(
   if (subscription.status === 'scheduled' && when === 'now') {
     const from = toLocal(subscription.startsAt, subscription.timeZone);
     const changed = itemsChanged(subscription, edits, { at: now, from, cause: 'requested' });
-    return changed ? [changed] : [];
+    if (!changed) return [];
+    roomToBegin(evolve(subscription, changed));
+    return [changed];
   }
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
@@ -92,7 +91,7 @@ export function makeEdits(
   termsAfter(after, after.scheduledEdits, period.to);
   const atOnce = billing === 'now' || from < period.from;
   const billed = atOnce ? bill(after, 'change', period.periodNumber, at, outstandingLines(after)) : [];
-  roomFor(billed.reduce<StartedSubscription>(evolve, after), period, encodedBytes(billed));
+  roomFor(billed.reduce<StartedSubscription>(evolve, after), encodedBytes(billed));
   return guarded(subscription, [changed, ...billed]);
 }
 
@@ -133,7 +132,7 @@ function schedule(
     type: 'ItemsChangeScheduled',
     data: { effectiveAt: at, periodNumber, takesEffectAt: endsAt, edits },
   };
-  roomFor(evolve(subscription, scheduled), period, 0);
+  roomFor(evolve(subscription, scheduled), 0);
   return [scheduled];
 }
 
@@ -177,18 +176,4 @@ function backdated(subscription: StartedSubscription, period: BillingPeriod, on:
   }
   const from = startOfDay(on);
   return from > horizon ? from : horizon;
-}
-
-/** Raises `billing-period-full` when the next bill, or what is kept, could outgrow its limit. */
-export function roomFor(subscription: StartedSubscription, period: BillingPeriod, billed: number): void {
-  const pending = (subscription.openPeriod?.bytes ?? 0) + reservedBytes(subscription);
-  const full =
-    usageStretches(subscription, period.periodNumber).length > MAX_USAGE_SEGMENTS ||
-    encodedBytes(subscription.terms) > MAX_TERMS_BYTES ||
-    billed > MAX_BILL_BYTES ||
-    pending > MAX_BILL_BYTES ||
-    keptBytes(subscription) + pending > MAX_KEPT_BYTES;
-  if (full) {
-    throw new DomainError('billing-period-full', undefined, { periodNumber: period.periodNumber });
-  }
 }

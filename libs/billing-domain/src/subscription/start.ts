@@ -17,10 +17,9 @@ import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { metadata, oneOf, text } from '../text';
 import { applying, type ApplyCoupon } from './apply-coupon';
-import { bill } from './bill';
-import { living, openFrom } from './boundary';
+import { begin, living } from './boundary';
 import type { Conditions, SubscriptionEvent } from './events';
-import { outstandingLines } from './outstanding';
+import { roomToBegin } from './room';
 import { evolve, type StartedSubscription, type Subscription } from './state';
 import { newItems, startGrid, type Anchor, type NewItem } from './terms';
 
@@ -76,7 +75,7 @@ const MAX_PERIODS = 10_000;
 
 /**
  * Starts a subscription: opens its first period, the trial if there is one, and bills what is due in advance; before `startsAt`
- * it is only scheduled. Raises `subscription-exists`, `start-out-of-range` and the codes of category `invalid`.
+ * it is only scheduled. Raises `subscription-exists`, `start-out-of-range`, `billing-period-full` and the codes of category `invalid`.
  */
 export function start(state: Subscription, input: StartSubscription, now: string): SubscriptionEvent[] {
   if (state.status !== 'none') throw new DomainError('subscription-exists');
@@ -142,15 +141,8 @@ export function start(state: Subscription, input: StartSubscription, now: string
     applied.push(...events);
     subscription = events.reduce<StartedSubscription>(evolve, subscription);
   }
+  roomToBegin(subscription);
   return startsAt > at ? [started, ...applied] : [started, ...applied, ...begin(subscription)];
-}
-
-/** Opens the first period and bills what is due in advance, dated at the start however late it is done. */
-export function begin(subscription: StartedSubscription): SubscriptionEvent[] {
-  const { startsAt } = subscription;
-  const opened = openFrom(subscription, startsAt);
-  const after = evolve(subscription, opened);
-  return [opened, ...bill(after, 'start', 1, startsAt, outstandingLines(after))];
 }
 
 /**

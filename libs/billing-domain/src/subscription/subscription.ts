@@ -5,15 +5,15 @@ import type { Line } from '../line';
 import { metadata, text } from '../text';
 import type { SealedUsage } from '../usage/events';
 import { addLine, voidLine, type BillingPeriod } from './billing-period';
-import { bill, discountBytes } from './bill';
+import { bill } from './bill';
 import { needsSeal, usageDueAt } from './bill-usage';
-import { atBoundary, living, openPeriod, reservedBytes, startedState, termsInForce, refuseHeld } from './boundary';
+import { atBoundary, begin, living, openPeriod, startedState, termsInForce, refuseHeld } from './boundary';
 import { end, endsWith } from './cancel';
 import type { SubscriptionEvent } from './events';
 import { heldInstead } from './guard';
 import { pauseAt } from './pause';
-import { begin } from './start';
-import { evolve, keptBytes, type StartedSubscription, type Subscription } from './state';
+import { roomBeside, roomOf } from './room';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 import { price, taxFields } from './terms';
 
 /** How far from the open period the service of a line item may lie. */
@@ -44,7 +44,7 @@ export function addLineItem(state: Subscription, input: NewLineItem, now: string
   const period = openPeriod(subscription);
   const at = laterInstant(now, period.startsAt);
   const { line, known } = newLine(subscription, period, input, at);
-  return addLine(period, line, known, at, roomFor(subscription, line, roomOf(subscription)));
+  return addLine(period, line, known, at, roomBeside(subscription, line, roomOf(subscription)));
 }
 
 /** The line that a line item asks for, and what the subscription knows under its id. Raises the codes of category `invalid`. */
@@ -80,21 +80,6 @@ export function newLine(
     metadata: metadata(input.metadata),
   };
   return { line, known };
-}
-
-/** Bytes that line items must leave free. */
-export interface Room {
-  readonly kept: number;
-  readonly reserved: number;
-}
-
-export function roomOf(subscription: StartedSubscription): Room {
-  return { kept: keptBytes(subscription), reserved: reservedBytes(subscription) };
-}
-
-/** The same with what coupons may take off the line. */
-export function roomFor(subscription: StartedSubscription, line: Line, room: Room): Room {
-  return { ...room, reserved: room.reserved + discountBytes(subscription, [line]) };
 }
 
 /**

@@ -38,10 +38,10 @@ export function usageLines(subscription: StartedSubscription, sealed: SealedUsag
   return [...keys].flatMap((key) => componentLines(subscription, sealed, runsOf(stretches, sealed, key)));
 }
 
-/** Bytes of the usage lines that a bill of the open period can have at most. */
-export function usageBytes(subscription: StartedSubscription): number {
+/** The usage lines that a bill of the open period can have at most, by their item. */
+export function usageLinesAtMost(subscription: StartedSubscription): { readonly item: Item; readonly bytes: number }[] {
   const { openPeriod } = subscription;
-  if (!openPeriod) return 0;
+  if (!openPeriod) return [];
   const full: UsageRun = {
     quantity: MAX_LINE_NET * 10n ** 12n - 1n,
     before: 0n,
@@ -52,19 +52,16 @@ export function usageBytes(subscription: StartedSubscription): number {
     usedRecords: 0,
     usedAmount: 0n,
   };
-  return usageStretches(subscription, openPeriod.periodNumber).reduce(
-    (sum, { items }) =>
-      items.reduce(
-        (bytes, item) =>
-          bytes + USAGE_LINE_BYTES + encodedBytes(item.description) + encodedBytes(rateRun(item.price, full).rating),
-        sum,
-      ),
-    0,
+  return usageStretches(subscription, openPeriod.periodNumber).flatMap(({ items }) =>
+    items.map((item) => {
+      const texts = encodedBytes([item.itemId, item.description, item.taxCode]);
+      return { item, bytes: USAGE_LINE_BYTES + texts + encodedBytes(rateRun(item.price, full).rating) };
+    }),
   );
 }
 
-/** What a usage line has besides description and rating. */
-const USAGE_LINE_BYTES = 1_500;
+/** What a usage line has besides its texts and its rating. */
+const USAGE_LINE_BYTES = 1_300;
 
 /** Segments that follow each other on the same charge are one run. */
 function runsOf(stretches: readonly UsageStretch[], sealed: SealedUsage, componentKey: string): Run[] {
