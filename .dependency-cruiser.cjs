@@ -57,7 +57,8 @@ module.exports = {
     {
       name: 'unresolvable',
       severity: 'error',
-      comment: 'measurements run the build, which is not there before the first one; the mutation run maps a name of its own',
+      comment:
+        'measurements run the build, which is not there before the first one; the mutation run maps a name of its own',
       from: { pathNot: '^test/mutation/fast-check\\.cjs$' },
       to: { couldNotResolve: true, pathNot: '/dist/' },
     },

@@ -336,7 +336,21 @@ describe('refusals', () => {
       expect((await put({ ...terms, components: [] })).status).toBe(200);
       refused(await then('publish'), 'incomplete-plan');
       expect((await put(terms)).status).toBe(200);
+      const startOn = (plan: object) =>
+        service.client.post('/v1/subscriptions', { customerId: 'c', currency: 'USD', timeZone: 'UTC', plan }, key());
+      refused(await startOn({ planId: id, version: 1 }), 'plan-version-draft');
       expect((await then('publish')).status).toBe(200);
+      refused(await startOn({ planId: id, addOns: ['none'] }), 'unknown-component');
+      const both = (await create({ externalId: 'both' })).body.id;
+      const euros = { ...prices[0], currency: 'EUR' };
+      const inBoth = { ...terms, currencies: ['USD', 'EUR'], components: [{ ...base, prices: [...prices, euros] }] };
+      expect((await put(inBoth, 1, both)).status).toBe(200);
+      await service.client.post(`/v1/plans/${both}/versions/1/publish`, undefined, key());
+      const dollars = (await startOn({ planId: both })).body.id;
+      await on(dollars, 'line-items', lineItem('unbilled'));
+      const inEuros = { plan: { planId: both }, currency: 'EUR', when: 'period-end' };
+      refused(await on(dollars, 'plan', inEuros), 'currency-in-use');
+      refused(await on((await start()).id, 'add-ons', { add: [{ componentKey: 'base' }] }), 'no-plan');
       refused(await put(terms), 'plan-version-published');
       expect((await then('archive')).status).toBe(200);
       refused(await then('publish'), 'plan-version-archived');

@@ -107,6 +107,10 @@ const planComponents = [
   ],
 ];
 
+const publishedComponents = [
+  { componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat },
+  { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },
+];
 const flatItem = {
   itemId: 'base',
   description: 'Base',
@@ -185,9 +189,12 @@ class Fuzz {
   private readonly added: { readonly subscriptionId: string; readonly lineItemId: string }[] = [];
   private clock = Date.UTC(2026, 0, 1);
   private keys = 0;
+  /** Subscriptions that began on the published plan. */
+  private readonly onPlan: string[] = [];
 
   constructor(
     private readonly service: Service,
+    publishedPlan: string,
     document: { paths: Record<string, Record<string, never>>; components: { schemas: Record<string, Schema> } },
     private readonly narrow: {
       readonly reader: HttpClient;
@@ -197,6 +204,7 @@ class Fuzz {
     seed: number,
   ) {
     this.random = new Random(seed);
+    this.pools['published'] = [publishedPlan];
     addFormats(this.ajv);
     this.ajv.addSchema({ ...document, $id: 'api' });
     this.values = new Values(document.components.schemas, this.random, (name) => this.plausible(name));
@@ -460,6 +468,8 @@ class Fuzz {
       query.delete(random.chance(0.5) ? 'at' : 'atRevision');
       if (!query.has('at') && !query.has('atRevision') && intent !== '400') query.set('atRevision', '1');
     }
+    if (/\/(plan|add-ons)$/.test(operation.path) && this.onPlan.length > 0 && random.chance(0.6))
+      path = operation.path.replace('{subscriptionId}', random.pick(this.onPlan.slice(-5)));
     let body =
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
@@ -472,13 +482,6 @@ class Fuzz {
       if (operation.body && random.chance(0.6))
         body = { interval, currencies: ['USD', 'EUR'], components: random.pick(planComponents) };
     }
-    const onPlan = this.pools['onPlan'] ?? [];
-    if (path.endsWith('/plan') && intent === 'use' && random.chance(0.7)) {
-      const recent = this.pools['subscriptionId'] ?? [];
-      if (recent.length > 0) path = operation.path.replace('{subscriptionId}', random.pick(recent.slice(-3)));
-    }
-    if (path.endsWith('/add-ons') && onPlan.length > 0 && random.chance(0.7))
-      path = operation.path.replace('{subscriptionId}', random.pick(onPlan.slice(-20)));
     if (operation.body) headers['content-type'] = 'application/json';
 
     let client: HttpClient = this.service.client;
@@ -617,11 +620,9 @@ class Fuzz {
       note('subscriptionId', body.id);
       note('stream', body.stream);
       note('externalId', request?.['externalId']);
+      if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
-    if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false && request?.['plan'] !== undefined)
-      note('onPlan', body.id);
     if (path.endsWith('/publish') && body.dryRun === false) note('published', body.id);
-    if (path.endsWith('/plan') && body.dryRun === false) note('onPlan', body.id);
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
       note('couponId', body.id);
@@ -648,11 +649,6 @@ class Fuzz {
       note('stream', item.stream);
       note('number', item.number);
     }
-  }
-
-  /** A published plan that starts and moves may name. */
-  startsOn(planId: string): void {
-    this.pools['published']?.push(planId);
   }
 
   /** Documented statuses that no request has reached. */
@@ -687,17 +683,6 @@ class Fuzz {
   }
 }
 
-/** A plan with a published version, which what is started or moved can name from the first request on. */
-async function publishedPlan(client: HttpClient, key: string, components: readonly object[]): Promise<string> {
-  const { body: plan } = await client.post('/v1/plans', { name: key }, key);
-  const version = `/v1/plans/${plan.id}/versions/1`;
-  const body = { interval: { unit: 'month', count: 1 }, currencies: ['USD', 'EUR'], components };
-  await client.ask('PUT', version, { body, key: `${key}-draft` });
-  const { status } = await client.post(`${version}/publish`, undefined, `${key}-publish`);
-  if (status !== 200) throw new Error(`the plan was not published: ${status}`);
-  return plan.id as string;
-}
-
 /** Runs the campaign against a standalone of its own. */
 export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
   const service = await Service.start();
@@ -711,9 +696,16 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
       writer: service.as(await service.newKey('default', ['commands:write'])),
       stranger: service.as('pk_00000000-0000-5000-8000-000000000000_'.padEnd(83, 'A')),
     };
-    const fuzz = new Fuzz(service, document, narrow, o.seed);
-    for (const [n, components] of planComponents.entries())
-      fuzz.startsOn(await publishedPlan(service.client, `fuzz-plan-${n}`, components));
+    const { body: plan } = await service.client.post('/v1/plans', { name: 'Published' }, 'plan');
+    const version = `/v1/plans/${plan.id}/versions/1`;
+    const terms = {
+      interval: { unit: 'month', count: 1 },
+      currencies: ['USD', 'EUR'],
+      components: publishedComponents,
+    };
+    await service.client.ask('PUT', version, { body: terms, key: 'plan-version' });
+    await service.client.post(`${version}/publish`, undefined, 'plan-published');
+    const fuzz = new Fuzz(service, plan.id, document, narrow, o.seed);
     let said = 0;
     const worker = async () => {
       while (fuzz.requests < o.requests && seconds() < o.maxSeconds && fuzz.violations.length < 20) {

@@ -37,6 +37,7 @@ const options = {
   body: RecordUsageBody,
   answer: UsageReportAnswer,
   problems: ['read-models-unavailable'],
+  never: ['revision-mismatch', 'idempotency-key-reused'],
 } as const;
 
 @ApiTags('usage')

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import {
   type CommandResult,
   CreateApiKey,
+  CreateCoupon,
   CreatePlan,
   CreateCustomer,
   type RecordUsage,
@@ -71,7 +72,7 @@ export class CommandDispatch {
       return await this.bus.execute(command);
     } catch (error) {
       // If-Match names a revision of what is yet to be created: it does not match, rather than being an unknown id.
-      const creates = [StartSubscription, CreatePlan, CreateCustomer, CreateApiKey].some(
+      const creates = [StartSubscription, CreatePlan, CreateCustomer, CreateCoupon, CreateApiKey].some(
         (kind) => command instanceof kind,
       );
       if (creates && error instanceof AggregateNotFound && command.context.expectedRevision !== undefined)

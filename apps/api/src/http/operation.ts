@@ -98,14 +98,25 @@ export function Reads(options: OperationOptions) {
 }
 
 /** A route that executes a command: key, If-Match and who asks in headers, and all of its answers for OpenAPI. */
-export function Commands(options: OperationOptions & { readonly body?: Type }) {
+export function Commands(
+  options: OperationOptions & {
+    readonly body?: Type;
+    /** What other commands may answer and this one never does. */
+    readonly never?: readonly ProblemCode[];
+  },
+) {
+  const { never = [] } = options;
   return applyDecorators(
-    operation(options, ofCommands, {
-      ETag: 'The revision after this command, quoted',
-      'Perennial-Position': 'Position in the log; `minPosition` of a read that must see this',
-      'Idempotent-Replayed': '`true` when the key had been used before and this is its first answer',
-      ...(options.status === 201 && { Location: 'Path of what was created' }),
-    }),
+    operation(
+      options,
+      ofCommands.filter((code) => !never.includes(code)),
+      {
+        ETag: 'The revision after this command, quoted',
+        'Perennial-Position': 'Position in the log; `minPosition` of a read that must see this',
+        'Idempotent-Replayed': '`true` when the key had been used before and this is its first answer',
+        ...(options.status === 201 && { Location: 'Path of what was created' }),
+      },
+    ),
     ...(options.body ? [ApiBody({ type: options.body })] : []),
     ApiHeader({
       name: 'Idempotency-Key',
