@@ -3,11 +3,13 @@ import {
   addDays,
   daysBetween,
   formatDecimal,
+  gridPoint,
   startOfDay,
   toInstant,
   toLocalDate,
   type Line,
   type NewItem,
+  type Price,
 } from '@perennial/billing-domain';
 import { request } from '../support/billing-process';
 import type { CaseBook, Document } from './case-book';
@@ -18,8 +20,10 @@ import {
   changed,
   endsOf,
   first,
+  fractionOf,
   instantOf,
   intervalOf,
+  metered,
   minor,
   priceInWords,
   priceOf,
@@ -28,6 +32,7 @@ import {
   startOf,
   storyOf,
   trialEndOf,
+  used,
   WHOLE,
   zoneOf,
   type Reading,
@@ -227,8 +232,88 @@ const answers: Readonly<Record<string, Answering>> = {
     return { is: sum(await play(book, of, rated(of, 'graduated'))), wanted: inMinor(expected, of) };
   },
 
+  async invoices(book, of, expected: string[]) {
+    const { input } = of;
+    const items: NewItem[] = [
+      {
+        itemId: 'fixed',
+        componentKey: 'fixed',
+        description: 'fixed',
+        kind: 'one-time',
+        timing: 'advance',
+        unitPrice: inMinor(input['fixed'] as string, of),
+      },
+    ];
+    const until = instantOf(
+      gridPoint({ anchor: startOfDay(startOf(of)), interval: intervalOf(of) }, expected.length - 1).slice(0, 10),
+      zoneOf(of),
+    );
+    const documents = await book.play(storyOf(of, { items, until }));
+    return { is: documents.map(({ lines }) => sum(lines)), wanted: expected.map((each) => inMinor(each, of)) };
+  },
+
+  async april(book, of, expected: string) {
+    return { is: (await usedUntilEnd(book, of))[0], wanted: inMinor(expected, of) };
+  },
+
+  async may_until_cancel_day_included(book, of, expected: string) {
+    return { is: (await usedUntilEnd(book, of))[1], wanted: inMinor(expected, of) };
+  },
+
+  async true_up_cents(book, of, expected: number) {
+    const { input } = of;
+    const [days, length] = fractionOf(of) ?? [1, 1];
+    const start = startOf(of);
+    const price = { model: 'per-unit', unitPrice: '1', minimum: String(input['minimum_cents']) } as const;
+    const last = instantOf(addDays(start, days - 1), zoneOf(of));
+    const steps = used([[instantOf(start, zoneOf(of)), String(input['used_cents'])]]);
+    // The day on which it ends counts as used; a whole period ends by itself.
+    const story = storyOf(of, {
+      item: metered(price),
+      steps: days < length ? [...steps, canceled(last)] : steps,
+      until: instantOf(addDays(start, length), zoneOf(of)),
+    });
+    const lines = linesOf(await book.play(story)).filter(({ kind }) => kind === 'minimum');
+    return { is: sum(lines.slice(0, 1)), wanted: `${expected}` };
+  },
+
+  async discount_cents(book, of, expected: number) {
+    const { input, currency } = of;
+    const {
+      percent,
+      fixed_cents: fixed,
+      base_cents: base,
+      already_used_cents: before,
+    } = input as Record<string, number>;
+    const coupon =
+      percent === undefined
+        ? ({ kind: 'amount', amounts: { [currency]: String(fixed) } } as const)
+        : ({ kind: 'percentage', percent: String(percent) } as const);
+    const start = startOf(of);
+    const item: NewItem = { description: 'base', timing: 'advance', unitPrice: String(base) };
+    // What was used already was on an earlier bill.
+    const steps =
+      before === undefined
+        ? []
+        : [changed(instantOf(addDays(start, 1), zoneOf(of)), { edits: [{ kind: 'put', item }], when: 'period-end' })];
+    const next = gridPoint({ anchor: startOfDay(start), interval: intervalOf(of) }, before === undefined ? 0 : 1);
+    const documents = await book.play(
+      storyOf(of, {
+        coupon,
+        item: { unitPrice: String(before ?? base) },
+        steps,
+        until: instantOf(next.slice(0, 10), zoneOf(of)),
+      }),
+    );
+    const discounts = linesOf(documents.slice(-1)).filter(({ kind }) => kind === 'discount');
+    return { is: (-netOf(discounts)).toString(), wanted: `${expected}` };
+  },
+
   async amounts(book, of, expected: string | string[]) {
     const { input } = of;
+    if (/percentage/.test(of.words)) {
+      return { is: sum(await percentages(book, of)), wanted: inMinor(expected as string, of) };
+    }
     if (Array.isArray(expected)) return { is: await byPeriod(book, of), wanted: expected.map((e) => inMinor(e, of)) };
     if (input['short_period']) return { is: sum(await shortPeriod(book, of)), wanted: inMinor(expected, of) };
     const model = /volume/.test(of.words) ? 'volume' : 'graduated';
@@ -430,6 +515,61 @@ async function cyclesAround(book: CaseBook, of: Reading, days: number): Promise<
 function rated(of: Reading, model: 'graduated' | 'volume'): Told {
   const { input } = of;
   return { timing: 'advance', item: { price: priceInWords(of, model), quantity: String(input['units']) } };
+}
+
+/** Blocks of units in arrears up to the end of the day on which it is canceled: what each bill comes to. */
+async function usedUntilEnd(book: CaseBook, of: Reading): Promise<string[]> {
+  const { records, cancel } = of.input as { records: [string, number][]; cancel: string };
+  const [, price = '', size = ''] = /([\d.]+) per started block of (\d+)/.exec(of.words) ?? [];
+  const item = metered({ model: 'package', packageSize: size, packagePrice: inMinor(price, of) });
+  const at = (date: string) => instantOf(date, zoneOf(of));
+  const lastMoment = new Date(Date.parse(at(addDays(cancel, 1))) - 1).toISOString();
+  const steps = used(records.map(([date, units]) => [at(date), String(units)]));
+  const started = { ...of, input: { ...of.input, start: records[0]?.[0] } };
+  const documents = await book.play(storyOf(started, { item, steps: [...steps, canceled(lastMoment)] }));
+  return documents.map(({ lines }) => sum(lines));
+}
+
+/** Percentages of amounts that records of usage name: those of the case, or as its words tell them. */
+async function percentages(book: CaseBook, of: Reading): Promise<Line[]> {
+  const { input, words } = of;
+  const start = startOf(of);
+  const until = instantOf(
+    gridPoint({ anchor: startOfDay(start), interval: intervalOf(of) }, 1).slice(0, 10),
+    zoneOf(of),
+  );
+  const [, all, events, rate, fee, running = ''] =
+    /(\d+) units over (\d+) events, rate ([\d.]+) %, fixed ([\d.]+) per event, running totals ([\d/]+)/.exec(words) ??
+    [];
+  const price: Price =
+    events === undefined
+      ? graduatedPercentage(of)
+      : {
+          model: 'percentage',
+          rate: String(input['rate'] ?? rate),
+          ...(input['fixed'] !== null && { recordFee: inMinor(String(input['fixed'] ?? fee), of) }),
+          ...(input['free_events'] && { freeRecords: Number(input['free_events']) }),
+          ...(input['free_amount'] && { freeAmount: inMinor(String(input['free_amount']), of) }),
+        };
+  const units = (input['units'] as number | undefined) ?? Number(all);
+  const totals = [0, ...running.split('/').filter(Boolean).map(Number), units];
+  const values =
+    events === undefined || units !== Number(all) ? [units] : totals.slice(1).map((each, i) => each - (totals[i] ?? 0));
+  const day = (i: number) => instantOf(addDays(start, i), zoneOf(of));
+  const steps = used(values.map((value, i) => [day(i), inMinor(value, of)]));
+  return play(book, of, { item: metered(price), steps, until });
+}
+
+/** "0-10: 200 flat + 1 %; ...; 21+: 400 + 3 %" */
+function graduatedPercentage(of: Reading): Price {
+  const tiers = [...of.words.matchAll(/(\d+)(?:-(\d+)|\+): (\d+)(?: flat)? \+ ([\d.]+) %/g)].map(
+    ([, , upTo, flat = '0', rate = '0']) => ({
+      upTo: upTo === undefined ? null : inMinor(upTo, of),
+      rate,
+      flatFee: inMinor(flat, of),
+    }),
+  );
+  return { model: 'graduated-percentage', tiers };
 }
 
 /** Nets by period when the second quantity begins with the second period. */

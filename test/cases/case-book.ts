@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from '@nestjs/cqrs';
 import {
   billingPolicies,
+  CreateCoupon,
   rollOverElapsedPeriods,
   StartSubscription,
   type CommandResult,
@@ -9,6 +10,7 @@ import {
 } from '@perennial/billing-application';
 import {
   apiKeyType,
+  couponType,
   creditNoteId,
   creditNoteType,
   customerBalanceType,
@@ -16,8 +18,10 @@ import {
   invoiceNumbersType,
   invoiceType,
   subscriptionType,
+  usageType,
   type Line,
   type LinesBilled,
+  type NewCoupon,
 } from '@perennial/billing-domain';
 import { PolicyRunner } from '@perennial/event-sourcing';
 import { billingProcess, request, type BillingProcess } from '../support/billing-process';
@@ -30,8 +34,10 @@ export interface Story {
   readonly terms: Omit<SubscriptionTerms, 'customerId'>;
   readonly steps: readonly {
     readonly at: string;
-    readonly command: (subscriptionId: string) => Command<CommandResult>;
+    readonly command: (subscriptionId: string) => Command<unknown>;
   }[];
+  /** A coupon that is there before the start, which redeems it. */
+  readonly coupon?: NewCoupon['discount'];
   /** Up to when elapsed periods are rolled over. */
   readonly until: string;
 }
@@ -56,7 +62,16 @@ export class CaseBook {
   static async open(): Promise<CaseBook> {
     const at = await testEventStore();
     const process = await billingProcess(at, { time: '2000-01-01T00:00:00.000Z' });
-    const types = [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType];
+    const types = [
+      subscriptionType,
+      invoiceType,
+      creditNoteType,
+      customerBalanceType,
+      invoiceNumbersType,
+      apiKeyType,
+      couponType,
+      usageType,
+    ];
     const policies = new PolicyRunner({
       store: process.store,
       streamPrefix: at.prefix,
@@ -76,11 +91,15 @@ export class CaseBook {
   }
 
   /** Plays a story with a scheduler that is never late, and gives what the customer gets, bill by bill. */
-  async play({ startedAt, terms, steps, until: end }: Story): Promise<Document[]> {
+  async play({ startedAt, terms, steps, coupon, until: end }: Story): Promise<Document[]> {
     const { process } = this;
     process.clock.time = startedAt;
     const customerId = `customer-${(this.subscriptions += 1)}`;
-    const { aggregateId: id } = await process.execute(new StartSubscription({ ...terms, customerId }, request()));
+    const couponCodes = coupon && [`C${this.subscriptions}`];
+    for (const code of couponCodes ?? [])
+      await process.execute(new CreateCoupon({ code, discount: coupon as NewCoupon['discount'] }, request()));
+    const start = new StartSubscription({ ...terms, customerId, couponCodes }, request());
+    const { aggregateId: id } = await process.execute(start);
     for (const { at, command } of steps) {
       await this.rollOver(id, at);
       process.clock.time = at;

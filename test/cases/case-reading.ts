@@ -1,4 +1,4 @@
-import { CancelSubscription, ChangeItems } from '@perennial/billing-application';
+import { CancelSubscription, ChangeItems, RecordUsage } from '@perennial/billing-application';
 import {
   daysBetween,
   addDays,
@@ -226,6 +226,7 @@ export interface Told {
   readonly item?: Partial<NewItem>;
   readonly items?: readonly NewItem[];
   readonly steps?: Story['steps'];
+  readonly coupon?: Story['coupon'];
   readonly until?: string;
 }
 
@@ -242,8 +243,8 @@ export function storyOf(of: Reading, told: Told = {}): Story {
   const item: NewItem = {
     description: 'what the case charges',
     timing,
-    quantity: String(input['old_quantity'] ?? input['quantities']?.[0] ?? 1),
-    ...(told.item?.price ? {} : { unitPrice: priceOf(of) }),
+    ...(told.item?.kind !== 'usage' && { quantity: String(input['old_quantity'] ?? input['quantities']?.[0] ?? 1) }),
+    ...(told.item?.price || told.item?.unitPrice !== undefined ? {} : { unitPrice: priceOf(of) }),
     ...told.item,
   };
   const steps = told.steps ?? endsOf(of);
@@ -262,6 +263,7 @@ export function storyOf(of: Reading, told: Told = {}): Story {
       ...(trialDays !== undefined && { trialDays }),
     },
     steps,
+    ...(told.coupon && { coupon: told.coupon }),
     until:
       told.until ??
       (target === undefined ? (steps.at(-1)?.at ?? trialEndOf(of) ?? startedAt) : instantOf(target, zone)),
@@ -291,6 +293,22 @@ export const changed = (at: string, change: Change): Story['steps'][number] => (
   at,
   command: (id) => new ChangeItems(id, change, request()),
 });
+
+/** A charge for what records of usage sum up to. */
+export const metered = (price: Price): Partial<NewItem> => ({
+  kind: 'usage',
+  timing: 'arrears',
+  meter: { key: 'used', aggregation: 'sum' },
+  price,
+});
+
+/** Records of usage, each reported at its own time. */
+export const used = (records: readonly (readonly [at: string, value: string])[]): Story['steps'] =>
+  records.map(([at, value], i) => ({
+    at,
+    command: (id) =>
+      new RecordUsage([{ subscriptionIds: [id], id: `record-${i}`, event: 'used', at, value }], request()),
+  }));
 
 /** When the case changes something: at the date that it names, or after the fraction of the period that it names. */
 export function changeAt(of: Reading): string {

@@ -75,9 +75,10 @@ const edgeCodes = new Set([
   'not-found',
 ]);
 
-/** What no caller can aim at: a draft becomes final within milliseconds, and the scheduler is never 500 periods behind. */
+/** What no caller can aim at: a draft becomes final within milliseconds, the scheduler is never 500 periods behind, and what is created has no revision yet. */
 const elsewhere = new Set([
   'POST /v1/invoices/{invoiceId}/void 409',
+  'POST /v1/coupons 404',
   'GET /v1/subscriptions/{subscriptionId}/upcoming-invoice 409',
 ]);
 
@@ -85,6 +86,10 @@ const day = 86_400_000;
 
 const priced = (price: object) => ['USD', 'EUR'].map((currency) => ({ currency, price }));
 const flat = priced({ model: 'flat', unitPrice: '1999' });
+const planIntervals = [
+  { unit: 'month', count: 1 },
+  { unit: 'year', count: 1 },
+];
 const planComponents = [
   [{ componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat }],
   [
@@ -304,7 +309,7 @@ class Fuzz {
       case 'add':
         return this.mostly<unknown>([[{ componentKey: 'seats', quantity: '2' }]], [[{ componentKey: 'none' }]]);
       case 'version':
-        return String(random.between(1, 3));
+        return random.pick(['1', '1', '1', '2']);
       case 'currencies':
         return this.mostly<unknown>([['USD'], ['USD', 'EUR']], [['XQQ']]);
       case 'code':
@@ -396,7 +401,7 @@ class Fuzz {
     const addOns = random.pick([undefined, [], ['seats'], ['none']]);
     const quantities = random.pick([undefined, { base: '2' }, { calls: '2' }]);
     return {
-      ...(pool.length > 0 ? { planId: random.pick(pool) } : { externalId: 'no-such-plan' }),
+      ...(pool.length > 0 && random.chance(0.9) ? { planId: random.pick(pool) } : { externalId: 'no-such-plan' }),
       ...(random.chance(0.2) && { version: random.between(1, 3) }),
       ...(addOns && random.chance(0.5) && { addOns }),
       ...(quantities && random.chance(0.3) && { quantities }),
@@ -408,7 +413,8 @@ class Fuzz {
     const start = body as Record<string, unknown>;
     const { plan, interval: _, rules: __, ...common } = start;
     const schema = this.values.resolve(this.start?.body ?? {}).properties ?? {};
-    if (plan !== undefined && this.pools['published']?.length) return { ...common, plan };
+    const known = (this.pools['published'] ?? []).length > 0;
+    if (plan !== undefined && (known || this.random.chance(0.1))) return { ...common, plan };
     const own = ['interval', 'items'].map((name) => [name, start[name] ?? this.values.valid(schema[name] ?? {}, name)]);
     return { ...common, ...('rules' in start && { rules: start['rules'] }), ...Object.fromEntries(own) };
   }
@@ -468,9 +474,14 @@ class Fuzz {
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
     if (operation === this.start && intent !== '400') body = this.startable(body);
-    const onPlan = this.pools['onPlan'] ?? [];
-    if (path.endsWith('/add-ons') && onPlan.length > 0 && random.chance(0.7))
-      path = operation.path.replace('{subscriptionId}', random.pick(onPlan.slice(-20)));
+    if (operation.path.startsWith('/v1/plans/{planId}/versions') && intent === 'use') {
+      // Few plans, so that a version is drafted, published and archived before too many others are.
+      const plans = this.pools['planId'] ?? [];
+      if (plans.length > 0) path = path.replace(/plans\/[^/]+/, `plans/${random.pick(plans.slice(0, 6))}`);
+      const interval = random.pick(planIntervals);
+      if (operation.body && random.chance(0.6))
+        body = { interval, currencies: ['USD', 'EUR'], components: random.pick(planComponents) };
+    }
     if (operation.body) headers['content-type'] = 'application/json';
 
     let client: HttpClient = this.service.client;
@@ -611,10 +622,7 @@ class Fuzz {
       note('externalId', request?.['externalId']);
       if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
-    if (path === '/v1/subscriptions' && method === 'post' && body.dryRun === false && request?.['plan'] !== undefined)
-      note('onPlan', body.id);
     if (path.endsWith('/publish') && body.dryRun === false) note('published', body.id);
-    if (path.endsWith('/plan') && body.dryRun === false) note('onPlan', body.id);
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
       note('couponId', body.id);

@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { CreditNoteEvent, InvoiceEvent, SubscriptionEvent, UsageEvent } from '@perennial/billing-domain';
 import { EventStore } from '@perennial/event-sourcing';
 import { recompute } from './naive-calculator';
@@ -85,8 +88,13 @@ function workOut(streams: ReadonlyMap<string, readonly Stored[]>): Omit<BookFind
     const subscriptionId = started?.type === 'SubscriptionStarted' ? started.data.subscriptionId : '';
     const { differences: wrong, asked, counts: seen } = recompute(own, usage.get(subscriptionId));
     differences.push(...wrong.map((each) => `${name}: ${each}`));
+    if (wrong.length > 0) {
+      const file = join(tmpdir(), `book-${name}.json`);
+      writeFileSync(file, JSON.stringify({ events: own, usage: usage.get(subscriptionId) ?? [] }));
+      differences.push(`${name}: its events are in ${file}`);
+    }
     for (const [what, count] of seen) counts.set(what, (counts.get(what) ?? 0) + count);
-    if (started?.type === 'SubscriptionStarted') totalOf(started.data.currency).asked += asked;
+    for (const [currency, amount] of asked) totalOf(currency).asked += amount;
     for (const event of own) {
       if (event.type !== 'LinesBilled') continue;
       bills += 1;

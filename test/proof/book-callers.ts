@@ -34,6 +34,12 @@ export interface Known {
   readonly invoices: string[];
   /** Of subscriptions whose invoices wait for a review. */
   readonly drafts: string[];
+  /** A customer that was erased. */
+  erased?: string;
+  /** Plans that are published, by their external ids. */
+  readonly plans: string[];
+  /** Of all plans, also those that are made to be archived. */
+  readonly planIds: string[];
   /** Codes and ids, as they are learned. */
   readonly coupons: { readonly code: string; readonly id: string }[];
 }
@@ -160,6 +166,8 @@ function edits(random: Random): object[] {
   });
 }
 
+const month = { unit: 'month', count: 1 } as const;
+
 const intervals = [
   { unit: 'month', count: 1 },
   { unit: 'month', count: 1 },
@@ -177,6 +185,42 @@ function anchor(random: Random, unit: string): object {
   return { anchor: { localDateTime: `2023-12-31T0${random.between(0, 9)}:30:00` } };
 }
 
+/** What a version of a plan says: the components that all plans of the book have, at prices of its own. */
+export function planTerms(random: Random): object {
+  const component = (componentKey: string, of: object, more: object = {}) => {
+    const { price: one, ...others } = of as { price: object };
+    const { quantity: _, itemId: __, every: ___, ...named } = others as Record<string, unknown>;
+    const prices = currencies.map((currency) => ({ currency, price: one }));
+    return { kind: 'recurring', ...named, componentKey, prices, ...more };
+  };
+  const interval = random.pick([month, month, month, { unit: 'year', count: 1 }]);
+  return {
+    interval,
+    currencies,
+    components: [
+      component('base', item(random, 'base')),
+      component('seats', item(random, 'seats')),
+      component('calls', usageItem(random, 'calls')),
+      component('extra', item(random, 'extra'), { optional: true }),
+      component('set-up', fee(random)),
+    ],
+    rules: { preset: random.pick(presetNames) },
+    ...(random.chance(0.3) && { minimum: currencies.map((currency) => ({ currency, amount: '3000' })) }),
+    ...(random.chance(0.2) && { trialDays: 14 }),
+  };
+}
+
+/** A plan of the book, as one picks it. */
+function planChoice({ random, plans }: Known): object {
+  return {
+    externalId: random.chance(0.02) ? 'nobodys' : random.pick(plans),
+    ...(random.chance(0.02) && { version: random.pick([3, 99]) }),
+    ...(random.chance(0.5) && { quantities: { seats: String(random.between(0, 9)) } }),
+    ...(random.chance(0.03) && { quantities: { nonsense: '1' } }),
+    ...(random.chance(0.3) && { addOns: ['extra'] }),
+  };
+}
+
 /** A new subscription; now, later, or backdated, some in a trial. */
 export function newSubscription(known: Known): Call & { readonly externalId: string; readonly zone: string } {
   const { random } = known;
@@ -185,25 +229,16 @@ export function newSubscription(known: Known): Call & { readonly externalId: str
   const externalId = `contract-${(known.serial += 1)}`;
   const startsAt = random.chance(0.2) ? known.now + random.between(-70, 40) * DAY : undefined;
   const preset = random.chance(0.5) ? 'perennial' : random.pick(presetNames);
-  const body = {
+  const first = {
     externalId,
     customerId: random.pick(known.customers),
     currency: random.pick(currencies),
     timeZone: zone,
-    interval,
-    ...anchor(random, interval.unit),
     ...(startsAt !== undefined && { startsAt: new Date(startsAt).toISOString() }),
     ...(random.chance(0.15) && {
       trialDays: random.between(1, 40),
       trialEnd: random.pick(['activate', 'activate', 'cancel']),
     }),
-    items: [
-      item(random, 'base'),
-      ...(random.chance(0.5) ? [item(random, 'seats')] : []),
-      ...(random.chance(0.5) ? [usageItem(random, 'calls')] : []),
-      ...(random.chance(0.2) ? [usageItem(random, 'storage')] : []),
-      ...(random.chance(0.2) ? [fee(random)] : []),
-    ],
     ...(random.chance(0.1) && {
       commitment: { minimum: '4000', ...(random.chance(0.5) && { discountableTrueUps: true }) },
     }),
@@ -212,9 +247,26 @@ export function newSubscription(known: Known): Call & { readonly externalId: str
     ...(random.chance(0.06) && { noticeDays: random.pick([10, 40]) }),
     ...(random.chance(0.05) && { periods: random.between(1, 8) }),
     ...(random.chance(0.05) && { autoFinalise: false }),
-    rules: { preset },
     paymentTermsDays: random.between(0, 60),
   };
+  const own = {
+    interval,
+    ...anchor(random, interval.unit),
+    items: [
+      item(random, 'base'),
+      ...(random.chance(0.5) ? [item(random, 'seats')] : []),
+      ...(random.chance(0.5) ? [usageItem(random, 'calls')] : []),
+      ...(random.chance(0.2) ? [usageItem(random, 'storage')] : []),
+      ...(random.chance(0.2) ? [fee(random)] : []),
+    ],
+    rules: { preset },
+  };
+  const picked = {
+    externalId: random.pick(known.plans),
+    ...(random.chance(0.5) && { quantities: { seats: String(random.between(0, 9)) } }),
+    ...(random.chance(0.3) && { addOns: ['extra'] }),
+  };
+  const body = { ...first, ...(random.chance(0.3) ? { plan: picked } : own) };
   return { name: 'start', method: 'POST', path: '/v1/subscriptions', body, externalId, zone };
 }
 
@@ -241,6 +293,12 @@ function lineItem(
     unitPrice,
     ...(random.chance(0.3) && { service: { from, to: dayOf(Date.parse(from) + 3 * DAY) } }),
   };
+}
+
+/** A customer that nobody names any more from now on. */
+function erasable(known: Known): string {
+  const first = known.customers.length > 2 ? known.customers.shift() : undefined;
+  return (known.erased = first ?? known.erased ?? NOBODY);
 }
 
 const nowhere = { code: 'NOBODYS', id: NOBODY };
@@ -327,6 +385,58 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     0.1,
     ({ random, coupons }) => ({ path: `/v1/coupons/${random.pick([...coupons, nowhere]).id}/archive` }),
   ],
+  'change-plan': [
+    6,
+    (known, of) =>
+      on(of, 'plan', {
+        plan: planChoice(known),
+        ...known.random.pick([{}, { when: 'period-end' }, { billing: 'now' }]),
+      }),
+  ],
+  'change-plan-backdated': [
+    1,
+    (known, of) =>
+      on(of, 'plan', { plan: planChoice(known), effectiveOn: dayOf(known.now - known.random.between(1, 20) * DAY) }),
+  ],
+  'change-add-ons': [
+    3,
+    ({ random }, of) =>
+      on(of, 'add-ons', {
+        ...random.pick([{ add: [{ componentKey: 'extra', quantity: '2' }] }, { remove: ['extra'] }]),
+        ...random.pick([{}, { when: 'period-end' }]),
+      }),
+  ],
+  'change-time-zone': [2, ({ random }, of) => on(of, 'time-zone', { timeZone: random.pick(zones) })],
+  'draft-plan-version': [
+    0.4,
+    ({ random, planIds }) => ({
+      method: 'PUT',
+      path: `/v1/plans/${random.pick([...planIds, NOBODY])}/versions/${random.pick([1, 2, 3, 3, 4])}`,
+      body: random.chance(0.3) ? { ...planTerms(random), components: [] } : planTerms(random),
+    }),
+  ],
+  'publish-plan-version': [
+    0.4,
+    ({ random, planIds }) => ({
+      path: `/v1/plans/${random.pick(planIds)}/versions/${random.pick([1, 2, 3, 4, 9])}/publish`,
+    }),
+  ],
+  // Only of plans that nobody starts on.
+  'archive-plan-version': [
+    0.3,
+    ({ random, planIds }) => ({
+      path: `/v1/plans/${planIds.at(-1) ?? NOBODY}/versions/${random.pick([1, 2])}/archive`,
+    }),
+  ],
+  'change-invoice-metadata': [
+    0.5,
+    ({ random, invoices }) => ({
+      method: 'PATCH',
+      path: `/v1/invoices/${invoices.at(-1) ?? NOBODY}`,
+      body: { metadata: { note: random.word(8) } },
+    }),
+  ],
+  'erase-customer': [0.08, (known) => ({ path: `/v1/customers/${erasable(known)}/erase` })],
   'release-hold': [0.7, (_, of) => on(of, 'release-hold')],
   'billing-cycle': [
     4,
@@ -440,6 +550,58 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     (_, of) => on(of, 'billing-cycle', { interval: { unit: 'day', count: 10 }, anchor: { dayOfMonth: 3 } }),
   ],
   'move-too-far': [0.5, (_, of) => on(of, 'billing-cycle', { interval: { unit: 'year', count: 900 } })],
+  'customers-wrongly': [
+    0.6,
+    ({ random, customers }) =>
+      random.pick([
+        { path: '/v1/customers', body: { externalId: 'customer-1', currency: 'EUR', timeZone: 'UTC' } },
+        { path: '/v1/customers', body: { externalId: customers[0], currency: 'USD', timeZone: 'UTC' } },
+        { method: 'PATCH', path: `/v1/customers/${NOBODY}`, body: { paymentTermsDays: 3 } },
+        { path: `/v1/customers/${NOBODY}/erase` },
+      ] as const),
+  ],
+  'plans-wrongly': [0.3, () => ({ path: '/v1/plans', body: { externalId: 'plan-0', name: 'Another' } })],
+  'coupons-wrongly': [
+    0.4,
+    ({ coupons }) => ({
+      path: '/v1/coupons',
+      body: { code: coupons[0]?.code ?? 'C', discount: { kind: 'percentage', percent: '1' } },
+    }),
+  ],
+  'use-all-coupons': [
+    1.5,
+    ({ random, coupons }, of) => on(of, 'coupons', { code: random.pick([...coupons.slice(0, 6), nowhere]).code }),
+  ],
+  'change-to-no-meter': [
+    0.4,
+    ({ random }, of) => {
+      const put = usageItem(random, 'calls') as { meter: object };
+      const meter = random.pick([
+        { ...put.meter, key: 'a-key', aggregation: 'count', uniqueProperty: 'user' },
+        { key: 'calls-sum', event: 'calls', aggregation: 'sum', valueProperty: random.word(3) },
+      ]);
+      return on(of, 'changes', {
+        edits: [{ kind: 'put', item: { ...put, price: { model: 'per-unit', unitPrice: '1' }, meter } }],
+      });
+    },
+  ],
+  'report-for-a-customer': [
+    1,
+    (known) => ({
+      path: '/v1/usage',
+      body: {
+        records: [
+          {
+            customerId: known.random.pick(known.customers),
+            id: `r${(known.serial += 1)}`,
+            event: 'calls',
+            at: new Date(known.now - DAY / 2).toISOString(),
+            value: '1',
+          },
+        ],
+      },
+    }),
+  ],
   'ask-for-nobody': [
     0.5,
     ({ random }) => ({
@@ -458,6 +620,9 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
         { interval: { unit: 'week', count: 9_999 } },
         { anchor: { localDateTime: '2026-02-30T00:00:00' } },
         { customerId: ' ' },
+        { customerId: 'somebody', currency: undefined },
+        { interval: { unit: 'week', count: 600 } },
+        { customerId: known.erased ?? 'somebody-else', currency: undefined },
       ]);
       return { path, body: { ...(body as object), ...wrong } };
     },

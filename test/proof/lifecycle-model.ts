@@ -6,6 +6,7 @@ import {
   changeBillingCycle,
   changeItems,
   changePeriods,
+  changeTimeZone,
   DomainError,
   evolveSubscription,
   pause,
@@ -180,6 +181,7 @@ export type Asked =
   | { readonly command: 'resume'; readonly anchor: 'keep' | 'restart' }
   | { readonly command: 'undo-change' | 'cancel-at-end' | 'undo-cancellation' | 'pause-at-end' | 'undo-pause' }
   | { readonly command: 'periods'; readonly periods: number | null }
+  | { readonly command: 'move'; readonly timeZone: string }
   | { readonly command: 'tick' };
 
 /** So many milliseconds after the one before. */
@@ -213,6 +215,7 @@ const asked: fc.Arbitrary<Asked> = fc.oneof(
     command: fc.constantFrom('undo-change' as const, 'cancel-at-end' as const, 'undo-cancellation' as const),
   }),
   fc.record({ command: fc.constantFrom('pause-at-end' as const, 'pause-at-end' as const, 'undo-pause' as const) }),
+  fc.record({ command: fc.constant('move' as const), timeZone: fc.constantFrom(...zones) }),
   fc.record({ command: fc.constant('periods' as const), periods: fc.constantFrom(null, 1, 3, 8) }),
 );
 
@@ -311,6 +314,8 @@ function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decis
       return (s) => schedulePause(s, now);
     case 'undo-pause':
       return (s) => undoPause(s, now);
+    case 'move':
+      return (s) => changeTimeZone(s, step, now);
     case 'periods':
       return (s) => changePeriods(s, step, now);
   }
@@ -377,6 +382,9 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
         });
       continue;
     }
+    // From which second a day before a move began is a matter of the zone that it is told in: here nobody asks.
+    const inSeconds = terms.rules?.prorationUnit === 'second';
+    if (step.command === 'backdate' && inSeconds && outcomes.includes('move decided')) continue;
     // A line item's id is remembered for the subscription's life: by the repository, here by this.
     if (step.command === 'add' && used.has(`li-${step.n}`)) continue;
     const decide = decision(step, now);

@@ -13,8 +13,8 @@ import { NaiveUsage, toldUsage } from './naive-usage';
 export interface Recomputed {
   /** Where the lines differ from what this calculator comes to; empty when they agree. */
   readonly differences: readonly string[];
-  /** What the final terms, the line items and the corrections ask for in all, without what was waived: minor units. */
-  readonly asked: bigint;
+  /** What the final terms, the line items and the corrections ask for in all, without what was waived: minor units by currency. */
+  readonly asked: ReadonlyMap<string, bigint>;
   /** How often each kind of line, price model and rule was recomputed. */
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -53,7 +53,9 @@ export function recompute(
 class NaiveCalculator implements Recomputed {
   readonly differences: string[] = [];
   readonly counts = new Map<string, number>();
-  asked = 0n;
+  readonly asked = new Map<string, bigint>();
+  /** By line. */
+  private readonly currencies = new Map<string, string>();
   private readonly history = new NaiveHistory();
   private readonly held: Held[] = [];
   /** Those that may still be charged anew: that end after the period before the last began. */
@@ -87,6 +89,7 @@ class NaiveCalculator implements Recomputed {
     for (const line of lines) {
       if (this.billed.has(line.lineId)) this.differ(`${line.lineId} is on two bills`);
       this.billed.set(line.lineId, line);
+      this.currencies.set(line.lineId, event.data.currency);
     }
     for (const line of lines) this.line(line, lines);
     const measured = lines.filter(({ kind }) => kind === 'usage').map(toldUsage);
@@ -99,7 +102,7 @@ class NaiveCalculator implements Recomputed {
   }
 
   finish(): void {
-    for (const { net } of this.held) this.asked += net;
+    for (const { line, net } of this.held) this.ask(line, net);
     if (this.usageDue.length > 0) this.differ(`usage that was never billed: ${this.usageDue.join(', ')}`);
   }
 
@@ -112,6 +115,11 @@ class NaiveCalculator implements Recomputed {
     this.differences.push(what);
   }
 
+  private ask({ lineId, net }: Line, amount = BigInt(net)): void {
+    const currency = this.currencies.get(lineId) ?? '';
+    this.asked.set(currency, (this.asked.get(currency) ?? 0n) + amount);
+  }
+
   private count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
@@ -119,7 +127,8 @@ class NaiveCalculator implements Recomputed {
   /** What is waived is asked for no more, and what is taken off it later gives nothing back. */
   private waive(lineIds: ReadonlySet<string>): void {
     for (const lineId of lineIds) {
-      this.asked -= BigInt(this.billed.get(lineId)?.net ?? '0');
+      const line = this.billed.get(lineId);
+      if (line) this.ask(line, -BigInt(line.net));
       const held = this.held.find((each) => each.line.lineId === lineId);
       if (held) held.waived = true;
       const fee = this.fees.find(({ line }) => line.lineId === lineId);
@@ -140,7 +149,7 @@ class NaiveCalculator implements Recomputed {
     this.count(`price ${line.rule.name}`);
     if (line.rule.every !== undefined) this.count(`every ${line.rule.every}`);
     if (line.rule.fees !== undefined) this.trueUp(line, bill);
-    else if (line.rule.discount !== undefined) this.asked += BigInt(line.net);
+    else if (line.rule.discount !== undefined) this.ask(line);
     else if (line.kind === 'recurring') this.charge(line);
     else if (line.kind === 'usage') this.metered(line);
     else if (line.kind === 'one-time' && line.itemId !== undefined) this.fee(line);
@@ -158,19 +167,19 @@ class NaiveCalculator implements Recomputed {
       this.differ(`line item ${line.lineItemId} is not as it was added`);
     const net = rounded(units(line.quantity) * units(line.unitPrice), EXACT);
     if (net.toString() !== line.net) this.differ(`line item ${line.lineItemId}: ${line.net}, should be ${net}`);
-    this.asked += BigInt(line.net);
+    this.ask(line);
   }
 
   /** Its words are compared with those of all of the bill; here what is counted of it. */
   private metered(line: Line): void {
-    this.asked += BigInt(line.net);
+    this.ask(line);
     const item = this.history.itemCalled(line.itemId ?? '');
     this.count(`meter ${item?.meter?.aggregation}`);
   }
 
   /** A fee is charged once, whole, for the day on which its item comes into terms that are paid for. */
   private fee(line: Line): void {
-    this.asked += BigInt(line.net);
+    this.ask(line);
     const asked = this.history
       .feesAsked()
       .find((each) => each.item.itemId === line.itemId && each.on === line.service.from);
@@ -184,7 +193,7 @@ class NaiveCalculator implements Recomputed {
 
   /** A fee that is asked for no more is given back whole. */
   private feeBack(line: Line): void {
-    this.asked += BigInt(line.net);
+    this.ask(line);
     const fee = this.fees.find((each) => each.line.lineId === line.corrects);
     if (!fee || fee.back) return this.differ(`${told(line)}: it was given back before`);
     fee.back = true;
@@ -265,7 +274,7 @@ class NaiveCalculator implements Recomputed {
   /** What a closed period is short of its minimum, or above its maximum, when all that it was charged is counted day by day. */
   private trueUp(line: Line, bill: readonly Line[]): void {
     const { history } = this;
-    this.asked += BigInt(line.net);
+    this.ask(line);
     const whole = history.periods.findLast(({ closed }) => closed);
     if (!whole) return this.differ(`${told(line)}: of no period`);
     const [from, to] = history.actual(whole);

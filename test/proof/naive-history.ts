@@ -25,6 +25,7 @@ export type Tick = number;
 export interface Period {
   readonly opened: BillingPeriodOpened['data'];
   readonly grid: Grid;
+  readonly zone: string;
   closed?: BillingPeriodClosed['data'];
 }
 
@@ -42,7 +43,8 @@ export type Asked =
 
 export class NaiveHistory {
   rules: BillingRules = { prorationUnit: 'calendar-day', dayCount: 'half-open', rounding: 'half-away-from-zero' };
-  zone = 'UTC';
+  /** Since which instant which zone holds. */
+  private zones: { readonly since: string; readonly zone: string; readonly local: string }[] = [];
   terms: Terms[] = [];
   readonly periods: Period[] = [];
   private readonly pauses: Pause[] = [];
@@ -53,13 +55,17 @@ export class NaiveHistory {
   apply(event: SubscriptionEvent): void {
     if (event.type === 'SubscriptionStarted') {
       const { rules, timeZone, startsAt, items, conditions } = event.data;
-      [this.rules, this.zone, this.grid] = [rules, timeZone, gridOf(event.data)];
+      [this.rules, this.grid] = [rules, gridOf(event.data)];
+      this.zones = [{ since: '', zone: timeZone, local: '' }];
       this.terms = [{ change: 0, from: toLocal(startsAt, timeZone), items, ...(conditions && { conditions }) }];
     } else if (event.type === 'BillingPeriodOpened') {
-      this.periods.push({ opened: event.data, grid: this.grid });
+      this.periods.push({ opened: event.data, grid: this.grid, zone: this.zone });
     } else if (event.type === 'BillingPeriodClosed') {
       const open = this.periods.at(-1);
       if (open) open.closed = event.data;
+    } else if (event.type === 'TimeZoneChanged') {
+      const { effectiveAt: since, timeZone: zone } = event.data;
+      this.zones.push({ since, zone, local: this.periods.at(-1)?.closed?.to ?? '' });
     } else if (event.type === 'BillingCycleChanged') {
       this.grid = gridOf(event.data);
     } else if (event.type === 'ItemsChanged') {
@@ -74,18 +80,32 @@ export class NaiveHistory {
     }
   }
 
+  get zone(): string {
+    return this.zones.at(-1)?.zone ?? 'UTC';
+  }
+
   get seconds(): boolean {
     return this.rules.prorationUnit === 'second';
   }
 
-  /** The tick of an instant. */
+  /** The tick of an instant; after a move of zones no day comes again. */
   at(instant: string): Tick {
-    return this.seconds ? Math.floor(Date.parse(instant) / 1000) : day(toLocal(instant, this.zone));
+    if (this.seconds) return Math.floor(Date.parse(instant) / 1000);
+    const { zone, local } = this.zones.findLast(({ since }) => since <= instant) ?? { zone: this.zone, local: '' };
+    return local === '' ? day(toLocal(instant, zone)) : Math.max(day(toLocal(instant, zone)), day(local));
   }
 
-  /** The tick of a local date-time. */
-  local(text: string): Tick {
-    return this.seconds ? this.at(toInstant(text, this.zone)) : day(text);
+  /** The tick of a local date-time, in the zone that held then. */
+  local(text: string, zone?: string): Tick {
+    return this.seconds ? this.at(zone === undefined ? this.instant(text) : toInstant(text, zone)) : day(text);
+  }
+
+  /** The instant of a local date-time in the zone that held then. */
+  instant(text: string): string {
+    const boundary = this.zones.find(({ local }) => local === text);
+    if (boundary) return boundary.since;
+    const own = this.zones.findLast(({ since, zone }) => since <= toInstant(text, zone)) ?? this.zones[0];
+    return toInstant(text, own?.zone ?? 'UTC');
   }
 
   /** How much a stretch of ticks counts for: its length, or in months of 30 days what is left of them. */
@@ -137,13 +157,13 @@ export class NaiveHistory {
     const stub = this.rules.leadingStub === 'imagined-period' && isFirst && from < begins && begins < to;
     if (!stub || !first) return Math.max(this.weight(from, to), 1);
     const imagined = { anchor: first.opened.from, interval: grid.interval };
-    return Math.max(this.weight(begins, this.local(gridPoint(imagined, every))), 1);
+    return Math.max(this.weight(begins, this.local(gridPoint(imagined, every), period.zone)), 1);
   }
 
   /** The so many periods of the grid, counted from its anchor, that hold a period. */
-  private cycleOf({ grid, opened }: Period, every: number): [Tick, Tick] {
+  private cycleOf({ grid, opened, zone }: Period, every: number): [Tick, Tick] {
     const g = Math.floor(opened.gridIndex / every) * every;
-    return [this.local(gridPoint(grid, g)), this.local(gridPoint(grid, g + every))];
+    return [this.local(gridPoint(grid, g), zone), this.local(gridPoint(grid, g + every), zone)];
   }
 
   /** The first of the periods that lead to this one without a gap, on one grid. */

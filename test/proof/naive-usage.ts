@@ -83,7 +83,7 @@ export class NaiveUsage {
   /** Up to which moment usage is charged on the terms before a change. */
   private cut(history: NaiveHistory, local: string): string {
     const { zone, rules } = history;
-    const at = toInstant(local, zone);
+    const at = history.instant(local);
     const day = toLocalDate(at, zone);
     if (rules.usageOnChangeDay === undefined) return at;
     return toInstant(startOfDay(rules.usageOnChangeDay === 'old-terms' ? addDays(day, 1) : day), zone);
@@ -150,7 +150,7 @@ export class NaiveUsage {
       case 'weighted-sum': {
         let level = meter.carry ? this.carriedLevel(history, periodNumber - 1, meter.key) : 0n;
         const whole = history.periods.find(({ opened }) => opened.periodNumber === periodNumber) ?? period;
-        const length = BigInt(wholeMs(history, whole));
+        const length = BigInt(wholeMs(whole));
         return stretches.map(({ from, to, items }, i) => {
           if (!items.some((item) => item.meter?.key === meter.key)) return 0n;
           const [begins, ends] = [Date.parse(from), Date.parse(to)];
@@ -296,7 +296,7 @@ const inTime = (a: UsageRecord, b: UsageRecord) =>
 const sum = (all: readonly bigint[]) => all.reduce((a, b) => a + b, 0n);
 
 /** The whole interval that a period is a part of, in ms. */
-function wholeMs({ zone }: NaiveHistory, { grid, opened }: Period): number {
+function wholeMs({ grid, opened, zone }: Period): number {
   const at = (g: number) => Date.parse(toInstant(gridPoint(grid, g), zone));
   return Math.max(at(opened.gridIndex + 1) - at(opened.gridIndex), 1);
 }

@@ -22,7 +22,7 @@ import globalTeardown from '../support/global-teardown';
 import { runToEnd } from '../support/processes';
 import { Random } from '../support/random';
 import { auditBook, type BookFindings } from './book-audit';
-import { anything, askings, newSubscription, type Call, type Known } from './book-callers';
+import { anything, askings, newSubscription, planTerms, type Call, type Known } from './book-callers';
 
 export interface BookCampaign {
   readonly subscriptions: number;
@@ -123,6 +123,8 @@ class Book {
       contracts: [],
       invoices: [],
       drafts: [],
+      plans: [],
+      planIds: [],
       coupons: [],
     };
   }
@@ -136,6 +138,7 @@ class Book {
     await this.all(
       Array.from({ length: Math.max(3, Math.ceil(o.subscriptions / 20)) }, () => () => this.newCustomer()),
     );
+    for (let n = 0; n < 5; n += 1) await this.newPlan(n);
     const starting = Math.max(1, Math.ceil(o.subscriptions / Math.max(1, o.months * 2)));
     while (known.now < end && performance.now() - began < o.maxSeconds * 1_000) {
       const missing = o.subscriptions - known.contracts.length;
@@ -209,6 +212,24 @@ class Book {
       body,
     });
     if (status === 201) known.customers.push(String(answer['id']));
+  }
+
+  /** A plan with two versions; the last one is for whoever archives. */
+  private async newPlan(n: number): Promise<void> {
+    const { known } = this;
+    const externalId = `plan-${n}`;
+    const make = (name: string, path: string, body?: object, method: Call['method'] = 'POST') =>
+      this.send({ name, method, path: `/v1/plans${path}`, ...(body && { body }) });
+    const { body } = await make('create-plan', '', { externalId, name: `Plan ${n}` });
+    const id = String(body['id']);
+    for (const version of [1, 2]) {
+      const terms = planTerms(known.random);
+      await make('draft-plan-version', `/${id}/versions/${version}`, terms, 'PUT');
+      const { status, body: answer } = await make('publish-plan-version', `/${id}/versions/${version}/publish`);
+      if (status !== 200) this.violations.push(`a plan was refused: ${JSON.stringify([terms, answer])}`);
+    }
+    known.planIds.push(id);
+    if (n < 4) known.plans.push(externalId);
   }
 
   private async start(): Promise<void> {

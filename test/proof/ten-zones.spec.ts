@@ -3,6 +3,7 @@ import {
   addLineItem,
   cancelNow,
   changeQuantity,
+  changeTimeZone,
   daysBetween,
   evolveSubscription,
   pause,
@@ -10,6 +11,7 @@ import {
   resume,
   rollOver,
   start,
+  toLocal,
   toLocalDate,
   type BillingPeriodOpened,
   type StartSubscription,
@@ -30,6 +32,7 @@ const END = '2021-02-01T00:00:00.000Z';
 function tenYears(
   timeZone: string,
   terms: Partial<StartSubscription>,
+  move?: { readonly at: string; readonly timeZone: string },
 ): { events: SubscriptionEvent[]; state: Subscription } {
   let state: Subscription = { status: 'none' };
   const events: SubscriptionEvent[] = [];
@@ -56,6 +59,10 @@ function tenYears(
   for (;;) {
     const period = (state as { openPeriod?: { periodNumber: number; endsAt: string } | null }).openPeriod;
     if (!period || period.endsAt > END) return { events, state };
+    if (move && period.endsAt > move.at) {
+      record(changeTimeZone(state, move, move.at));
+      move = undefined;
+    }
     record(rollOver(state, period.periodNumber, END));
   }
 }
@@ -136,6 +143,47 @@ describe.each(zones)('ten years in %s', (zone) => {
     expect(recompute(made).differences).toEqual([]);
   });
 });
+
+describe('a move in mid-year', () => {
+  const all = ([from, to]: readonly [string, string]) => grids.map((grid) => [from, to, [grid]] as const);
+  const others = zones.map(
+    (zone, i) => [zone, zones[(i + 1) % zones.length] ?? 'UTC', grids.slice(i % 4, (i % 4) + 1)] as const,
+  );
+
+  it.each([...all(['Asia/Tokyo', 'America/New_York']), ...all(['America/New_York', 'Asia/Tokyo']), ...others])(
+    'from %s to %s leaves no gap, and charges no day twice',
+    (from, to, some) => {
+      for (const [, terms] of some) {
+        const { events } = tenYears(from, terms, { at: '2015-06-17T09:00:00.000Z', timeZone: to });
+        const periods = opened(events);
+        periods.slice(1).forEach(({ startsAt }, i) => expect(startsAt).toBe(periods[i]?.endsAt));
+        expect(events.filter(({ type }) => type === 'TimeZoneChanged')).toHaveLength(1);
+        // By the clocks of the new zone from then on.
+        const { endsAt = '', to: local } = periods.at(-1) ?? {};
+        expect(toLocal(endsAt, to)).toBe(local);
+        for (const itemId of ['base', 'late']) {
+          const days = servedDays(events, itemId);
+          const [first, last] = [days[0] ?? '', days.at(-1) ?? ''];
+          if (terms.rules?.prorationUnit !== 'second') expect(new Set(days).size).toBe(days.length);
+          expect(new Set(days).size).toBe(daysBetween(first, last) + 1);
+        }
+        expect(recompute(events).differences).toEqual([]);
+      }
+    },
+  );
+});
+
+/** The local dates that an item's lines serve, in order. */
+function servedDays(events: readonly SubscriptionEvent[], of: string): string[] {
+  const days = events.flatMap((event) =>
+    event.type !== 'LinesBilled'
+      ? []
+      : event.data.lines.flatMap(({ itemId, service: { from, to } }) =>
+          itemId === of ? Array.from({ length: daysBetween(from, to) }, (_, i) => addDays(from, i)) : [],
+        ),
+  );
+  return days.sort();
+}
 
 it('every day where a day is missing', () => {
   const { events } = tenYears('Pacific/Apia', { interval: { unit: 'day', count: 1 } });

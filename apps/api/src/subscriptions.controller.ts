@@ -97,8 +97,6 @@ export class SubscriptionsController {
       'duplicate-component',
       'too-many-items',
       'amount-out-of-range',
-      'invalid-option',
-      'invalid-meter',
       'plan-not-found',
       'plan-version-not-found',
       'plan-version-draft',
@@ -239,8 +237,6 @@ export class SubscriptionsController {
       'invalid-price',
       'invalid-option',
       'amount-out-of-range',
-      'invalid-meter',
-      'meter-changed',
     ],
   })
   async changeItems(
@@ -300,9 +296,6 @@ export class SubscriptionsController {
       'invalid-local-date-time',
       'invalid-price',
       'amount-out-of-range',
-      'invalid-option',
-      'invalid-meter',
-      'meter-changed',
     ],
   })
   async changeBillingCycle(

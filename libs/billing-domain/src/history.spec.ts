@@ -599,7 +599,7 @@ it('has golden files that nobody edited', () => {
    b7318c1c6a86764f subscription/TimeZoneChanged.v1.json
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
-   1cc248685cd92a4b subscription/state.v2.json
+   96cacd51cc7b65d8 subscription/state.v2.json
    b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    3da4c95a5374c6ee usage/UsageCut.v1.json

@@ -108,6 +108,25 @@ describe('a change of zone', () => {
     ]);
   });
 
+  it('leaves the terms in force to a pause and a change right after it, still yesterday in the new zone', () => {
+    const now = '2026-01-31T16:00:00.000Z';
+    const moved = [start(tokyo), moving('America/New_York', '2026-01-10'), catchUp(now)];
+    const state = stateOf(
+      ...moved,
+      (s) => pause(s, { credit: 'none' }, now),
+      (s) => resume(s, { anchor: 'keep' }, now),
+    );
+    expect(state.terms).toHaveLength(1);
+    expect(refusal(() => changeQuantity(state, { itemId: 'base', quantity: '2' }, now))).toMatch(/^decided/);
+  });
+
+  it('charges nothing before the start, of what is billed at the end of several periods', () => {
+    const late = { timing: 'arrears', every: 3 } as const;
+    const casablanca = { timeZone: 'UTC', interval: month, rules: presets.openmeter };
+    const events = all(start(casablanca, late), moving('Africa/Casablanca', '2026-01-10'), catchUp('2026-04-02'));
+    expect(billed(events).map(([from]) => from)).toEqual(['2026-01-01']);
+  });
+
   it('where seconds are counted leaves what was billed before as it is', () => {
     const rules = presets.stripe;
     const seats: Decision = (s) =>

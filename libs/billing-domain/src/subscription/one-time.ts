@@ -5,7 +5,7 @@ import type { Line } from '../line';
 import { amountOf, rate, type Rating } from '../price/rate';
 import { ONE } from '../ratio';
 import type { Item } from './events';
-import { isBefore, momentOf, momentThen, spanOf } from './moments';
+import { isBefore, momentThen, spanOf } from './moments';
 import type { StartedSubscription } from './state';
 
 /*
@@ -51,7 +51,7 @@ interface Asked {
 /** The one-time items that the terms ask for, each at its moment: of several changes in one moment the last counts. */
 function askedItems(subscription: StartedSubscription): Asked[] {
   const { terms, openPeriod, lastClosed, paidFrom, timeZone } = subscription;
-  const paid = toLocal(paidFrom, timeZone);
+  const { paidOn: paid = toLocal(paidFrom, timeZone) } = subscription;
   const [begins, ends] = [lastClosed?.from ?? openPeriod?.from ?? '', openPeriod?.to ?? lastClosed?.to ?? ''];
   const closed = openPeriod ? openPeriod.from : ends;
   const asked = new Map<string, Asked>();
@@ -67,9 +67,10 @@ function askedItems(subscription: StartedSubscription): Asked[] {
   return [...asked.values()];
 }
 
-function termsAt(subscription: StartedSubscription, local: string): Terms | undefined {
-  const moment = momentOf(subscription, local);
-  return subscription.terms.findLast((each) => !isBefore(subscription, moment, momentThen(subscription, each)));
+/** By the clocks on the wall, as they went on: the zone may have changed since. */
+function termsAt({ terms, rules }: StartedSubscription, local: string): Terms | undefined {
+  const digits = rules.prorationUnit === 'second' ? 19 : 10;
+  return terms.findLast(({ from }) => from.slice(0, digits) <= local.slice(0, digits));
 }
 
 function charge(subscription: StartedSubscription, { item, change, local, on }: Asked): Line {

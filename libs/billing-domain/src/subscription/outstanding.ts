@@ -5,7 +5,7 @@ import type { Line } from '../line';
 import { rate, type Rating } from '../price/rate';
 import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type Span } from '../proration';
 import { ratio } from '../ratio';
-import { cycleOf, isLongArrears, runUpTo, unbilledSince } from './cycle';
+import { cycleOf, isLongArrears, runUpTo } from './cycle';
 import type { Item } from './events';
 import { earlier, isBefore, later, momentOf, momentThen, serviceOf, spanOf } from './moments';
 import { oneTimeLines } from './one-time';
@@ -236,7 +236,9 @@ function longArrears(subscription: StartedSubscription): Piece[] {
   const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
   const pieces: Piece[] = [];
   for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
-    const from = momentOf({ ...subscription, timeZone }, unbilledSince(lastClosed, every));
+    const since = momentOf({ ...subscription, timeZone }, cycleOf(grid, gridIndex, every).from);
+    // The run may have begun in another zone: its start is an instant.
+    const from = later(subscription, since, { date: dateOf(run.from), at: run.startsAt });
     const whole = wholeOf(subscription, counted, every);
     const period = { ...counted, from, to, open: false, trial: false, whole };
     for (const stretch of isBefore(subscription, from, to) ? termsWithin(subscription, period) : []) {

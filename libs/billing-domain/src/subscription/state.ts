@@ -50,6 +50,8 @@ export interface StartedSubscription {
   readonly startsAt: string;
   /** When what is paid for begins: the end of the trial, or of the pause that it lies in, else the start. */
   readonly paidFrom: string;
+  /** The same as the local date-time that it was then; absent before. */
+  readonly paidOn?: string;
   readonly trialEnd?: 'cancel';
   /** It expires with the end of so many paid periods. */
   readonly periods?: number;
@@ -150,9 +152,13 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         ...subscription,
         status: 'active',
         paidFrom: isFirstPaid ? period.startsAt : paidFrom,
+        ...(isFirstPaid && { paidOn: period.from }),
         periodNumber: period.periodNumber,
         openPeriod: { ...period, lines: [], voidedLineItemIds: [], bytes: 0 },
-        terms: terms.filter((_, i) => !lastClosed || (terms[i + 1]?.from ?? period.to) > keptSince(terms, lastClosed)),
+        terms: terms.filter((_, i) => {
+          const next = terms[i + 1];
+          return !next || !lastClosed || next.from > keptSince(terms, lastClosed);
+        }),
         billed: keptLines(billed, subscription),
         pauses: lastClosed ? pauses.filter(({ to }) => to === undefined || to > lastClosed.startsAt) : pauses,
       };
