@@ -62,7 +62,8 @@ export const domainErrors = {
   'plan-version-archived': { category: 'conflict', meaning: 'The version of the plan is archived.' },
   'currency-in-use': {
     category: 'conflict',
-    meaning: 'Something is still in the currency of now: lines that are not billed, an amount coupon, or an item of its own.',
+    meaning:
+      'Something is still in the currency of now: lines that are not billed, an amount coupon, or an item of its own.',
   },
   'no-plan': { category: 'conflict', meaning: 'The subscription is on no plan.' },
   'plan-full': { category: 'conflict', meaning: 'The versions of the plan are more than one plan can hold.' },
