@@ -6,9 +6,9 @@ describe('the pages', () => {
   afterEach(() => service.stop());
 
   it.each([
-    ['README.md', '2027-01-01T00:00:00Z', 8],
-    ['docs/lifecycle.md', '2026-01-01T00:00:00Z', 30],
-    ['docs/invoices.md', '2026-01-01T00:00:00Z', 20],
+    ['README.md', '2027-01-01T00:00:00Z', 7],
+    ['docs/lifecycle.md', '2026-01-01T00:00:00Z', 25],
+    ['docs/invoices.md', '2026-01-01T00:00:00Z', 12],
   ])('%s works word for word', async (name, now, least) => {
     service = await Service.start();
     await service.setClock(now);

@@ -32,7 +32,6 @@ export async function walkThrough(page: string, service: Service): Promise<{ req
     const path = words.find((word) => word.startsWith('/v1'));
     if (words[0] !== 'json' || path === undefined) throw new Error(`no request: ${command}`);
     const [name, value] = has('-H') ? (after('-H') ?? '').split(': ') : [];
-    requests += 1;
     return service.client.ask(has('-X') ? (after('-X') ?? '') : 'GET', path, {
       ...(has('-d') && { body: after('-d') }),
       ...(name !== undefined && value !== undefined && { headers: { [name.toLowerCase()]: value } }),
@@ -62,6 +61,7 @@ export async function walkThrough(page: string, service: Service): Promise<{ req
           ));
       // What the walk-throughs keep: the id of what was made, or of the invoice that was found.
       if (kept !== undefined) variables[kept] = answer.body.id ?? answer.body.items[0].invoiceId;
+      requests += 1;
       last = { line, answer };
     }
   }

@@ -386,6 +386,12 @@ describe('refusals', () => {
       refused(await apply(second, 'gone'), 'coupon-expired');
       await create({ code: 'yen', discount: { kind: 'amount', amounts: [{ amount: '1', currency: 'JPY' }] } });
       refused(await apply(second, 'yen'), 'coupon-currency-mismatch');
+      await create({ code: 'begins' });
+      const begin = { externalId: 'begins', couponCodes: ['begins'] };
+      expect((await startWith(begin)).status).toBe(201);
+      refused(await startWith(begin), 'subscription-exists');
+      const named = service.client.post('/v1/coupons', { discount: percent, code: 'named' }, key(), { revision: '7' });
+      refused(await named, 'revision-mismatch');
       const { body } = await create({ code: 'old' });
       expect((await service.client.post(`/v1/coupons/${body.id}/archive`, undefined, key())).status).toBe(200);
       refused(await startWith({ couponCodes: ['old'] }), 'coupon-archived');

@@ -492,7 +492,7 @@ class Fuzz {
     if (intent === '404') path = this.unknown(operation.path);
     if (intent === 'unknown query') query.set('unknown', 'x');
     if (intent === '413') {
-      body = { description: 'x'.repeat(400_000) };
+      body = { description: 'x'.repeat(1_100_000) };
       headers['content-type'] = 'application/json';
     }
     if (intent === '415') {

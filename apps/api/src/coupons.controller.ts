@@ -40,7 +40,7 @@ export class CouponsController {
     description: 'Its terms never change: what is to be another coupon gets another code.',
     status: 201,
     answer: CommandAnswer,
-    problems: ['coupon-exists', 'coupon-not-found', 'unknown-currency', 'invalid-price'],
+    problems: ['coupon-exists', 'unknown-currency', 'invalid-price'],
   })
   async create(
     @Body() { discount, duration, periods, expiresAt, ...body }: CreateCouponBody,

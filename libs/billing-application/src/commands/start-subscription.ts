@@ -2,6 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import {
   customerIdOf,
   customerType,
+  DomainError,
   plannedTerms,
   planType,
   reservationId,
@@ -14,6 +15,7 @@ import {
   type PlanChoice,
   type StartSubscription as StartTerms,
 } from '@perennial/billing-domain';
+import { RememberedIdReused } from '@perennial/event-sourcing';
 import { Clock } from '@perennial/platform';
 import { resultOf, type CommandResult, type RequestContext } from '../command-result';
 import { planIdOf, type NamedPlan } from '../named-plan';
@@ -69,12 +71,18 @@ export class StartSubscriptionHandler implements ICommandHandler<StartSubscripti
       return startOnPlan(own, plannedTerms(plan?.state ?? planType.initial, own.currency, choice));
     };
     const begin = (coupons: readonly ApplyCoupon[], dryRun: boolean | undefined) =>
-      this.repositories.subscriptions.change(
-        id,
-        { ...context, dryRun, now },
-        (subscription) => start(subscription, { ...termsOf(), coupons, subscriptionId: id }, now),
-        { remembers: remembering(coupons) },
-      );
+      this.repositories.subscriptions
+        .change(
+          id,
+          { ...context, dryRun, now },
+          (subscription) => start(subscription, { ...termsOf(), coupons, subscriptionId: id }, now),
+          { remembers: remembering(coupons) },
+        )
+        .catch((error: unknown): never => {
+          // Only one that has started remembers a coupon.
+          if (error instanceof RememberedIdReused) throw new DomainError('subscription-exists');
+          throw error;
+        });
     if (couponCodes.length === 0) return resultOf(await begin([], context.dryRun));
     const asked = await couponsOf(this.repositories, tenant, couponCodes);
     const first = asked.map((coupon) => ({ reservationId: reservationId(coupon.couponId, id, context.key), coupon }));
