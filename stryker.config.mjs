@@ -6,6 +6,8 @@ export default {
   mutate: ['libs/billing-domain/src/**/*.ts', '!**/*.spec.ts', '!**/*.fixture.ts', '!**/events.ts', '!**/index.ts'],
   ignoreStatic: true,
   concurrency: 2,
+  // Each run leaves hooks behind in its process: the next ones get slower and slower.
+  maxTestRunnerReuse: 20,
   timeoutMS: 20_000,
   thresholds: { high: 95, low: 90, break: 85 },
   reporters: ['clear-text', 'progress-append-only', 'json'],

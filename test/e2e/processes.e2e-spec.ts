@@ -120,7 +120,8 @@ describe('api and worker apart', () => {
 
   it('finishes what runs when it is told to stop, and ends with 0', async () => {
     const worker = await start('worker');
-    const api = await start('api', { SHUTDOWN_DELAY_MS: '1000' });
+    // Long enough for a busy machine to have sent all of them: what was never accepted cannot be finished.
+    const api = await start('api', { SHUTDOWN_DELAY_MS: '4000' });
     await Promise.all([api.ready(), worker.ready()]);
     const client = clientOf(api);
     const { body } = await client.post('/v1/subscriptions', monthly(), randomUUID());

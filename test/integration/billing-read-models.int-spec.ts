@@ -183,7 +183,7 @@ describe('the read models behind the runner', () => {
   it('shows of every subscription what its stream says, at the revision that If-Match names', async () => {
     const ids = await subscriptions(4);
     const position = await live(ids, 150, 1);
-    expect(await runner.waitFor('subscription-summary', position, 10_000)).toBe(true);
+    expect(await runner.waitFor('subscription-summary', position, 30_000)).toBe(true);
     const due = await findDueBillingPeriods(models, { now: '9999-01-01T00:00:00.000Z', limit: 1_000 });
     for (const subscriptionId of ids) {
       const loaded = await processes[0].repositories.subscriptions.load(subscriptionId, 'default');
@@ -273,7 +273,7 @@ describe('the read models behind the runner', () => {
     await writing;
     position = await waitsForUsage();
     for (const projection of billingProjections) {
-      expect(await runner.waitFor(projection.name, position, 10_000)).toBe(true);
+      expect(await runner.waitFor(projection.name, position, 30_000)).toBe(true);
       const diff = await diffProjection(rebuildContext(), projection);
       expect(diff).toMatchObject({ differing: 0, differences: [] });
       // No policy runs in this story: there are no invoices, credit notes or balances; and customers are names alone.

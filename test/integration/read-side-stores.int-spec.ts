@@ -31,7 +31,7 @@ describe('a store that is restored from an older backup', () => {
   it('is noticed at the start, and an embedded database is built again', async () => {
     const { at, server, restore, keptRow } = await made('at-start');
     const before = at.start();
-    expect(await before.waitFor('account-balances', at.accounts.position, 10_000)).toBe(true);
+    expect(await before.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     await before.stop();
     expect(await at.rows('account_balance')).toHaveLength(2);
     await server.close();
@@ -61,7 +61,7 @@ describe('a store that is restored from an older backup', () => {
     await until(() => runner.health().status === 'ok');
     expect(await at.rows('account_balance')).toEqual([keptRow]);
     const position = await at.accounts.deposit(kept, 10);
-    expect(await runner.waitFor('account-balances', position, 5_000)).toBe(true);
+    expect(await runner.waitFor('account-balances', position, 30_000)).toBe(true);
     expect(await at.rows('account_balance')).toEqual([{ ...keptRow, events: 3n, total: '13', revision: 2n }]);
     expect(await asOf(at.database.db, at.at.schema, 'account-balances')).toMatchObject({ position, state: 'live' });
     await at.close();

@@ -43,7 +43,7 @@ describe('the projection runner', () => {
     expect(runner.health().status).toBe('lagging');
     await at.accounts.append(b, accountEvent('Opened'));
     const position = await at.accounts.append(a, accountEvent('Withdrawn', { amount: '7' }), accountEvent('Noise'));
-    expect(await runner.waitFor('account-balances', position, 10_000)).toBe(true);
+    expect(await runner.waitFor('account-balances', position, 30_000)).toBe(true);
     expect(await at.rows('account_balance')).toEqual(
       [
         { account: a, events: 3n, total: '-2', revision: 2n },
@@ -97,15 +97,15 @@ describe('the projection runner', () => {
       { status: 'ok', role: 'standby' },
     ]);
     await at.accounts.deposit(account, 1, 2, 3);
-    expect(await second.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await second.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     await first.stop();
     await at.accounts.deposit(account, 4);
-    expect(await second.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await second.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     await until(() => isDeepStrictEqual(second.health(), { status: 'ok', role: 'active' }));
     // Dies without giving the lease back: a third one takes it by force, as a restarted process with its own database.
     const third = at.start({ takeOver: true });
     await at.accounts.deposit(account, 5);
-    expect(await third.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await third.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     await until(() => {
       const [a, b] = [second.health(), third.health()];
       return a.status === 'ok' && b.status === 'ok' && a.role === 'standby' && b.role === 'active';
@@ -126,7 +126,7 @@ describe('the projection runner', () => {
     expect(await at.rows('account_journal')).toHaveLength(1);
     expect(await readParked(at.database.db, at.at.schema)).toEqual([]);
     const newer = at.start();
-    expect(await newer.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await newer.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     expect(await at.rows('account_balance')).toEqual([{ account, events: 2n, total: '-3', revision: 1n }]);
     await newer.stop();
   });
@@ -146,7 +146,7 @@ describe('the projection runner', () => {
     expect(runner.status()[0]).toMatchObject({ state: 'waiting' });
     expect(runner.status()[0]!.lagEvents).toBeLessThanOrEqual(2_000);
     proxy.refuse = false;
-    expect(await runner.waitFor('account-journal', at.accounts.position, 10_000)).toBe(true);
+    expect(await runner.waitFor('account-journal', at.accounts.position, 30_000)).toBe(true);
     await until(() => runner.health().status === 'ok');
     expect(await at.rows('account_journal')).toHaveLength(5_000);
     expect(await readParked(at.database.db, at.at.schema)).toEqual([]);
@@ -181,7 +181,7 @@ describe('the projection runner', () => {
     await at.accounts.append(a, accountEvent('Opened'), accountEvent('Poisoned'));
     await at.accounts.deposit(a, 5);
     await at.accounts.deposit(b, 6);
-    expect(await runner.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await runner.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     expect(await asOf(at.database.db, at.at.schema, 'account-balances')).toMatchObject({ incomplete: 1 });
     expect(await asOf(at.database.db, at.at.schema, 'account-journal')).toMatchObject({ incomplete: 0 });
     expect(runner.status().map(({ incomplete }) => incomplete)).toEqual([1, 0]);
@@ -190,7 +190,7 @@ describe('the projection runner', () => {
     expect(await retryParked(context, { ...parked, skip: false })).toBe(false);
     expect(await retryParked(context, { ...parked, skip: true })).toBe(true);
     await at.accounts.deposit(a, 7);
-    expect(await runner.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+    expect(await runner.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
     expect(await asOf(at.database.db, at.at.schema, 'account-balances')).toMatchObject({ incomplete: 0 });
     const rows = [
       { account: a, events: 3n, total: '12', revision: 3n },
@@ -240,7 +240,7 @@ describe('the projection runner', () => {
         expect(diff.position).toBeGreaterThan(rebuilt.position!);
       }
       await stop();
-      expect(await runner.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+      expect(await runner.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
       const expected = [...at.accounts.revisions].map(([account, revision]) => [account, revision, revision + 1n]);
       expect((await at.rows('account_balance')).map((r) => [r['account'], r['revision'], r['events']])).toEqual(
         expected.sort(([x], [y]) => (x! < y! ? -1 : 1)),
@@ -275,7 +275,7 @@ describe('the projection runner', () => {
       await until(() => older.health().status === 'stopped');
       await at.accounts.deposit(account, 8);
       await until(() => newer.health().status === 'ok');
-      expect(await newer.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+      expect(await newer.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
       expect(await at.rows('account_balance')).toEqual([{ account, events: 8n, total: '30', revision: 3n }]);
       expect(await at.rows('account_journal')).toHaveLength(4);
       await Promise.all([older.stop(), newer.stop()]);
@@ -285,11 +285,11 @@ describe('the projection runner', () => {
       const at = await install();
       const runner = at.start();
       await at.accounts.deposit(randomUUID(), 1, 2);
-      expect(await runner.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+      expect(await runner.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
       const before = await at.rows('account_balance');
       await sql`drop schema ${sql.id(at.at.schema)} cascade`.execute(at.database.db);
       await until(async () => (await asOf(at.database.db, at.at.schema, 'account-balances')).position !== undefined);
-      expect(await runner.waitFor('account-balances', at.accounts.position, 5_000)).toBe(true);
+      expect(await runner.waitFor('account-balances', at.accounts.position, 30_000)).toBe(true);
       expect(await at.rows('account_balance')).toEqual(before);
       await runner.stop();
     });
