@@ -29,7 +29,9 @@ export interface Known {
   /** Business time, ms. */
   now: number;
   serial: number;
+  /** In the order in which they are erased; the external id of the one that comes last. */
   readonly customers: string[];
+  lastCustomer: string;
   readonly contracts: Contract[];
   readonly invoices: string[];
   /** Of subscriptions whose invoices wait for a review. */
@@ -378,11 +380,11 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     ({ random, coupons }, of) => on(of, 'coupons', { code: random.pick([...coupons, nowhere]).code }),
   ],
   'remove-coupon': [
-    0.7,
+    1.2,
     ({ random, coupons }, of) => on(of, `coupons/${random.pick([...coupons, nowhere]).id}/remove`),
   ],
   'archive-coupon': [
-    0.1,
+    0.25,
     ({ random, coupons }) => ({ path: `/v1/coupons/${random.pick([...coupons, nowhere]).id}/archive` }),
   ],
   'change-plan': [
@@ -390,7 +392,12 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     (known, of) =>
       on(of, 'plan', {
         plan: planChoice(known),
-        ...known.random.pick([{}, { when: 'period-end' }, { billing: 'now' }]),
+        ...known.random.pick([
+          {},
+          { when: 'period-end' },
+          { billing: 'now' },
+          { when: 'period-end', currency: known.random.pick(currencies) },
+        ]),
       }),
   ],
   'change-plan-backdated': [
@@ -449,7 +456,6 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
       });
     },
   ],
-  'roll-over-again': [1, ({ random }, of) => on(of, 'roll-over', { periodNumber: random.between(1, 30) })],
   pause: [5, ({ random }, of) => on(of, 'pause', { credit: random.pick(['none', 'prorated']) })],
   'pause-at-period-end': [2, (_, of) => on(of, 'pause', { at: 'period-end' })],
   'undo-pause': [1.5, (_, of) => on(of, 'undo-pause')],
@@ -459,8 +465,8 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     0.2,
     ({ random }, of) => on(of, 'cancel', { at: 'now', credit: random.pick(['none', 'prorated']), waiveTerm: true }),
   ],
-  'cancel-at-period-end': [2, (_, of) => on(of, 'cancel', { at: 'period-end' })],
-  'undo-cancellation': [4, (_, of) => on(of, 'undo-cancellation')],
+  'cancel-at-period-end': [3, (_, of) => on(of, 'cancel', { at: 'period-end' })],
+  'undo-cancellation': [5, (_, of) => on(of, 'undo-cancellation')],
   'change-metadata': [
     1,
     ({ random }, of) => ({
@@ -472,7 +478,7 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
   'void-invoice': [
     4,
     ({ random, invoices }) => ({
-      path: `/v1/invoices/${invoices.length > 0 ? random.pick(invoices) : NOBODY}/void`,
+      path: `/v1/invoices/${invoices.length > 0 && !random.chance(0.03) ? random.pick(invoices) : NOBODY}/void`,
       body: { rebill: random.chance(0.6), reason: 'it was not right' },
     }),
   ],
@@ -490,7 +496,7 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
       body: { paymentTermsDays: random.between(0, 90) },
     }),
   ],
-  // What must be refused, with its own code each.
+  // What must be refused, with its own code each, or changes nothing.
   'start-again': [
     0.5,
     (known, of) => {
@@ -498,6 +504,7 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
       return { path, body: { ...(body as object), externalId: of.externalId } };
     },
   ],
+  'roll-over-again': [1, ({ random }, of) => on(of, 'roll-over', { periodNumber: random.between(1, 30) })],
   'add-other-content': [
     0.7,
     ({ random }, of) =>
@@ -507,7 +514,10 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
     0.5,
     (known, of) => on(of, 'line-items', { ...lineItem(known, of), service: { from: '1999-01-01', to: '1999-02-01' } }),
   ],
-  'add-too-much': [0.5, (known, of) => on(of, 'line-items', lineItem(known, of, '999999999999999'))],
+  'add-too-much': [
+    0.5,
+    (known, of) => on(of, 'line-items', { ...lineItem(known, of, '999999999999'), quantity: '999999999999' }),
+  ],
   'change-what-is-not-there': [
     0.7,
     (_, of) => on(of, 'changes', { edits: [{ kind: 'quantity', itemId: 'nobody', quantity: '1' }] }),
@@ -552,9 +562,9 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
   'move-too-far': [0.5, (_, of) => on(of, 'billing-cycle', { interval: { unit: 'year', count: 900 } })],
   'customers-wrongly': [
     0.6,
-    ({ random, customers }) =>
+    ({ random, customers, lastCustomer }) =>
       random.pick([
-        { path: '/v1/customers', body: { externalId: 'customer-1', currency: 'EUR', timeZone: 'UTC' } },
+        { path: '/v1/customers', body: { externalId: lastCustomer, currency: 'EUR', timeZone: 'UTC' } },
         { path: '/v1/customers', body: { externalId: customers[0], currency: 'USD', timeZone: 'UTC' } },
         { method: 'PATCH', path: `/v1/customers/${NOBODY}`, body: { paymentTermsDays: 3 } },
         { path: `/v1/customers/${NOBODY}/erase` },
@@ -592,7 +602,7 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
       body: {
         records: [
           {
-            customerId: known.random.pick(known.customers),
+            customerId: known.lastCustomer,
             id: `r${(known.serial += 1)}`,
             event: 'calls',
             at: new Date(known.now - DAY / 2).toISOString(),

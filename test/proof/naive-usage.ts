@@ -92,13 +92,19 @@ export class NaiveUsage {
   private stretches(history: NaiveHistory, { opened, closed }: Period): Stretch[] {
     const { startsAt } = opened;
     const { endsAt } = closed ?? opened;
-    const cuts = history.terms.slice(1).map(({ from }) => this.cut(history, from));
+    // A change within a second of the period's ends comes with the period.
+    const within = history.terms.filter(({ from }) => {
+      const at = history.instant(from).slice(0, 19);
+      return at > startsAt.slice(0, 19) && at < endsAt.slice(0, 19);
+    });
+    const first = history.terms.findLast(({ from }) => history.instant(from).slice(0, 19) <= startsAt.slice(0, 19));
+    const cuts = within.map(({ from }) => this.cut(history, from));
     const points = [startsAt, ...cuts.filter((at) => at > startsAt && at < endsAt), endsAt];
     const stretches: { from: string; to: string; items: readonly Item[] }[] = [];
     points.slice(0, -1).forEach((from, i) => {
       const to = points[i + 1] ?? endsAt;
       if (from === to) return;
-      const terms = history.terms[cuts.findLastIndex((at) => at <= from) + 1];
+      const terms = within[cuts.findLastIndex((at) => at <= from)] ?? first ?? history.terms[0];
       const items = (terms?.items ?? []).filter(({ kind }) => kind === 'usage');
       const before = stretches.at(-1);
       if (before && charged(before.items) === charged(items)) before.to = to;

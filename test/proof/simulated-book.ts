@@ -93,6 +93,13 @@ const writes = Object.entries(
     })),
 );
 
+/** What became of one of a batch. */
+interface Answered {
+  readonly result?: string;
+  readonly outcome?: string;
+  readonly code?: string;
+}
+
 function count(counts: Map<string, number>, what: string): void {
   counts.set(what, (counts.get(what) ?? 0) + 1);
 }
@@ -120,6 +127,7 @@ class Book {
       now: Date.UTC(2024, 0, 1),
       serial: 0,
       customers: [],
+      lastCustomer: '',
       contracts: [],
       invoices: [],
       drafts: [],
@@ -174,15 +182,18 @@ class Book {
 
   private async send(call: Call): Promise<{ status: number; body: Record<string, unknown> }> {
     const key = `book-${(this.keys += 1)}`;
-    const { status, body } = await this.service.client.ask(call.method, call.path, {
-      body: call.body,
-      key,
-      timeoutMs: 120_000,
-    });
-    const answers = (body?.records ?? []) as readonly { readonly result: string; readonly code?: string }[];
+    const ask = () => this.service.client.ask(call.method, call.path, { body: call.body, key, timeoutMs: 120_000 });
+    let { status, body } = await ask();
+    // A busy machine: the same key again, as the answer says.
+    for (let n = 0; status === 503 && n < 5; n += 1) {
+      count(this.outcomes, `again after ${body?.code}`);
+      await delay(1_000);
+      ({ status, body } = await ask());
+    }
+    const answers = (body?.records ?? []) as readonly Answered[];
     const done = body?.events?.length > 0 || answers.length > 0;
     count(this.outcomes, `${call.name} ${status >= 300 ? body?.code : done ? 'done' : 'nothing to do'}`);
-    for (const { result, code } of answers) count(this.outcomes, `record ${code ?? result}`);
+    for (const { result, outcome, code } of answers) count(this.outcomes, `record ${code ?? result ?? outcome}`);
     for (const { code } of [body as { code?: string }, ...answers]) if (code !== undefined) count(this.refused, code);
     if (status < 300) this.routes.add(this.routeOf(call));
     if (status >= 500 || status === 429)
@@ -211,7 +222,9 @@ class Book {
       path: '/v1/customers',
       body,
     });
-    if (status === 201) known.customers.push(String(answer['id']));
+    if (status !== 201) return;
+    known.customers.push(String(answer['id']));
+    known.lastCustomer = externalId;
   }
 
   /** A plan with two versions; the last one is for whoever archives. */
@@ -263,6 +276,7 @@ class Book {
       if (body['code'] !== undefined) break;
     }
     await on('release-hold', 'release-hold');
+    for (const { code } of known.coupons.slice(-9)) await on('apply-coupon', 'coupons', { code });
     await on('run-away', 'changes', { edits: [{ kind: 'remove', itemId: 'loop' }], billing: 'now' });
   }
 

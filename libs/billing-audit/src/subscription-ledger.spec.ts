@@ -4,6 +4,7 @@ import {
   type SubscriptionEvent,
   addLineItem,
   cancelNow,
+  changeItems,
   pause,
   releaseBill,
   resume,
@@ -52,6 +53,12 @@ function honestAppends(): SubscriptionEvent[][] {
   const first = appends.flat().find((event) => event.type === 'LinesBilled')?.data.lines ?? [];
   record(releaseBill(state, { billNumber: 1, lines: first, rebill: true }, '2026-02-21T00:00:00.000Z'));
   record(rollOver(state, 3, '2026-03-02T00:00:00.000Z'));
+  // A fee that the same day takes back is no service.
+  const fee = { kind: 'one-time', itemId: 'fee', componentKey: 'fee', description: 'Fee', timing: 'advance' } as const;
+  const put = { kind: 'put', item: { ...fee, unitPrice: '777' } } as const;
+  record(changeItems(state, { edits: [put], billing: 'now' }, '2026-03-10T15:00:00.000Z'));
+  const remove = { kind: 'remove', itemId: 'fee' } as const;
+  record(changeItems(state, { edits: [remove], billing: 'now' }, '2026-03-10T16:00:00.000Z'));
   record(cancelNow(state, { credit: 'none' }, '2026-03-15T00:00:00.000Z'));
   return appends;
 }

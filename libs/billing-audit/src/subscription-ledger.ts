@@ -364,7 +364,7 @@ function checkBill(ledger: Ledger, bill: Of<'LinesBilled'>, revision: bigint): r
       differ('line-once', 'the bill carries a line item that is not pending', 'a pending line', line.lineId);
     if (pending && canonicalize(pending) !== canonicalize(line))
       differ('line-billed', `line ${line.lineId} changed on its way to the bill`, pending, line);
-    const serves = line.kind === 'recurring' || (line.kind === 'correction' && !line.rule.fees && !line.rule.discount);
+    const serves = line.kind === 'recurring' || (line.kind === 'correction' && ledger.nets.has(line.corrects ?? ''));
     if (serves) checkService(ledger, line, differ);
     if (line.kind === 'recurring') ledger.nets.set(line.lineId, BigInt(line.net));
     if (line.kind === 'correction' && !ledger.billed.has(line.corrects ?? ''))

@@ -600,12 +600,12 @@ it('has golden files that nobody edited', () => {
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
    96cacd51cc7b65d8 subscription/state.v2.json
-   b87e6a6bc7baf90d usage/LateUsageCounted.v1.json
+   00167af656c2cc1f usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
-   3da4c95a5374c6ee usage/UsageCut.v1.json
+   7b1e9efc72846bb4 usage/UsageCut.v1.json
    136264594eb1c4d3 usage/UsageOpened.v1.json
    e32e03bc42c7023e usage/UsageRecorded.v1.json
    4f388b07a3ce89dc usage/UsageSealed.v1.json
-   9e71a50effebfd15 usage/state.v1.json"
+   bbd17b7458e595e2 usage/state.v1.json"
   `);
 });

@@ -10,6 +10,7 @@ import { notStarted, type StartedSubscription, type Subscription } from '../subs
 import { releaseBill } from '../subscription/release-bill';
 import { addLineItem } from '../subscription/subscription';
 import type { Line } from '../line';
+import { feesOf } from './true-up';
 
 const month = { unit: 'month', count: 1 } as const;
 const committed = (
@@ -20,6 +21,22 @@ const committed = (
 /** Kind, service and net of each line. */
 const shown = (lines: readonly Line[]) => lines.map(({ kind, service, net }) => [kind, service.from, service.to, net]);
 const after = (state: Subscription, now: string) => shown(linesOf(catchUp(now)(state)));
+
+// Found by the simulated book: two periods that meet within a day each counted the other's usage of that day.
+it('counts the usage of its own period among the fees, not that of another one on the same date', () => {
+  const usageOf = (periodNumber: number, net: string) => {
+    const usage = { meter: 'calls', periodNumber, from: '', to: '' };
+    return {
+      kind: 'usage',
+      net,
+      service: { from: '2026-01-10', to: '2026-01-11' },
+      rule: { usage },
+    } as unknown as Line;
+  };
+  const date = (each: string) => ({ date: each, at: '' });
+  const period = { from: date('2026-01-10'), to: date('2026-02-01'), periodNumber: 2 };
+  expect(feesOf([usageOf(1, '13'), usageOf(2, '500')], period)).toBe(500n);
+});
 
 describe('a minimum', () => {
   it('is brought up on the bill that closes the period, with what was billed in advance for it', () => {

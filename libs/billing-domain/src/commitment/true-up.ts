@@ -34,7 +34,7 @@ export const isTrueUp = ({ rule }: Line): boolean => rule.fees !== undefined;
  * What a service period costs before discounts, minor units: its recurring and usage lines with their corrections, on whatever bills
  * they are; of a line that serves longer, the share of its time. One-time charges are no fees. (billing-model.md §5)
  */
-export function feesOf(lines: readonly Line[], period: Span, itemId?: string): bigint {
+export function feesOf(lines: readonly Line[], period: Span & Numbered, itemId?: string): bigint {
   return lines
     .filter((line) => (itemId === undefined || line.itemId === itemId) && isFee(line))
     .reduce((sum, line) => sum + shareOf(line, period), 0n);
@@ -49,7 +49,12 @@ export function trueUpLine(
   subscriptionId: string,
   commitment: Commitment,
   lines: readonly Line[],
-  { period, service, change, rules }: { period: Span; service: Line['service']; change: number; rules: BillingRules },
+  {
+    period,
+    service,
+    change,
+    rules,
+  }: { period: Span & Numbered; service: Line['service']; change: number; rules: BillingRules },
 ): Line | undefined {
   const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
   const within = (line: Line) => line.service.from >= service.from && line.service.to <= service.to;
@@ -96,8 +101,14 @@ function isFee(line: Line): boolean {
   return line.kind === 'correction' && !isTrueUp(line) && line.rule.discount === undefined;
 }
 
+interface Numbered {
+  /** Whose usage counts: of two periods that share a date each has its own. */
+  readonly periodNumber: number;
+}
+
 /** Of a line that reaches beyond the period, the share of its time, so that the shares of all periods sum to its net. */
-function shareOf(line: Line, period: Span): bigint {
+function shareOf(line: Line, period: Span & Numbered): bigint {
+  if (line.rule.usage) return line.rule.usage.periodNumber === period.periodNumber ? BigInt(line.net) : 0n;
   const { instants } = line.rule;
   const { from, to } = instants ?? line.service;
   const [begins, ends] = instants ? [period.from.at, period.to.at] : [period.from.date, period.to.date];

@@ -123,15 +123,15 @@ function itemsOf({ componentKeys }: AppliedCoupon, terms: StartedSubscription['t
 
 /** What brings the last closed period to its minimums and maximums: first those of single items, then those over all. */
 function trueUps(subscription: StartedSubscription, charged: readonly Line[], stop: Stop | undefined): Line[] {
-  const { subscriptionId, rules, billed, awaitsUsage } = subscription;
+  const { subscriptionId, rules, billed, awaitsUsage, lastClosed } = subscription;
   // What the period comes to is known with its usage.
   if (awaitsUsage) return [];
   const pieces = stretchesOf(subscription, stop).flatMap(({ from, to, terms, period }) =>
     period && !period.open && to && typeof terms !== 'string' ? [{ from, to, terms, whole: period.whole }] : [],
   );
   const [first, last] = [pieces[0], pieces.at(-1)];
-  if (!first || !last) return [];
-  const period = { from: first.from, to: last.to };
+  if (!first || !last || !lastClosed) return [];
+  const period = { from: first.from, to: last.to, periodNumber: lastClosed.periodNumber };
   const service = serviceOf(subscription, period);
   const known = [...billed.map(({ line }) => line), ...charged];
   const trued = known.filter((line) => isTrueUp(line) && line.service.from >= service.from);

@@ -39,8 +39,12 @@ export function usageStretches(subscription: StartedSubscription, periodNumber: 
   const { terms, rules } = subscription;
   const stretches: UsageStretch[] = [];
   terms.forEach(({ from, items, change, timeZone = subscription.timeZone }, i) => {
-    const asked = usageCut(toInstant(from, timeZone), timeZone, rules);
-    const begins = i === 0 || asked < period.startsAt ? period.startsAt : asked;
+    const at = toInstant(from, timeZone);
+    // What changes in the first or last second of a period changes with the period, whatever the rules say of that day.
+    if (i > 0 && second(at) >= second(period.endsAt)) return;
+    const asked = usageCut(at, timeZone, rules);
+    const withPeriod = i === 0 || second(at) <= second(period.startsAt) || asked < period.startsAt;
+    const begins = withPeriod ? period.startsAt : asked;
     if (begins >= period.endsAt) return;
     const usage = items.filter(({ kind }) => kind === 'usage');
     // What begins at one moment with another takes its place.
@@ -91,3 +95,4 @@ export function usagePrices({ terms }: StartedSubscription): Record<string, Item
 
 const charged = (items: readonly Item[]) => items.map(({ from: _, to: __, ...item }) => item);
 const sameItems = (a: readonly Item[], b: readonly Item[]) => sameJson(charged(a), charged(b));
+const second = (instant: string) => instant.slice(0, 19);

@@ -33,8 +33,8 @@ export interface MeterTotal {
   readonly distinct?: number;
   /** latest: the last record in order of time, then id. */
   readonly latest?: TimedValue;
-  /** The first records in order of time, then id. */
-  readonly first?: readonly TimedValue[];
+  /** The first records in order of time, then id; `segment`: where one that came late counts. */
+  readonly first?: readonly (TimedValue & { readonly segment?: number })[];
 }
 
 export interface TimedValue {

@@ -198,7 +198,8 @@ function segmentStart({ startsAt, segments, endsAt }: KnownUsage, segment: numbe
 
 function firstIn(usage: KnownUsage, key: string, segment: number): string[] | undefined {
   const { first } = usage.totals[key] ?? {};
-  return first?.filter(({ at }) => segmentAt(usage.segments, at) === segment).map(({ value }) => value);
+  const placeOf = ({ at, segment: own }: NonNullable<typeof first>[number]) => own ?? segmentAt(usage.segments, at);
+  return first?.filter((each) => placeOf(each) === segment).map(({ value }) => value);
 }
 
 const trillionths = (text: string) => toTrillionths(parseDecimal(text));

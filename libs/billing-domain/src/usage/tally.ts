@@ -30,7 +30,7 @@ export interface Tally {
 
 export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
   const sums = new Map<string, Running & { readonly segment: number; readonly meter: string }>();
-  const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: TimedValue[] }>();
+  const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: FirstValue[] }>();
   return {
     add(record, { meter, first }, segment, at, isNew) {
       const name = `${segment} ${meter.key}`;
@@ -65,7 +65,9 @@ export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
       if (meter.aggregation === 'unique-count' && isNew) total.distinct = (total.distinct ?? 0) + 1;
       const timed = { at: record.at, id: record.id, value: formatTrillionths(value) };
       if (meter.aggregation === 'latest' && (!total.latest || isBefore(total.latest, timed))) total.latest = timed;
-      if (keepsFirst) keepFirst((total.first ??= []), timed, first);
+      // One that came late does not count where its own time lies.
+      const counted = at === record.at ? timed : { ...timed, segment };
+      if (keepsFirst) keepFirst((total.first ??= []), counted, first);
     },
     partials: () =>
       [...sums.values()].map(({ segment, meter, records, sum, moment, max }) => ({
@@ -110,7 +112,9 @@ export function readersOf(
   });
 }
 
-function keepFirst(kept: TimedValue[], timed: TimedValue, most: number): void {
+type FirstValue = NonNullable<MeterTotal['first']>[number];
+
+function keepFirst(kept: FirstValue[], timed: FirstValue, most: number): void {
   const last = kept.at(-1);
   if (kept.length >= most && last && !isBefore(timed, last)) return;
   let at = kept.length;

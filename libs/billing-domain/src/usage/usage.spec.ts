@@ -21,6 +21,21 @@ const sealed = (definition: Omit<NewMeter, 'key' | 'event'>, records: readonly U
   return quantities(stream.seal(day(31)), 'm').join();
 };
 
+// Found by the simulated book: it was free where its own time lies, and took the fee of a record that was never there.
+it('a record that came late is among the free ones of the segment in which it counts', () => {
+  const sum: NewMeter = { key: 'm', event: 'use', aggregation: 'sum' };
+  const segments = [
+    [day(1), 'm'],
+    [day(10), 'm'],
+  ] as const;
+  const stream = new UsageStream(periodOf([sum], { first: 2, segments }));
+  stream.countLate([use('2025-12-20T00:00:00.000Z', '5')], day(12));
+  expect(stream.seal(day(31)).segments.map(({ meters: [measured] }) => [measured?.records, measured?.first])).toEqual([
+    [0, []],
+    [1, ['5']],
+  ]);
+});
+
 describe('what a meter measures', () => {
   it('sum: of values, also of those below zero, exactly', () => {
     expect(sealed({ aggregation: 'sum' }, [use(day(2), '1.5'), use(day(3), '2.25'), use(day(4), '-0.75')])).toBe('3');
