@@ -191,6 +191,8 @@ class Fuzz {
   private keys = 0;
   /** Subscriptions that began on the published plan. */
   private readonly onPlan: string[] = [];
+  /** Subscriptions that were cancelled, or will be: what most conflicts are about. */
+  private readonly ended: string[] = [];
 
   constructor(
     private readonly service: Service,
@@ -470,6 +472,8 @@ class Fuzz {
     }
     if (/\/(plan|add-ons)$/.test(operation.path) && this.onPlan.length > 0 && random.chance(0.6))
       path = operation.path.replace('{subscriptionId}', random.pick(this.onPlan.slice(-5)));
+    if (intent === '409' && this.ended.length > 0 && random.chance(0.6))
+      path = operation.path.replace('{subscriptionId}', random.pick(this.ended.slice(-5)));
     let body =
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
@@ -622,6 +626,7 @@ class Fuzz {
       note('externalId', request?.['externalId']);
       if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
+    if (path.endsWith('/cancel') && body.dryRun === false) this.ended.push(body.id);
     if (path.endsWith('/publish') && body.dryRun === false) note('published', body.id);
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
