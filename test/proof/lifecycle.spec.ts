@@ -149,7 +149,7 @@ describe('any history', () => {
       ...['add', 'change', 'change-at-end', 'backdate', 'cycle', 'pause', 'resume', 'cancel'].map(
         (c) => `${c} decided`,
       ),
-      ...['change noted', 'cancel-at-end decided', 'undo-change noted', 'change subscription-canceled'],
+      ...['cancel-at-end decided', 'undo-change noted', 'change subscription-canceled'],
       ...['change subscription-paused', 'change item-not-found', 'backdate before-correction-horizon'],
       ...[
         'line recurring',
@@ -160,15 +160,20 @@ describe('any history', () => {
         'credit current-price',
       ],
       ...['flat', 'per-unit', 'graduated', 'volume', 'package'].map((model) => `price ${model}`),
-      ...['prorationUnit calendar-day', 'prorationUnit second', 'dayCount inclusive'].map((rule) => `rule ${rule}`),
+      ...['prorationUnit calendar-day', 'prorationUnit second'].map((rule) => `rule ${rule}`),
     ];
     const rare = [
       ...['void decided', 'undo-cancellation decided', 'undo-change decided', 'void line-item-already-billed'],
       ...['pause cancellation-scheduled', 'cycle cancellation-scheduled', 'change-at-end cancellation-scheduled'],
       ...['cancel-at-end subscription-paused', 'add no-open-period', 'add subscription-canceled'],
-      ...['roundedPer tier', 'fractionDigits 9', 'leadingStub imagined-period', 'fixedMonths true'].map(
-        (r) => `rule ${r}`,
-      ),
+      ...['change noted'],
+      ...[
+        'dayCount inclusive',
+        'roundedPer tier',
+        'fractionDigits 9',
+        'leadingStub imagined-period',
+        'fixedMonths true',
+      ].map((r) => `rule ${r}`),
     ];
     const wanted = runs.numRuns >= 1_000 ? [...usual, ...rare] : usual;
     expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
