@@ -226,6 +226,8 @@ export class NaiveUsage {
       if (restarts) [used.records, used.amount] = [0, 0n];
       const amounts = amountsOf(run, restarts ? 0n : before, restarts ? run.quantity : all, restarts || i === 0, used);
       before += run.quantity;
+      // Records count towards the free ones whatever they were charged by.
+      if (run.item.price.model !== 'percentage') used.records += run.records.length;
       const exact = rules.roundedPer === 'tier' ? [...amounts.values()] : [sum([...amounts.values()])];
       const net = sum(exact.map((amount) => rounded(amount, EXACT)));
       if (net === 0n && run.quantity === 0n) return [];

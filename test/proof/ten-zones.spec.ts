@@ -77,8 +77,14 @@ const grids: readonly (readonly [string, Partial<StartSubscription>])[] = [
   ['every week', { interval: { unit: 'week', count: 1 } }],
 ];
 
+/** Weeks have the most boundaries: the short run counts them where clocks change most oddly, `npm run check:properties` everywhere. */
+const gridsIn = (zone: string) =>
+  process.env['PROPERTY_RUNS'] === undefined && !['Pacific/Apia', 'Australia/Lord_Howe'].includes(zone)
+    ? grids.filter(([, { interval }]) => interval?.unit !== 'week')
+    : grids;
+
 describe.each(zones)('ten years in %s', (zone) => {
-  it.each(grids)('%s', (_name, terms) => {
+  it.each(gridsIn(zone))('%s', (_name, terms) => {
     const { events } = tenYears(zone, terms);
     const periods = opened(events);
     periods.forEach((period, i) => {
