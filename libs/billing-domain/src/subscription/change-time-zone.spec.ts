@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { presets } from '../billing-rules';
 import { addDays } from '../calendar';
 import { propertyRuns } from '../../../../test/support/property-runs';
+import { changeBillingCycle } from './change-billing-cycle';
 import { changeQuantity } from './change-items';
 import { changeTimeZone } from './change-time-zone';
 import { cancelNow, scheduleCancellation } from './cancel';
-import { at, billed, catchUp, given, refusal, startOn, type Decision } from './decisions.fixture';
+import { at, billed, catchUp, given, linesOf, refusal, startOn, type Decision } from './decisions.fixture';
 import type { SubscriptionEvent } from './events';
 import { pause, resume, schedulePause } from './pause';
 import type { StartedSubscription } from './state';
@@ -220,5 +221,23 @@ describe('a change of zone', () => {
       }),
       propertyRuns(100),
     );
+  });
+
+  it('does not charge the last hours of a long cycle again that was billed in seconds before the move', () => {
+    const anchor = { localDateTime: '2024-01-31T02:30:00' };
+    const rules = { ...presets.openmeter, prorationUnit: 'second' } as const;
+    const events = all(
+      startOn('2023-01-01', { interval: { unit: 'week', count: 2 }, anchor, rules }, { every: 2 }),
+      moving('Australia/Lord_Howe', '2023-01-01'),
+      (state) =>
+        changeBillingCycle(state, { interval: { unit: 'day', count: 30 }, anchor, edits: [] }, at('2023-01-01')),
+      catchUp('2023-04-10'),
+    );
+    const charged = linesOf(events).filter(({ kind }) => kind === 'recurring');
+    expect(charged.slice(1).map(({ rule }) => [rule.instants?.from, rule.instants?.to])).toEqual([
+      ['2023-01-01T00:00:00.000Z', '2023-02-05T02:30:00.000Z'],
+      ['2023-02-05T02:30:00.000Z', '2023-04-05T16:00:00.000Z'],
+      ['2023-04-05T16:00:00.000Z', '2023-06-04T16:00:00.000Z'],
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { dateOf, gridPoint, type Grid } from '../calendar';
 import { sameJson } from '../json';
+import type { Line } from '../line';
 import type { ClosedPeriod } from './billing-period';
 import type { Item, ItemsChanged } from './events';
 
@@ -51,11 +52,13 @@ export function keptSince(terms: ItemsChanged['data']['terms'], lastClosed: Clos
 
 /** Whether a billed line may still be corrected, or keeps its item from being charged again. */
 export function isKept(
-  line: { readonly itemId?: string; readonly service: { readonly to: string } },
+  line: Pick<Line, 'itemId' | 'service' | 'rule'>,
   terms: ItemsChanged['data']['terms'],
   lastClosed: ClosedPeriod,
 ): boolean {
   if (line.service.to > dateOf(lastClosed.from)) return true;
+  // Charged by the second, in another zone perhaps: it may end later on that same local date.
+  if ((line.rule.instants?.to ?? '') > lastClosed.startsAt) return true;
   const ofLongArrears = terms.some(({ items }) =>
     items.some((item) => item.itemId === line.itemId && isLongArrears(item)),
   );
