@@ -193,6 +193,8 @@ class Fuzz {
   private readonly onPlan: string[] = [];
   /** Subscriptions that were cancelled, or will be: what most conflicts are about. */
   private readonly ended: string[] = [];
+  /** Subscriptions that have usage, and the period of it. */
+  private readonly measured: { readonly subscriptionId: string; readonly periodNumber: number }[] = [];
 
   constructor(
     private readonly service: Service,
@@ -472,6 +474,10 @@ class Fuzz {
     }
     if (/\/(plan|add-ons)$/.test(operation.path) && this.onPlan.length > 0 && random.chance(0.6))
       path = operation.path.replace('{subscriptionId}', random.pick(this.onPlan.slice(-5)));
+    if (operation.path.includes('/usage/{periodNumber}') && this.measured.length > 0 && random.chance(0.6)) {
+      const { subscriptionId, periodNumber } = random.pick(this.measured.slice(-20));
+      path = operation.path.replace('{subscriptionId}', subscriptionId).replace('{periodNumber}', `${periodNumber}`);
+    }
     if (intent === '409' && this.ended.length > 0 && random.chance(0.6))
       path = operation.path.replace('{subscriptionId}', random.pick(this.ended.slice(-5)));
     let body =
@@ -537,7 +543,9 @@ class Fuzz {
         ? `perennial.subscription-${this.values.uuid()}`
         : name === 'lineItemId'
           ? 'no-such-item'
-          : this.values.uuid(),
+          : name === 'version' || name === 'periodNumber'
+            ? '1'
+            : this.values.uuid(),
     );
   }
 
@@ -627,6 +635,14 @@ class Fuzz {
       if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
     if (path.endsWith('/cancel') && body.dryRun === false) this.ended.push(body.id);
+    if (path === '/v1/usage' && body.dryRun === false) {
+      const sent = (request?.['records'] ?? []) as readonly { readonly subscriptionId?: string }[];
+      (body.records as readonly { readonly periodNumber?: number }[]).forEach(({ periodNumber }, i) => {
+        const subscriptionId = sent[i]?.subscriptionId;
+        if (subscriptionId !== undefined && periodNumber !== undefined)
+          this.measured.push({ subscriptionId, periodNumber });
+      });
+    }
     if (path.endsWith('/publish') && body.dryRun === false) note('published', body.id);
     if (path === '/v1/plans' && method === 'post' && body.dryRun === false) note('planId', body.id);
     if (path === '/v1/coupons' && method === 'post' && body.dryRun === false) {
@@ -722,7 +738,8 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
       }
     };
     await Promise.all(Array.from({ length: 16 }, worker));
-    for (let round = 0; round < 60 && fuzz.missing().length > 0 && fuzz.violations.length < 20; round += 1)
+    const aiming = (round: number) => round < 60 || seconds() < o.maxSeconds;
+    for (let round = 0; aiming(round) && fuzz.missing().length > 0 && fuzz.violations.length < 20; round += 1)
       await fuzz.aim();
     const audit = await runToEnd('apps/standalone/src/audit.js', ['verify'], service.surroundings);
     if (audit.code !== 0) fuzz.violations.push(`audit verify ended with ${audit.code}\n${audit.output.slice(-4_000)}`);
