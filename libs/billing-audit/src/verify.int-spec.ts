@@ -8,16 +8,7 @@ import {
   RollOverBillingPeriod,
   StartSubscription,
 } from '@perennial/billing-application';
-import {
-  apiKeyType,
-  couponId,
-  creditNoteType,
-  customerBalanceType,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
-  subscriptionType,
-} from '@perennial/billing-domain';
+import { billingCatalogs, couponId } from '@perennial/billing-domain';
 import { billingProjections } from '@perennial/billing-read-models';
 import { type NewEvent, ProjectionRunner, chainHash, streamNames } from '@perennial/event-sourcing';
 import { type Database, createLogger, openDatabase } from '@perennial/platform';
@@ -107,12 +98,6 @@ class Book {
   }
 }
 
-const catalogs = Object.fromEntries(
-  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, planType, apiKeyType].map(
-    ({ name, catalog }) => [name, catalog],
-  ),
-);
-
 /** The read models of a book, kept by their runner until they are to be damaged. */
 class KeptReadModels {
   private constructor(
@@ -130,7 +115,7 @@ class KeptReadModels {
       schema: target.schema,
       streamPrefix: book.server.prefix,
       projections: billingProjections,
-      catalogs,
+      catalogs: billingCatalogs,
       logger: createLogger('silent'),
       onDiverged: 'stop',
     });
