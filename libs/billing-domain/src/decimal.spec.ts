@@ -22,7 +22,9 @@ describe('Decimal', () => {
   ])('reads %s as %s', (text, canonical) => expect(formatDecimal(parseDecimal(text))).toBe(canonical));
 
   it.each([5, null, undefined, ['5']])('refuses what is no text: %j', (value) => {
-    expect(() => parseDecimal(value as unknown as string)).toThrow(expect.objectContaining({ code: 'invalid-decimal' }));
+    expect(() => parseDecimal(value as unknown as string)).toThrow(
+      expect.objectContaining({ code: 'invalid-decimal' }),
+    );
   });
 
   it('writes a whole number of 10^-12, however large', () => {
