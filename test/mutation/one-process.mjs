@@ -133,12 +133,16 @@ class OneProcess {
 
 const plain = (text) => text.replace(/^\s+|\s+$/gm, '');
 
-/** What an error says is for people; the specs compare its code and details. */
+/** What an error says is for people, who may hear it in other words; the specs compare its code and details. */
+/** Functions whose first argument only goes into such a text. */
+const TEXTS = ['invalid', 'incomplete', 'text', 'oneOf', 'count', 'atMost'];
+
 const messages = {
   shouldIgnore({ key, listKey, parent }) {
-    if (listKey !== 'arguments' || parent.type !== 'NewExpression' || !/Error$/.test(parent.callee.name))
-      return undefined;
-    return key === (parent.callee.name === 'DomainError' ? 1 : 0) ? 'the text of an error is for people' : undefined;
+    if (listKey !== 'arguments') return undefined;
+    const { name } = parent.callee;
+    const makes = parent.type === 'NewExpression' ? /Error$/.test(name) : TEXTS.includes(name);
+    return makes && key === (name === 'DomainError' ? 1 : 0) ? 'the text of an error is for people' : undefined;
   },
 };
 
