@@ -19,6 +19,7 @@ class OneProcess {
   /** What each test took without mutants. */
   times = new Map();
 
+  /** Mutants of what only loading runs are ignored, so no other asks for another environment. */
   capabilities() {
     return { reloadEnvironment: true };
   }
@@ -97,7 +98,7 @@ class OneProcess {
     return { status: 'complete', tests, mutantCoverage: stryker.mutantCoverage };
   }
 
-  async mutantRun({ activeMutant, testFilter, hitLimit, sandboxFileName, reloadEnvironment }) {
+  async mutantRun({ activeMutant, testFilter, hitLimit, sandboxFileName }) {
     const stryker = (globalThis.__stryker__ ??= {});
     const beside = dirname(relative(this.root, sandboxFileName));
     const far = (id) => (dirname(this.tests.get(id).fileName) === beside ? 0 : 1);
@@ -105,7 +106,6 @@ class OneProcess {
     const ids = [...(testFilter ?? this.tests.keys())].sort((a, b) => far(a) - far(b) || cost(a) - cost(b));
     const judge = async () => {
       Object.assign(stryker, { activeMutant: activeMutant.id, hitLimit, hitCount: hitLimit ? 0 : undefined });
-      if (reloadEnvironment) this.load();
       try {
         for (const id of ids) {
           const failureMessage = await this.failure(id);
@@ -118,9 +118,8 @@ class OneProcess {
       }
     };
     const verdict = await judge();
-    if (reloadEnvironment) this.load();
     // What fails without the mutant too fails by what an earlier one left behind in the memory of a module.
-    else if (verdict.status !== 'survived' && (await this.failure(verdict.killedBy[0])) !== undefined) {
+    if (verdict.status !== 'survived' && (await this.failure(verdict.killedBy[0])) !== undefined) {
       this.load();
       return judge();
     }
