@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { presets } from '../billing-rules';
+import { presets, type BillingRules } from '../billing-rules';
 import { changeItems, changeQuantity } from '../subscription/change-items';
 import { cancelNow } from '../subscription/cancel';
 import { at, catchUp, given, linesOf, refusal, startOn, type Decision } from '../subscription/decisions.fixture';
@@ -103,6 +103,77 @@ describe('a minimum', () => {
       ['base', '300'],
       [undefined, '500'],
     ]);
+  });
+
+  it('says what it is for: of one item with its texts and taxes, over all with its own', () => {
+    const price = { model: 'flat', unitPrice: '700', minimum: '1000' } as const;
+    const item = { price, taxCode: 'digital', taxBehaviour: 'exclusive', timing: 'arrears' } as const;
+    const trueUps = (rules: BillingRules) => {
+      const events = catchUp('2026-02-01')(given(committed({ minimum: '1500' }, item, { rules })));
+      return linesOf(events).filter(({ kind }) => kind === 'minimum');
+    };
+    const made = trueUps(presets.perennial);
+    const common = { kind: 'minimum', service: { from: '2026-01-01', to: '2026-02-01' }, quantity: '1', change: 0 };
+    const fraction = { numerator: '31', denominator: '31' };
+    const rule = { name: 'minimum', fraction, rounding: 'half-away-from-zero' };
+    expect(made).toStrictEqual([
+      {
+        ...common,
+        lineId: made[0]?.lineId,
+        itemId: 'base',
+        description: 'Base',
+        unitPrice: '1000',
+        net: '300',
+        taxCode: 'digital',
+        taxBehaviour: 'exclusive',
+        discountable: false,
+        rule: { ...rule, fees: '700' },
+        metadata: {},
+      },
+      {
+        ...common,
+        lineId: made[1]?.lineId,
+        description: 'Minimum commitment',
+        unitPrice: '1500',
+        net: '500',
+        taxCode: null,
+        taxBehaviour: 'unspecified',
+        discountable: false,
+        rule: { ...rule, fees: '1000' },
+        metadata: {},
+      },
+    ]);
+    // A rule that rounds the fraction says so on the line.
+    expect(trueUps(presets['kill-bill']).map((line) => line.rule.fractionDigits)).toEqual([9, 9]);
+  });
+
+  it('a true-up that is corrected says what it comes to now and what it was', () => {
+    const state = given(committed({ minimum: '10000' }), catchUp('2026-02-01'));
+    const change = { itemId: 'base', quantity: '3', when: { effectiveOn: '2026-01-01' } } as const;
+    const [trueUp] = linesOf(catchUp('2026-02-01')(given(committed({ minimum: '10000' })))).slice(-1);
+    const line = linesOf(changeQuantity(state, change, at('2026-02-03'))).at(-1);
+    expect(line).toStrictEqual({
+      lineId: line?.lineId,
+      kind: 'correction',
+      description: 'Minimum commitment',
+      service: { from: '2026-01-01', to: '2026-02-01' },
+      quantity: '1',
+      unitPrice: '10000',
+      net: '-5000',
+      taxCode: null,
+      taxBehaviour: 'unspecified',
+      discountable: false,
+      corrects: trueUp?.lineId,
+      change: 1,
+      rule: {
+        name: 'minimum',
+        fraction: { numerator: '31', denominator: '31' },
+        rounding: 'half-away-from-zero',
+        fees: '15000',
+        credit: { basis: 're-rate', netSoFar: '5000' },
+      },
+      metadata: {},
+    });
   });
 
   it('follows fees that change afterwards', () => {
