@@ -1,5 +1,5 @@
 import type { Item, Line, LinesBilled, SubscriptionEvent, UsageEvent } from '@perennial/billing-domain';
-import { NaiveDiscounts } from './naive-discounts';
+import { NaiveDiscounts, type ClosedPeriod } from './naive-discounts';
 import { NaiveHistory, type Tick } from './naive-history';
 import { EXACT, priced, rounded, UNIT, units, type Tiered } from './naive-price';
 import { NaiveUsage, toldUsage } from './naive-usage';
@@ -96,7 +96,8 @@ class NaiveCalculator implements Recomputed {
     if (JSON.stringify(measured) !== JSON.stringify(this.usageDue))
       this.differ(`bill ${billNumber} has usage ${measured.join(', ')}; should be ${this.usageDue.join(', ')}`);
     this.usageDue = [];
-    for (const each of this.discounts.bill(event.data, (keys) => this.history.itemsOf(keys))) this.differ(each);
+    const itemIds = (keys: readonly string[]) => this.history.itemsOf(keys);
+    for (const each of this.discounts.bill(event.data, itemIds, this.lastClosed())) this.differ(each);
     this.coverage();
     this.feesAsked();
   }
@@ -326,6 +327,14 @@ class NaiveCalculator implements Recomputed {
       return this.amount(new Map([[0, UNIT * units(only)]]), Math.min(length, whole), whole);
     const sum = bounds.reduce((all, [, each], i) => all + BigInt(held[i] ?? 0) * units(each ?? '0'), 0n);
     return rounded(sum * UNIT, EXACT * BigInt(whole));
+  }
+
+  private lastClosed(): ClosedPeriod | undefined {
+    const period = this.history.periods.findLast(({ closed }) => closed);
+    if (!period) return undefined;
+    const { periodNumber } = period.opened;
+    const [from, to] = this.history.actual(period);
+    return { periodNumber, share: (line) => this.within(line, from, to, periodNumber) };
   }
 
   /** The share of a line's net that falls into a stretch of ticks: what it comes to by its end less what it came to by its start. */

@@ -137,7 +137,7 @@ export {
   valueTokens,
 } from './usage/record-usage';
 export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
-export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { cutMovesNothing, cutUsage, isToCut, recount, sealedUsage, sealUsage } from './usage/seal-usage';
 export { billUsage, needsSeal } from './subscription/bill-usage';
 export { usageBillsAt } from './subscription/boundary';
 export { usageLines } from './subscription/usage-lines';
