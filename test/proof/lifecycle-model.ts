@@ -61,15 +61,21 @@ const intervals: readonly Interval[] = [
 
 const amounts = fc.constantFrom('0', '1', '33.3', '999', '1000', '12345', '100000', '0.000000000001');
 const fee = fc.option(amounts, { nil: undefined });
+const packageSizes = fc.constantFrom(undefined, undefined, undefined, '1', '2.5', '100');
 const tiers = fc
   .tuple(
     fc.constantFrom([], ['2'], ['1', '3'], ['0.5', '2.5', '7']),
-    fc.array(fc.tuple(amounts, fee), { minLength: 4, maxLength: 4 }),
+    fc.array(fc.tuple(amounts, fee, packageSizes), { minLength: 4, maxLength: 4 }),
   )
   .map(([bounds, prices]) =>
     [...bounds, null].map((upTo, i) => {
-      const [unitPrice = '0', flatFee] = prices[i] ?? [];
-      return { upTo, unitPrice, ...(flatFee !== undefined && { flatFee }) };
+      const [unitPrice = '0', flatFee, packageSize] = prices[i] ?? [];
+      return {
+        upTo,
+        unitPrice,
+        ...(packageSize !== undefined && { packageSize }),
+        ...(flatFee !== undefined && { flatFee }),
+      };
     }),
   );
 
