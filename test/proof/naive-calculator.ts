@@ -467,6 +467,10 @@ function comparedOnce(line: Line, item: Item): boolean {
   if ('unitPrice' in price && price.unitPrice !== line.unitPrice) return false;
   if (line.parts?.some((part) => part.unitPrice !== priceOfPart(price, part))) return false;
   const [stated, own] = [tiersOf(line), priced(price, item.quantity)];
+  // A flat fee of 0 is stated too: without it the price is another one, though it comes to the same.
+  const feesOf = (tiers: Iterable<number>) =>
+    'tiers' in price ? [...tiers].filter((tier) => price.tiers[tier]?.flatFee !== undefined).length : 0;
+  if ((line.parts ?? []).filter(({ per }) => per === 'flat-fee').length !== feesOf(own.keys())) return false;
   return [...own].every(([tier, amount]) => (stated.get(tier) ?? 0n) === amount) && sumOf(stated) === sumOf(own);
 }
 
