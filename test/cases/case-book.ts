@@ -9,16 +9,9 @@ import {
   type SubscriptionTerms,
 } from '@perennial/billing-application';
 import {
-  apiKeyType,
-  couponType,
+  billingCatalogs,
   creditNoteId,
-  creditNoteType,
-  customerBalanceType,
   invoiceId,
-  invoiceNumbersType,
-  invoiceType,
-  subscriptionType,
-  usageType,
   type Line,
   type LinesBilled,
   type NewCoupon,
@@ -62,21 +55,11 @@ export class CaseBook {
   static async open(): Promise<CaseBook> {
     const at = await testEventStore();
     const process = await billingProcess(at, { time: '2000-01-01T00:00:00.000Z' });
-    const types = [
-      subscriptionType,
-      invoiceType,
-      creditNoteType,
-      customerBalanceType,
-      invoiceNumbersType,
-      apiKeyType,
-      couponType,
-      usageType,
-    ];
     const policies = new PolicyRunner({
       store: process.store,
       streamPrefix: at.prefix,
       policies: billingPolicies,
-      catalogs: Object.fromEntries(types.map(({ name, catalog }) => [name, catalog])),
+      catalogs: billingCatalogs,
       dispatch: async (command) => void (await process.execute(command as Command<CommandResult>)),
       logger,
     });

@@ -11,17 +11,11 @@ import {
   type CommandResult,
 } from '@perennial/billing-application';
 import {
-  apiKeyType,
+  billingCatalogs,
   creditNoteId,
-  creditNoteType,
   customerBalanceId,
-  customerBalanceType,
   invoiceId,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
   presets,
-  subscriptionType,
   type CreditNoteEvent,
   type CustomerBalanceEvent,
   type InvoiceEvent,
@@ -58,17 +52,7 @@ describe('from bills below zero to credit, and from voided invoices back', () =>
       store: process.store,
       streamPrefix: at.prefix,
       policies: billingPolicies,
-      catalogs: Object.fromEntries(
-        [
-          subscriptionType,
-          invoiceType,
-          creditNoteType,
-          customerBalanceType,
-          invoiceNumbersType,
-          planType,
-          apiKeyType,
-        ].map(({ name, catalog }) => [name, catalog]),
-      ),
+      catalogs: billingCatalogs,
       dispatch: async (command) => {
         await process.execute(command as Command<CommandResult>);
         dispatched += 1;

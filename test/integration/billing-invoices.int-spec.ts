@@ -7,16 +7,10 @@ import {
   type CommandResult,
 } from '@perennial/billing-application';
 import {
-  apiKeyType,
-  creditNoteType,
-  customerBalanceType,
+  billingCatalogs,
   DEFAULT_SERIES,
   invoiceId,
   invoiceNumbersId,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
-  subscriptionType,
   type InvoiceEvent,
   type LinesBilled,
 } from '@perennial/billing-domain';
@@ -51,17 +45,7 @@ describe('from bills to finalised invoices', () => {
       store: process.store,
       streamPrefix: at.prefix,
       policies: billingPolicies,
-      catalogs: Object.fromEntries(
-        [
-          subscriptionType,
-          invoiceType,
-          creditNoteType,
-          customerBalanceType,
-          invoiceNumbersType,
-          planType,
-          apiKeyType,
-        ].map(({ name, catalog }) => [name, catalog]),
-      ),
+      catalogs: billingCatalogs,
       dispatch: async (command) => {
         await process.execute(command as Command<CommandResult>);
         dispatched += 1;

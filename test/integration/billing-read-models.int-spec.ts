@@ -15,18 +15,9 @@ import {
   type CommandResult,
 } from '@perennial/billing-application';
 import {
-  apiKeyType,
-  couponType,
-  creditNoteType,
-  customerBalanceType,
-  customerType,
+  billingCatalogs,
   defaultRules,
   DomainError,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
-  subscriptionType,
-  usageType,
   type PlanTerms,
   type StartedSubscription,
 } from '@perennial/billing-domain';
@@ -57,19 +48,6 @@ function dice(seed: number): (sides: number) => number {
     return Math.floor((state / 2 ** 32) * sides);
   };
 }
-
-const types = [
-  subscriptionType,
-  usageType,
-  customerType,
-  couponType,
-  invoiceType,
-  creditNoteType,
-  customerBalanceType,
-  invoiceNumbersType,
-  planType,
-  apiKeyType,
-];
 
 const planTerms: PlanTerms = {
   interval: { unit: 'month', count: 1 },
@@ -126,7 +104,7 @@ describe('the read models behind the runner', () => {
     db: database.db,
     schema: at.schema,
     streamPrefix: server.prefix,
-    catalogs: Object.fromEntries(types.map(({ name, catalog }) => [name, catalog])),
+    catalogs: billingCatalogs,
   });
 
   /** Sends `count` commands of all kinds to these subscriptions; refusals of the domain are part of life. */

@@ -7,7 +7,7 @@ import {
   billingPolicies,
   type CommandResult,
 } from '@perennial/billing-application';
-import { customerId as customerIdOf, eraseCustomer } from '@perennial/billing-domain';
+import { billingCatalogs, customerId as customerIdOf, eraseCustomer } from '@perennial/billing-domain';
 import {
   DataKeyMissing,
   DataKeys,
@@ -21,7 +21,6 @@ import {
   type SealedPersonal,
 } from '@perennial/event-sourcing';
 import { randomUUID } from 'node:crypto';
-import { billingCatalogs } from '../../apps/process/src/connections';
 import { billingProcess, masterKey, request, type BillingProcess } from '../support/billing-process';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 import { logger, until } from '../support/read-side';

@@ -1,5 +1,5 @@
 import type { Item, Line, LinesBilled, SubscriptionEvent, UsageEvent } from '@perennial/billing-domain';
-import { NaiveDiscounts } from './naive-discounts';
+import { NaiveDiscounts, type ClosedPeriod } from './naive-discounts';
 import { NaiveHistory, type Tick } from './naive-history';
 import { EXACT, priced, rounded, UNIT, units, type Tiered } from './naive-price';
 import { NaiveUsage, toldUsage } from './naive-usage';
@@ -96,7 +96,8 @@ class NaiveCalculator implements Recomputed {
     if (JSON.stringify(measured) !== JSON.stringify(this.usageDue))
       this.differ(`bill ${billNumber} has usage ${measured.join(', ')}; should be ${this.usageDue.join(', ')}`);
     this.usageDue = [];
-    for (const each of this.discounts.bill(event.data, (keys) => this.history.itemsOf(keys))) this.differ(each);
+    const itemIds = (keys: readonly string[]) => this.history.itemsOf(keys);
+    for (const each of this.discounts.bill(event.data, itemIds, this.lastClosed())) this.differ(each);
     this.coverage();
     this.feesAsked();
   }
@@ -328,6 +329,14 @@ class NaiveCalculator implements Recomputed {
     return rounded(sum * UNIT, EXACT * BigInt(whole));
   }
 
+  private lastClosed(): ClosedPeriod | undefined {
+    const period = this.history.periods.findLast(({ closed }) => closed);
+    if (!period) return undefined;
+    const { periodNumber } = period.opened;
+    const [from, to] = this.history.actual(period);
+    return { periodNumber, share: (line) => this.within(line, from, to, periodNumber) };
+  }
+
   /** The share of a line's net that falls into a stretch of ticks: what it comes to by its end less what it came to by its start. */
   private within(line: Line, from: Tick, to: Tick, periodNumber: number): bigint {
     if (line.rule.usage) return line.rule.usage.periodNumber === periodNumber ? BigInt(line.net) : 0n;
@@ -458,6 +467,10 @@ function comparedOnce(line: Line, item: Item): boolean {
   if ('unitPrice' in price && price.unitPrice !== line.unitPrice) return false;
   if (line.parts?.some((part) => part.unitPrice !== priceOfPart(price, part))) return false;
   const [stated, own] = [tiersOf(line), priced(price, item.quantity)];
+  // A flat fee of 0 is stated too: without it the price is another one, though it comes to the same.
+  const feesOf = (tiers: Iterable<number>) =>
+    'tiers' in price ? [...tiers].filter((tier) => price.tiers[tier]?.flatFee !== undefined).length : 0;
+  if ((line.parts ?? []).filter(({ per }) => per === 'flat-fee').length !== feesOf(own.keys())) return false;
   return [...own].every(([tier, amount]) => (stated.get(tier) ?? 0n) === amount) && sumOf(stated) === sumOf(own);
 }
 

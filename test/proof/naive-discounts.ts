@@ -14,6 +14,12 @@ interface Coupon {
   left: bigint | undefined;
 }
 
+/** The period that was closed last, and how much of a line's net falls into it. */
+export interface ClosedPeriod {
+  readonly periodNumber: number;
+  readonly share: (line: Line) => bigint;
+}
+
 const reductions: readonly Line['kind'][] = ['correction', 'discount', 'maximum'];
 const isTrueUp = ({ rule }: Line) => rule.fees !== undefined;
 const isOfDiscount = ({ rule }: Line) => rule.discount !== undefined;
@@ -22,6 +28,9 @@ export class NaiveDiscounts {
   private coupons: Coupon[] = [];
   /** Every line that was billed. */
   private readonly lines: Line[] = [];
+  /** By number of the period: its minimums and maximums with their corrections, and what they take off which line. */
+  private readonly trueUps = new Map<number, Line[]>();
+  private readonly above = new Map<number, ReadonlyMap<string, bigint>>();
 
   apply(event: SubscriptionEvent): void {
     if (event.type === 'CouponApplied') {
@@ -37,13 +46,15 @@ export class NaiveDiscounts {
   bill(
     { lines, cause, coupons = [], billNumber }: LinesBilled['data'],
     itemIds: (componentKeys: readonly string[]) => ReadonlySet<string>,
+    closed: ClosedPeriod | undefined,
   ): string[] {
     const gross = lines.filter((line) => !isOfDiscount(line));
     const before = [...this.lines];
     this.lines.push(...lines);
+    if (closed) this.maximums(closed, lines);
     if (this.coupons.length === 0 && before.every((line) => !isOfDiscount(line)) && !lines.some(isOfDiscount))
       return [];
-    const left = leftOf([...before, ...gross]);
+    const left = leftOf([...before, ...gross], [...this.above.values()]);
     const back = corrections(before, left);
     const taken: string[] = [];
     const uses: string[] = [];
@@ -67,7 +78,7 @@ export class NaiveDiscounts {
         const line = eligible[i];
         if (!line) return;
         left.set(line.lineId, (left.get(line.lineId) ?? 0n) - share);
-        if (share > 0n) taken.push(`${couponId} −${share} off ${line.lineId}`);
+        if (share > 0n) taken.push(`${couponId} −${share} of ${weights[i]} off ${line.lineId}`);
       });
       coupon.uses += cause === 'change' ? 0 : 1;
       if (coupon.left !== undefined) coupon.left -= amount;
@@ -77,10 +88,13 @@ export class NaiveDiscounts {
     }
     const discounts = lines.filter(({ kind }) => kind === 'discount');
     const isTaken = discounts.map(
-      ({ rule, net, corrects }) => `${rule.discount?.couponId} −${net.slice(1)} off ${corrects}`,
+      ({ rule, net, corrects }) =>
+        `${rule.discount?.couponId} −${net.slice(1)} of ${rule.discount?.of} off ${corrects}`,
     );
     const isBack = lines
       .filter((line) => line.kind === 'correction' && isOfDiscount(line))
+      // One that says what a maximum takes off its line may come to nothing.
+      .filter(({ net, rule }) => net !== '0' || rule.credit?.aboveMaximum === undefined)
       .map(({ net, corrects }) => `${net} of ${corrects}`);
     const isUsed = coupons.map(
       (each) => `${each.couponId} ${each.taken} ${each.uses} ${each.left} ${each.usedUp === true}`,
@@ -90,6 +104,13 @@ export class NaiveDiscounts {
       ...differing(`bill ${billNumber} gives discounts back`, isBack, back),
       ...differing(`bill ${billNumber} uses coupons`, isUsed, uses),
     ];
+  }
+
+  /** The maximums of a period take nothing off what is billed for it once another period has ended. */
+  private maximums({ periodNumber, share }: ClosedPeriod, made: readonly Line[]): void {
+    const trueUps = [...(this.trueUps.get(periodNumber) ?? []), ...made.filter(isTrueUp)];
+    this.trueUps.set(periodNumber, trueUps);
+    if (trueUps.length > 0) this.above.set(periodNumber, aboveMaximums(this.lines, trueUps, share));
   }
 }
 
@@ -122,34 +143,49 @@ function corrections(before: readonly Line[], left: ReadonlyMap<string, bigint>)
   });
 }
 
-/** What corrections leave of each charge, and what is above a maximum taken off the fees that it is about. */
-function leftOf(lines: readonly Line[]): Map<string, bigint> {
-  const charges = lines.filter(({ kind }) => !reductions.includes(kind));
-  const net = (line: Line) =>
-    lines
-      .filter(({ kind, corrects }) => kind === 'correction' && corrects === line.lineId)
-      .reduce((sum, each) => sum + BigInt(each.net), BigInt(line.net));
-  const left = new Map(charges.map((line) => [line.lineId, net(line)]));
-  for (const maximum of lines.filter((line) => isTrueUp(line) && line.kind !== 'correction')) {
-    const above = -net(maximum);
-    if (above <= 0n) continue;
-    const fees = charges.filter(
-      ({ kind, itemId, service, lineId }) =>
-        (kind === 'recurring' || kind === 'usage') &&
-        (maximum.itemId === undefined || maximum.itemId === itemId) &&
-        service.from < maximum.service.to &&
-        service.to > maximum.service.from &&
-        (left.get(lineId) ?? 0n) > 0n,
-    );
-    const weights = fees.map(({ lineId }) => left.get(lineId) ?? 0n);
-    const total = weights.reduce((a, b) => a + b, 0n);
-    if (total === 0n) continue;
-    spread(above < total ? above : total, weights).forEach((share, i) => {
-      const id = fees[i]?.lineId ?? '';
-      left.set(id, (left.get(id) ?? 0n) - share);
-    });
-  }
+/** What corrections leave of each charge, and the maximums of all periods. */
+function leftOf(lines: readonly Line[], above: readonly ReadonlyMap<string, bigint>[]): Map<string, bigint> {
+  const left = new Map<string, bigint>();
+  for (const { lineId, kind, net } of lines) if (!reductions.includes(kind)) left.set(lineId, BigInt(net));
+  const take = (id: string, amount: bigint) => {
+    const before = left.get(id);
+    if (before !== undefined) left.set(id, before - amount);
+  };
+  for (const { kind, corrects = '', net } of lines) if (kind === 'correction') take(corrects, -BigInt(net));
+  for (const each of above) for (const [id, amount] of each) take(id, amount);
   return left;
+}
+
+/** What is above a maximum, off the fees that it was compared with: those of items first, and of lines that serve longer a share. */
+function aboveMaximums(
+  lines: readonly Line[],
+  trueUps: readonly Line[],
+  share: (line: Line) => bigint,
+): Map<string, bigint> {
+  const all = new Map<string, bigint>();
+  const items = new Set(trueUps.flatMap(({ itemId }) => (itemId === undefined ? [] : [itemId])));
+  for (const itemId of [...items, undefined]) {
+    const above = trueUps.filter((line) => line.itemId === itemId).reduce((sum, { net }) => sum - BigInt(net), 0n);
+    if (above <= 0n) continue;
+    const fees = lines
+      .filter(({ kind }) => kind === 'recurring' || kind === 'usage')
+      .filter((line) => itemId === undefined || line.itemId === itemId)
+      .sort((a, b) => (`${a.service.from} ${a.lineId}` < `${b.service.from} ${b.lineId}` ? -1 : 1))
+      .map((line) => {
+        const own = lines.filter(({ kind, corrects }) => kind === 'correction' && corrects === line.lineId);
+        const net = [line, ...own].reduce((sum, each) => sum + share(each), 0n);
+        return { id: line.lineId, net: net - (all.get(line.lineId) ?? 0n) };
+      })
+      .filter(({ net }) => net > 0n);
+    const total = fees.reduce((sum, { net }) => sum + net, 0n);
+    if (total === 0n) continue;
+    const shares = spread(
+      above < total ? above : total,
+      fees.map(({ net }) => net),
+    );
+    fees.forEach(({ id }, i) => all.set(id, (all.get(id) ?? 0n) + (shares[i] ?? 0n)));
+  }
+  return all;
 }
 
 /** By largest remainder, ties to the earlier. */

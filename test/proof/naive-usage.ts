@@ -220,14 +220,16 @@ export class NaiveUsage {
   private component({ rules }: NaiveHistory, runs: readonly Run[], _periodNumber: number): string[] {
     const all = sum(runs.map(({ quantity }) => quantity));
     let before = 0n;
-    const used = { records: 0, amount: 0n };
+    const soFar = { records: 0, amount: 0n };
     return runs.flatMap((run, i) => {
       const restarts = run.item.segments === 'restart';
-      if (restarts) [used.records, used.amount] = [0, 0n];
+      const used = restarts ? { records: 0, amount: 0n } : { ...soFar };
       const amounts = amountsOf(run, restarts ? 0n : before, restarts ? run.quantity : all, restarts || i === 0, used);
       before += run.quantity;
-      // Records count towards the free ones whatever they were charged by.
-      if (run.item.price.model !== 'percentage') used.records += run.records.length;
+      // Records count towards the free ones whatever they were charged by; and what goes on after a run that began anew goes on from
+      // all of the period, as its tiers do.
+      soFar.records += run.records.length;
+      soFar.amount += restarts ? used.amount : used.amount - soFar.amount;
       const exact = rules.roundedPer === 'tier' ? [...amounts.values()] : [sum([...amounts.values()])];
       const net = sum(exact.map((amount) => rounded(amount, EXACT)));
       if (net === 0n && run.quantity === 0n) return [];

@@ -1,17 +1,6 @@
 import { ApiKeys, BillingRepositories } from '@perennial/billing-application';
 import { billingProjections, ReadModels } from '@perennial/billing-read-models';
-import {
-  apiKeyType,
-  couponType,
-  creditNoteType,
-  customerBalanceType,
-  customerType,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
-  subscriptionType,
-  usageType,
-} from '@perennial/billing-domain';
+import { billingCatalogs } from '@perennial/billing-domain';
 import { DataKeys, EventStore, ProjectionRunner, ProjectionWatch, StoredTestClock } from '@perennial/event-sourcing';
 import { type Clock, type Config, type Database, type Logger, openDatabase, SystemClock } from '@perennial/platform';
 import { masterKeysOf } from './master-keys';
@@ -97,17 +86,3 @@ export function projectionsOf(
     heartbeatIntervalMs: config.heartbeatIntervalMs,
   });
 }
-
-/** Every event type of billing, by aggregate. */
-export const billingCatalogs = {
-  [subscriptionType.name]: subscriptionType.catalog,
-  [invoiceType.name]: invoiceType.catalog,
-  [invoiceNumbersType.name]: invoiceNumbersType.catalog,
-  [creditNoteType.name]: creditNoteType.catalog,
-  [customerBalanceType.name]: customerBalanceType.catalog,
-  [couponType.name]: couponType.catalog,
-  [planType.name]: planType.catalog,
-  [customerType.name]: customerType.catalog,
-  [apiKeyType.name]: apiKeyType.catalog,
-  [usageType.name]: usageType.catalog,
-};

@@ -1,9 +1,10 @@
+import { billingCatalogs } from '@perennial/billing-domain';
 import { parseArgs } from 'node:util';
 import { billingPolicies } from '@perennial/billing-application';
 import { billingProjections } from '@perennial/billing-read-models';
 import { readParked, readParkedReactions, requestRetry, retryParked } from '@perennial/event-sourcing';
 import { createLogger, loadConfig } from '@perennial/platform';
-import { billingCatalogs, connect, type Connections } from '../../process/src/connections';
+import { connect, type Connections } from '../../process/src/connections';
 import { commandLine } from './command-line';
 import { reachServers } from './servers-file';
 

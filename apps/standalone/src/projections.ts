@@ -1,3 +1,4 @@
+import { billingCatalogs } from '@perennial/billing-domain';
 import { parseArgs } from 'node:util';
 import { billingProjections } from '@perennial/billing-read-models';
 import {
@@ -8,7 +9,7 @@ import {
   resetFeed,
 } from '@perennial/event-sourcing';
 import { createLogger, loadConfig } from '@perennial/platform';
-import { billingCatalogs, connect, type Connections, projectionsOf } from '../../process/src/connections';
+import { connect, type Connections, projectionsOf } from '../../process/src/connections';
 import { commandLine } from './command-line';
 import { reachServers } from './servers-file';
 

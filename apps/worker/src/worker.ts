@@ -1,9 +1,10 @@
+import { billingCatalogs } from '@perennial/billing-domain';
 import type { CommandBus } from '@nestjs/cqrs';
 import { billingPolicies, type CommandResult } from '@perennial/billing-application';
 import { PolicyRunner, type ProjectionRunner } from '@perennial/event-sourcing';
 import { observeCommand } from '@perennial/platform';
 import { outcomeOf } from '../../api/src/http/refusal';
-import { billingCatalogs, type Connections } from '../../process/src/connections';
+import { type Connections } from '../../process/src/connections';
 import type { Visibility } from '../../process/src/visibility';
 import { Scheduler } from './scheduler';
 

@@ -1,6 +1,7 @@
 import {
   cutMovesNothing,
   cutUsage,
+  isToCut,
   DomainError,
   opening,
   recount,
@@ -56,8 +57,7 @@ export async function cutUsageOf(
   let next = 0n;
   for (;;) {
     const loaded = await usages.load(id, context.tenant);
-    if (!loaded || loaded.state.status !== 'open' || loaded.state.knownAt > period.knownAt) return;
-    if (loaded.state.knownAt === period.knownAt && loaded.state.unique !== 'to-count') return;
+    if (!loaded || loaded.state.status !== 'open' || !isToCut(loaded.state, period)) return;
     const moves = !cutMovesNothing(loaded.state, period);
     if (moves) {
       for await (const { event, revision } of usages.history(id, context.tenant, next)) {

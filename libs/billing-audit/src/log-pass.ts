@@ -9,6 +9,7 @@ import {
 } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { type BillBook, enterInBook, openBillBook } from './bill-book';
+import { type CouponBook, enterCoupons, openCouponBook } from './coupon-book';
 import type { Difference } from './difference';
 import { enterPersonalData, type PersonalDataBook } from './personal-data-book';
 import { type StreamHead, checkChain } from './hash-chain';
@@ -23,6 +24,7 @@ export interface LogPass {
   /** Subscription id → its open period. */
   readonly openPeriods: ReadonlyMap<string, OpenPeriod>;
   readonly personalData: PersonalDataBook;
+  readonly coupons: CouponBook;
   readonly events: number;
   /** Position of the last event. */
   readonly position: bigint;
@@ -84,6 +86,7 @@ export async function passOverLog(
   const withSnapshot = new Set<string>();
   const book = openBillBook();
   const usage = openUsageBook();
+  const coupons = openCouponBook();
   const openPeriods = new Map<string, OpenPeriod>();
   const personalData: PersonalDataBook = { erasures: new Map(), destroyed: new Set() };
   let count = 0;
@@ -112,11 +115,12 @@ export async function passOverLog(
     if (!stored) continue;
     enterInBook(book, stored).forEach(o.report);
     enterUsage(usage, stored).forEach(o.report);
+    enterCoupons(coupons, stored).forEach(o.report);
     noteOpenPeriod(openPeriods, stored);
     const broken = await enterPersonalData(personalData, stored, o.dataKeys);
     if (broken) o.report(broken);
   }
-  return { heads, withSnapshot, book, openPeriods, personalData, events: count, position };
+  return { heads, withSnapshot, book, openPeriods, personalData, coupons, events: count, position };
 }
 
 function noteOpenPeriod(openPeriods: Map<string, OpenPeriod>, { event, aggregateId, metadata }: StoredEvent): void {

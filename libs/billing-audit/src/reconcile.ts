@@ -4,12 +4,13 @@ import type { SubscriptionEvent } from '@perennial/billing-domain';
 import { type DataKeys, type EventStore, type StoredEvent, decode, streamNames } from '@perennial/event-sourcing';
 import { aggregates } from './aggregates';
 import { settleBook, type Missing } from './bill-book';
+import { uncountedRedemptions } from './coupon-book';
 import { unfinishedErasures } from './personal-data-book';
 import { passOverLog, readToHead } from './log-pass';
 
 /** A fact that a policy should have produced and that is not there. */
 export interface Gap {
-  readonly what: Missing['what'] | 'roll-over' | 'key-destruction';
+  readonly what: Missing['what'] | 'roll-over' | 'key-destruction' | 'redemption';
   readonly subject: string;
   readonly message: string;
 }
@@ -37,8 +38,8 @@ export interface ReconcileOptions {
 }
 
 /**
- * Finds bills without an invoice, drafts without a number, keys of erased customers and periods that have elapsed, and repairs them by letting
- * the policies react to the same events again: their commands carry the same keys, so what is there already stays.
+ * Finds bills without an invoice, drafts without a number, redemptions that no coupon counts, keys of erased customers and periods
+ * that have elapsed, and repairs them by letting the policies react to the same events again: their commands carry the same keys, so what is there already stays.
  */
 export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
   const events = readToHead(o.store, [`${o.prefix}.`]);
@@ -47,28 +48,32 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     dataKeys: o.dataKeys,
     report: () => undefined,
   });
-  const missing = settleBook(log.book).missing.map((each) => ({
-    gap: {
-      what: each.what,
-      subject: each.stream,
-      message: messageOf(each),
-    } as const,
-    repair: async (count: () => void) => {
-      const stored = await eventAt(o, each.stream, each.revision);
-      if (stored) await reactAgain(o, stored, count);
-    },
-  }));
-  const erasures = (await unfinishedErasures(log.personalData, o.dataKeys)).map(({ stream, revision }) => ({
-    gap: {
-      what: 'key-destruction',
-      subject: stream,
-      message: 'the customer is erased, but its key still stands',
-    } as const,
+  const again = (gap: Gap, { stream, revision }: { readonly stream: string; readonly revision: bigint }) => ({
+    gap,
     repair: async (count: () => void) => {
       const stored = await eventAt(o, stream, revision);
       if (stored) await reactAgain(o, stored, count);
     },
-  }));
+  });
+  const missing = settleBook(log.book).missing.map((each) =>
+    again({ what: each.what, subject: each.stream, message: messageOf(each) }, each),
+  );
+  const redemptions = uncountedRedemptions(log.coupons).map((each) =>
+    again(
+      { what: 'redemption', subject: each.stream, message: `coupon ${each.couponId} does not count its redemption` },
+      each,
+    ),
+  );
+  const erasures = (await unfinishedErasures(log.personalData, o.dataKeys)).map((each) =>
+    again(
+      {
+        what: 'key-destruction',
+        subject: each.stream,
+        message: 'the customer is erased, but its key still stands',
+      },
+      each,
+    ),
+  );
   const elapsed = [...log.openPeriods]
     .filter(([, period]) => period.endsAt <= o.now)
     .map(([subscriptionId, { tenant, periodNumber, endsAt }]) => ({
@@ -83,7 +88,7 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
   const failures: { gap: Gap; reason: string }[] = [];
   let commands = 0;
   let done = 0;
-  const all = [...missing, ...erasures, ...elapsed];
+  const all = [...missing, ...redemptions, ...erasures, ...elapsed];
   for (const { gap, repair } of o.fix ? all : []) {
     try {
       await repair(() => (commands += 1));

@@ -2,19 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Command } from '@nestjs/cqrs';
 import {
   AddLineItem,
+  ApplyCoupon,
+  CreateCoupon,
   PauseSubscription,
   RollOverBillingPeriod,
   StartSubscription,
 } from '@perennial/billing-application';
-import {
-  apiKeyType,
-  creditNoteType,
-  customerBalanceType,
-  invoiceNumbersType,
-  invoiceType,
-  planType,
-  subscriptionType,
-} from '@perennial/billing-domain';
+import { billingCatalogs, couponId } from '@perennial/billing-domain';
 import { billingProjections } from '@perennial/billing-read-models';
 import { type NewEvent, ProjectionRunner, chainHash, streamNames } from '@perennial/event-sourcing';
 import { type Database, createLogger, openDatabase } from '@perennial/platform';
@@ -104,12 +98,6 @@ class Book {
   }
 }
 
-const catalogs = Object.fromEntries(
-  [subscriptionType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, planType, apiKeyType].map(
-    ({ name, catalog }) => [name, catalog],
-  ),
-);
-
 /** The read models of a book, kept by their runner until they are to be damaged. */
 class KeptReadModels {
   private constructor(
@@ -127,7 +115,7 @@ class KeptReadModels {
       schema: target.schema,
       streamPrefix: book.server.prefix,
       projections: billingProjections,
-      catalogs,
+      catalogs: billingCatalogs,
       logger: createLogger('silent'),
       onDiverged: 'stop',
     });
@@ -237,6 +225,34 @@ describe('audit verify and reconcile over a real store', () => {
     const report = await verify(book.options());
     expect(report.differences.filter((each) => each.check === 'hash-chain')).toHaveLength(1);
     expect(report.ok).toBe(false);
+  });
+
+  it('finds a coupon that does not count its redemption, lets reconcile count it, and finds one that nobody applied', async () => {
+    const id = await book.subscription('one', 1);
+    await book.reconcile(true);
+    const create = { code: 'ONE', discount: { kind: 'percentage', percent: '10' }, maxRedemptions: 1 } as const;
+    await book.process.execute(new CreateCoupon(create, request()));
+    await book.process.execute(new ApplyCoupon(id, 'ONE', request()));
+    const waiting = await verify(book.options({ policyPosition: async () => undefined }));
+    expect(waiting).toMatchObject({ ok: true, pending: 1 });
+    expect(await book.checks()).toEqual(['missing-redemption']);
+    const repaired = await book.reconcile(true);
+    expect(repaired.gaps.map(({ what }) => what)).toEqual(['redemption']);
+    expect(repaired).toMatchObject({ commands: 1, failures: [] });
+    expect(await book.checks()).toEqual([]);
+
+    const stream = book.names.of('coupon', couponId('default', 'ONE'));
+    const last = (await book.store.last(stream))!;
+    const { hash } = last.metadata as { hash: string };
+    const event = {
+      id: randomUUID(),
+      type: last.type,
+      data: last.data as object,
+      metadata: { ...(last.metadata as object), key: 'forged' },
+    };
+    const forged = { ...event, metadata: { ...event.metadata, hash: chainHash(hash, event) } };
+    await book.store.append(stream, [forged], last.revision);
+    expect(await book.checks()).toEqual(['coupon-redemption']);
   });
 
   it('finds a snapshot that is not what a replay gives, and key slices are checked with it', async () => {

@@ -3,10 +3,12 @@ import {
   draftInvoiceOnLinesBilled,
   finaliseInvoice,
   issueCreditNote,
+  redeemAppliedCoupon,
   releaseVoidedInvoice,
 } from '@perennial/billing-application';
 import { type DataKeys, type EventStore, streamNames } from '@perennial/event-sourcing';
 import { type Missing, settleBook } from './bill-book';
+import { uncountedRedemptions } from './coupon-book';
 import { type Difference, mismatch } from './difference';
 import type { StreamHead } from './hash-chain';
 import { type LogPass, passOverLog, readToHead } from './log-pass';
@@ -64,6 +66,7 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
     release: await o.policyPosition(releaseVoidedInvoice.name),
   };
   const erased = await o.policyPosition(destroyKeyOfErasedCustomer.name);
+  const redeemed = await o.policyPosition(redeemAppliedCoupon.name);
   const log = await passOverLog(readToHead(o.store, [`${o.prefix}.`, `${o.prefix}_snapshot.`]), o.prefix, {
     tenant: o.tenant,
     dataKeys: o.dataKeys,
@@ -95,7 +98,9 @@ export async function verify(o: VerifyOptions): Promise<VerifyReport> {
   const settled = settleBook(log.book);
   settled.differences.forEach(report);
   const pending =
-    reportOverdue(settled.missing, reached, report).length + (await reportErasures(o, log, erased, report));
+    reportOverdue(settled.missing, reached, report).length +
+    (await reportErasures(o, log, erased, report)) +
+    reportUncounted(log, redeemed, report);
 
   const totals: Record<string, Totals> = {};
   for (const currency of [...new Set([...settled.totals.keys(), ...open.keys()])].sort()) {
@@ -243,6 +248,19 @@ async function reportErasures(
       ),
     );
   return unfinished.length - overdue.length;
+}
+
+/** A redemption that its coupon does not count is a difference once the policy has passed it, till then it is pending (answered: how many). */
+function reportUncounted(
+  { coupons }: LogPass,
+  reached: bigint | undefined,
+  report: (difference: Difference) => void,
+): number {
+  const uncounted = uncountedRedemptions(coupons);
+  const overdue = uncounted.filter(({ position }) => reached !== undefined && position <= reached);
+  for (const { stream, revision, couponId } of overdue)
+    report(mismatch('missing-redemption', stream, 'the coupon does not count it', couponId, 'none', revision));
+  return uncounted.length - overdue.length;
 }
 
 /** What a policy has passed without producing is a difference; what it has not reached is only pending. */

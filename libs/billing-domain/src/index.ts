@@ -20,7 +20,7 @@
  *   createCustomer, changeCustomer, eraseCustomer(state, ..., now)   withCustomer(state, terms)
  *   createApiKey(state, NewApiKey, now)         revokeApiKey(state, now)
  *
- * subscriptionType, planType, couponType, customerType, invoiceType, creditNoteType, customerBalanceType, invoiceNumbersType, apiKeyType: what the repository needs to know of each aggregate.
+ * aggregateTypes (subscriptionType, usageType, …): what the repository needs to know of each aggregate.
  */
 
 export * from './money';
@@ -137,7 +137,7 @@ export {
   valueTokens,
 } from './usage/record-usage';
 export type { RecordAnswer, RecordUsage, UsagePeriod } from './usage/record-usage';
-export { cutMovesNothing, cutUsage, recount, sealedUsage, sealUsage } from './usage/seal-usage';
+export { cutMovesNothing, cutUsage, isToCut, recount, sealedUsage, sealUsage } from './usage/seal-usage';
 export { billUsage, needsSeal } from './subscription/bill-usage';
 export { usageBillsAt } from './subscription/boundary';
 export { usageLines } from './subscription/usage-lines';
@@ -180,3 +180,5 @@ export type * from './invoice-numbers/events';
 export { createApiKey, apiKeyType, revokeApiKey, scopes } from './api-key/api-key';
 export type { ApiKey, NewApiKey } from './api-key/api-key';
 export type * from './api-key/events';
+
+export { aggregateTypes, billingCatalogs } from './aggregate-types';

@@ -76,6 +76,8 @@ export interface Line {
       readonly netSoFar: string;
       /** Of a discount: what earlier coupons leave of its line is less than its re-rated share. */
       readonly atMost?: string;
+      /** Of a discount: so much more (or less, below zero) than before do maximums take off its line; on the first one of the line. */
+      readonly aboveMaximum?: string;
       /** The line that it corrects was waived: nothing is given back, net is 0. */
       readonly waived?: true;
     };

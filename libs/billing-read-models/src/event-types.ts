@@ -1,10 +1,9 @@
 import {
-  apiKeyType,
+  aggregateTypes,
   couponType,
   creditNoteType,
   customerBalanceType,
   customerType,
-  invoiceNumbersType,
   invoiceType,
   planType,
   subscriptionType,
@@ -28,16 +27,5 @@ export const customerBalanceEventTypes = typesOf(customerBalanceType);
 export const planEventTypes = typesOf(planType);
 export const couponEventTypes = typesOf(couponType);
 export const customerEventTypes = typesOf(customerType);
-export const allEventTypes = typesOf(
-  subscriptionType,
-  invoiceType,
-  creditNoteType,
-  customerBalanceType,
-  invoiceNumbersType,
-  planType,
-  customerType,
-  couponType,
-  apiKeyType,
-  usageType,
-);
+export const allEventTypes = typesOf(...aggregateTypes);
 export const usageEventTypes = typesOf(usageType);

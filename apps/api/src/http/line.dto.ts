@@ -31,6 +31,8 @@ export class CreditRuleAnswer {
   readonly netSoFar!: string;
   /** Minor units: what earlier coupons leave of the line is less than a discount's share of it. */
   readonly atMost?: string;
+  /** Minor units: so much more (below zero: less) than before do maximums take off the line that a discount is of. */
+  readonly aboveMaximum?: string;
   /** The line that it corrects was waived: nothing is given back. */
   readonly waived?: boolean;
 }

@@ -69,8 +69,8 @@ export class RecordUsage extends Command<UsageReport> {
   }
 }
 
-/** Bytes of records that one event holds, so that its append stays far under the store's limit. */
-const MAX_EVENT_BYTES = 400_000;
+/** Bytes of records that one event holds, so that its append stays under the store's limit with all that it measures. */
+const MAX_EVENT_BYTES = 250_000;
 /** Sealed periods before the last closed one in which a record's home is looked for. */
 const MAX_PERIODS_BACK = 120;
 /** Streams written to at a time. */

@@ -2,6 +2,7 @@ import type { BillingRules } from '../billing-rules';
 import { daysBetween, secondsBetween } from '../calendar';
 import { lineId } from '../ids';
 import type { Line } from '../line';
+import { allocateMoney, money } from '../money';
 import { amountOf, type Rating } from '../price/rate';
 import { applied, type Span } from '../proration';
 import { ONE, roundHalfAwayFromZero, type Ratio } from '../ratio';
@@ -57,8 +58,7 @@ export function trueUpLine(
   }: { period: Span & Numbered; service: Line['service']; change: number; rules: BillingRules },
 ): Line | undefined {
   const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
-  const within = (line: Line) => line.service.from >= service.from && line.service.to <= service.to;
-  const trueUps = lines.filter((line) => isTrueUp(line) && within(line));
+  const trueUps = trueUpsOf(lines, service);
   // The fees of all items are those after the minimum or maximum of each.
   const items = itemId === undefined ? trueUps.filter((line) => line.itemId !== undefined) : [];
   const fees = feesOf(lines, period, itemId) + sum(items);
@@ -96,12 +96,55 @@ export function trueUpLine(
   };
 }
 
+/**
+ * What the maximums of a service period take off each of its recurring and usage lines, by lineId, minor units: those of single
+ * items first, then that over all, each spread by largest remainder over what is left of the lines' fees of that period, ties to the
+ * line whose service begins earlier, then to the lower id. `lines`: all of that period, billed or about to be. (billing-model.md §5)
+ */
+export function aboveMaximums(
+  lines: readonly Line[],
+  { period, service }: { period: Span & Numbered; service: Line['service'] },
+): Map<string, bigint> {
+  const trueUps = trueUpsOf(lines, service);
+  const taken = new Map<string, bigint>();
+  if (trueUps.length === 0) return taken;
+  const fees = new Map<string, bigint>();
+  for (const line of lines.filter(isFee)) {
+    const id = line.corrects ?? line.lineId;
+    fees.set(id, (fees.get(id) ?? 0n) + shareOf(line, period));
+  }
+  const items = [...new Set(trueUps.map(({ itemId }) => itemId))].filter((itemId) => itemId !== undefined);
+  for (const itemId of [...items.sort(), undefined]) {
+    const above = -sum(trueUps.filter((line) => line.itemId === itemId));
+    if (above <= 0n) continue;
+    const left = lines
+      .filter(({ kind, itemId: of }) => (kind === 'recurring' || kind === 'usage') && (itemId ?? of) === of)
+      .map((line) => ({ line, fee: (fees.get(line.lineId) ?? 0n) - (taken.get(line.lineId) ?? 0n) }))
+      .filter(({ fee }) => fee > 0n)
+      .sort(({ line: a }, { line: b }) => (sortKey(a) < sortKey(b) ? -1 : 1));
+    const total = left.reduce((all, { fee }) => all + fee, 0n);
+    if (total === 0n) continue;
+    // The currency counts for nothing here.
+    const parts = allocateMoney(
+      money(above < total ? above : total, 'USD'),
+      left.map(({ fee }) => fee),
+    );
+    left.forEach(({ line: { lineId: id } }, i) => taken.set(id, (taken.get(id) ?? 0n) + (parts[i]?.minor ?? 0n)));
+  }
+  return taken;
+}
+
+const sortKey = ({ service, lineId: id }: Line) => `${service.from} ${id}`;
+
+const trueUpsOf = (lines: readonly Line[], { from, to }: Line['service']): Line[] =>
+  lines.filter((line) => isTrueUp(line) && line.service.from >= from && line.service.to <= to);
+
 function isFee(line: Line): boolean {
   if (line.kind === 'recurring' || line.kind === 'usage') return true;
   return line.kind === 'correction' && !isTrueUp(line) && line.rule.discount === undefined;
 }
 
-interface Numbered {
+export interface Numbered {
   /** Whose usage counts: of two periods that share a date each has its own. */
   readonly periodNumber: number;
 }

@@ -109,30 +109,44 @@ export function discountLines(
   });
 }
 
+/** What maximums take off lines, by lineId, minor units: as it was billed, and with the bill that is being made. */
+export interface AboveMaximums {
+  readonly before: ReadonlyMap<string, bigint>;
+  readonly now: ReadonlyMap<string, bigint>;
+}
+
 /**
- * The corrections of discounts whose lines came to less after they were billed: each discount is re-rated to what is left of its
- * line, the first applied first, so that a line never comes to less than nothing, and one that is taken back whole takes its
- * discounts along. `billed`: all lines that are known; `made`: those of the bill that is being made. (billing-model.md §5)
+ * The corrections of discounts whose lines become more or less by a bill: each discount is re-rated to what is left of its line, the
+ * first applied first, so that a line never comes to less than nothing, and one that is taken back whole takes its discounts along.
+ * What maximums took off the line is on its discounts, as those of former periods are not kept. `billed`: all lines that are known;
+ * `made`: those of the bill; `above`: the maximums of the last period. (billing-model.md §5)
  */
-export function discountCorrections(subscriptionId: string, billed: readonly Line[], made: readonly Line[]): Line[] {
+export function discountCorrections(
+  subscriptionId: string,
+  billed: readonly Line[],
+  made: readonly Line[],
+  above: AboveMaximums,
+): Line[] {
   const discounts = billed.filter(({ kind }) => kind === 'discount');
   if (discounts.length === 0) return [];
   const lines = [...billed, ...made];
-  const left = leftOfLines(lines);
   const corrections = correctionsByLine(lines);
+  const madeNow = correctionsByLine(made);
   return [...new Set(discounts.map(({ corrects = '' }) => corrects))].flatMap((id) => {
     const taken = discounts.filter(({ corrects }) => corrects === id);
     // What was left of the line before the first coupon.
     const before = taken.map(({ rule }) => BigInt(rule.discount?.of ?? '0')).reduce((a, b) => (a > b ? a : b));
-    const now = left.get(id);
-    if (now === undefined || before === 0n) return [];
+    const more = (above.now.get(id) ?? 0n) - (above.before.get(id) ?? 0n);
+    const off = (madeNow.get(id) ?? []).reduce((sum, { net }) => sum + BigInt(net), 0n);
+    const cause = madeNow.get(id)?.[0] ?? made.findLast(isTrueUp) ?? made.at(-1);
+    if ((more === 0n && off === 0n) || before === 0n || !cause) return [];
+    const aboveSoFar = taken
+      .flatMap(({ lineId: of }) => corrections.get(of) ?? [])
+      .reduce((sum, { rule }) => sum + BigInt(rule.credit?.aboveMaximum ?? '0'), 0n);
+    const now = (corrections.get(id) ?? []).reduce((sum, { net }) => sum + BigInt(net), before - aboveSoFar - more);
     const kept = now < 0n ? 0n : now < before ? now : before;
-    // What takes something off the line now: a correction of it, or what its period is above its maximum.
-    const cause =
-      made.find(({ kind, corrects }) => kind === 'correction' && corrects === id) ?? made.findLast(isTrueUp);
-    if (!cause) return [];
     let rest = kept;
-    return taken.flatMap((line): Line[] => {
+    return taken.flatMap((line, i): Line[] => {
       const netSoFar = (corrections.get(line.lineId) ?? []).reduce(
         (sum, { net }) => sum + BigInt(net),
         BigInt(line.net),
@@ -141,7 +155,9 @@ export function discountCorrections(subscriptionId: string, billed: readonly Lin
       const atMost = rest;
       const net = -(share < atMost ? share : atMost) - netSoFar;
       rest -= share < atMost ? share : atMost;
-      if (net === 0n) return [];
+      // The first one says what maximums took off the line, also where no cent of it is a discount's.
+      const says = i === 0 && more !== 0n;
+      if (net === 0n && !says) return [];
       const { change, service } = cause;
       const fraction = ratio(kept, before);
       return [
@@ -160,6 +176,7 @@ export function discountCorrections(subscriptionId: string, billed: readonly Lin
               basis: 're-rate',
               netSoFar: netSoFar.toString(),
               ...(share > atMost && { atMost: atMost.toString() }),
+              ...(says && { aboveMaximum: more.toString() }),
             },
           },
         },
@@ -169,32 +186,18 @@ export function discountCorrections(subscriptionId: string, billed: readonly Lin
 }
 
 /** What corrections and maximums leave of each line that can be discounted, minor units. */
-export function leftOfLines(lines: readonly Line[]): Map<string, bigint> {
+export function leftOfLines(
+  lines: readonly Line[],
+  above: ReadonlyMap<string, bigint> = new Map(),
+): Map<string, bigint> {
   const corrections = correctionsByLine(lines);
-  const netSoFar = (line: Line) =>
-    (corrections.get(line.lineId) ?? []).reduce((sum, { net }) => sum + BigInt(net), BigInt(line.net));
   const charges = lines.filter(({ kind }) => !reductions.includes(kind));
-  const left = new Map(charges.map((line) => [line.lineId, netSoFar(line)]));
-  for (const maximum of lines.filter((line) => isTrueUp(line) && line.corrects === undefined)) {
-    const above = -netSoFar(maximum);
-    if (above <= 0n) continue;
-    const fees = charges.filter(
-      ({ itemId, kind, service, lineId: id }) =>
-        (kind === 'recurring' || kind === 'usage') &&
-        (maximum.itemId === undefined || itemId === maximum.itemId) &&
-        service.from < maximum.service.to &&
-        service.to > maximum.service.from &&
-        (left.get(id) ?? 0n) > 0n,
-    );
-    const weights = fees.map(({ lineId: id }) => left.get(id) ?? 0n);
-    const total = weights.reduce((sum, weight) => sum + weight, 0n);
-    if (total === 0n) continue;
-    spread(above < total ? above : total, weights).forEach((part, i) => {
-      const id = fees[i]?.lineId ?? '';
-      left.set(id, (left.get(id) ?? 0n) - part);
-    });
-  }
-  return left;
+  return new Map(
+    charges.map(({ lineId: id, net }) => [
+      id,
+      (corrections.get(id) ?? []).reduce((sum, each) => sum + BigInt(each.net), BigInt(net) - (above.get(id) ?? 0n)),
+    ]),
+  );
 }
 
 function correctionsByLine(lines: readonly Line[]): Map<string, Line[]> {
@@ -205,10 +208,6 @@ function correctionsByLine(lines: readonly Line[]): Map<string, Line[]> {
   }
   return corrections;
 }
-
-/** By largest remainder; the currency counts for nothing here. */
-const spread = (amount: bigint, weights: readonly bigint[]) =>
-  allocateMoney(money(amount, 'USD'), weights).map(({ minor }) => minor);
 
 function percentOf(base: bigint, percent: string): bigint {
   const { units, scale } = parseDecimal(percent);

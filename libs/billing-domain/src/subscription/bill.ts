@@ -1,5 +1,5 @@
 import type { BillingRules } from '../billing-rules';
-import { isTrueUp, trueUpLine, type Bound, type Commitment } from '../commitment/true-up';
+import { aboveMaximums, isTrueUp, trueUpLine, type Bound, type Commitment, type Numbered } from '../commitment/true-up';
 import { discount, discountCorrections, discountLines, leftOfLines, type Discount } from '../coupon/discount';
 import type { Line } from '../line';
 import { lengthOf, type Span } from '../proration';
@@ -30,10 +30,16 @@ export function bill(
   charged: readonly Line[],
   stop?: Stop,
 ): LinesBilled[] {
-  const gross = [...charged, ...trueUps(subscription, charged, stop)];
+  const closed = toTrueUp(subscription, stop);
+  const gross = [...charged, ...(closed ? trueUps(subscription, charged, closed) : [])];
   const known = subscription.billed.map(({ line }) => line);
-  const corrections = discountCorrections(subscription.subscriptionId, known, gross);
-  const { lines, coupons } = discounted(subscription, cause, [...known, ...gross], gross);
+  const above = {
+    before: closed ? aboveMaximums(known, closed) : new Map<string, bigint>(),
+    now: closed ? aboveMaximums([...known, ...gross], closed) : new Map<string, bigint>(),
+  };
+  const corrections = discountCorrections(subscription.subscriptionId, known, gross, above);
+  const left = leftOfLines([...known, ...gross], above.now);
+  const { lines, coupons } = discounted(subscription, cause, left, gross);
   return linesBilled(subscription, cause, periodNumber, effectiveAt, [...gross, ...corrections, ...lines], coupons);
 }
 
@@ -87,7 +93,7 @@ export function discountBytes(
 function discounted(
   { coupons, currency, subscriptionId, terms }: StartedSubscription,
   cause: Cause,
-  known: readonly Line[],
+  leftOf: ReadonlyMap<string, bigint>,
   lines: readonly Line[],
 ): { lines: Line[]; coupons: CouponUse[] } {
   if (coupons.length === 0) return { lines: [], coupons: [] };
@@ -99,7 +105,7 @@ function discounted(
       ? { ...limited, kind: 'amount', left }
       : { ...limited, kind: 'percentage', percent: asked.percent };
   });
-  const taken = discount(lines, discounts, currency, leftOfLines(known));
+  const taken = discount(lines, discounts, currency, leftOf);
   const uses = taken.flatMap(({ couponId, amount }): CouponUse[] => {
     const coupon = coupons.find((each) => each.couponId === couponId);
     if (!coupon) return [];
@@ -121,18 +127,35 @@ function itemsOf({ componentKeys }: AppliedCoupon, terms: StartedSubscription['t
   return items.map(({ itemId }) => itemId);
 }
 
-/** What brings the last closed period to its minimums and maximums: first those of single items, then those over all. */
-function trueUps(subscription: StartedSubscription, charged: readonly Line[], stop: Stop | undefined): Line[] {
-  const { subscriptionId, rules, billed, awaitsUsage, lastClosed } = subscription;
+/** The last closed period, in pieces under their terms. */
+interface Closed {
+  readonly pieces: readonly (Span & { readonly terms: StartedSubscription['terms'][number]; readonly whole: Span })[];
+  readonly period: Span & Numbered;
+  readonly service: Line['service'];
+}
+
+/** The period whose minimums and maximums a bill sees to; none where it was a trial, or while what it comes to is not known. */
+function toTrueUp(subscription: StartedSubscription, stop: Stop | undefined): Closed | undefined {
+  const { awaitsUsage, lastClosed } = subscription;
   // What the period comes to is known with its usage.
-  if (awaitsUsage) return [];
+  if (awaitsUsage) return undefined;
   const pieces = stretchesOf(subscription, stop).flatMap(({ from, to, terms, period }) =>
     period && !period.open && to && typeof terms !== 'string' ? [{ from, to, terms, whole: period.whole }] : [],
   );
   const [first, last] = [pieces[0], pieces.at(-1)];
-  if (!first || !last || !lastClosed) return [];
+  if (!first || !last || !lastClosed) return undefined;
   const period = { from: first.from, to: last.to, periodNumber: lastClosed.periodNumber };
-  const service = serviceOf(subscription, period);
+  return { pieces, period, service: serviceOf(subscription, period) };
+}
+
+/** What brings the last closed period to its minimums and maximums: first those of single items, then those over all. */
+function trueUps(
+  { subscriptionId, rules, billed }: StartedSubscription,
+  charged: readonly Line[],
+  { pieces, period, service }: Closed,
+): Line[] {
+  const last = pieces.at(-1);
+  if (!last) return [];
   const known = [...billed.map(({ line }) => line), ...charged];
   const trued = known.filter((line) => isTrueUp(line) && line.service.from >= service.from);
   const made: Line[] = [];

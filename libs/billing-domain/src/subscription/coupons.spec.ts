@@ -156,6 +156,81 @@ describe('a correction', () => {
   });
 });
 
+describe('what maximums take off a discounted line', () => {
+  const commitment = { maximum: '5000' };
+
+  it('is of their own period alone: the maximum of the next one gave a discount twice, off a line that had been cut before', () => {
+    const events = story(
+      start([percent('20')], {}, { commitment }),
+      (s) => pause(s, { credit: 'prorated' }, at('2026-01-16')),
+      (s) => resume(s, { anchor: 'keep' }, at('2026-01-20')),
+      catchUp('2026-02-01'),
+    );
+    const bills = events.flatMap((event) => (event.type === 'LinesBilled' ? [shown(event.data.lines)] : []));
+    expect(bills).toEqual([
+      [
+        ['recurring', '10000'],
+        ['discount', '-2000'],
+      ],
+      // 15 of 31 days, at most 24.19: 4.84 off.
+      [
+        ['correction', '-5161'],
+        ['maximum', '-2420'],
+        ['correction', '1516'],
+      ],
+      [
+        ['recurring', '3871'],
+        ['discount', '-774'],
+      ],
+      // 12 of 31 days, at most 19.35: 3.87 off. The line of January's first days has nothing to do with it.
+      [
+        ['recurring', '10000'],
+        ['maximum', '-1936'],
+        ['correction', '387'],
+        ['discount', '-2000'],
+      ],
+    ]);
+  });
+
+  it('stays off a line of a year when those months are no longer kept: its discount was larger than 20 % of what was left', () => {
+    const events = story(
+      start([percent('20', once)], { unitPrice: '365000', every: 12 }, { commitment }),
+      catchUp('2026-06-01'),
+      (s) => cancelNow(s, { credit: 'prorated' }, at('2026-06-01')),
+    );
+    const lines = linesOf(events);
+    const discounts = lines.filter(({ rule }) => rule.discount);
+    const fees = lines.filter(({ rule }) => !rule.discount);
+    // Five months at 50.00 each.
+    expect(total(fees)).toBe(25_000n);
+    expect(total(discounts)).toBe(-5_000n);
+    expect(discounts.map(({ net, rule }) => [net, rule.credit?.aboveMaximum])).toEqual([
+      ['-73000', undefined],
+      ['5200', '26000'],
+      ['4600', '23000'],
+      ['5200', '26000'],
+      ['5000', '25000'],
+      ['5200', '26000'],
+      ['42800', undefined],
+    ]);
+  });
+
+  it('is its share of the period, and no more: a line in arrears for two months was taken to be of the last one', () => {
+    const items = [
+      { componentKey: 'extra', description: 'Extra', unitPrice: '12000', timing: 'arrears', every: 2 },
+    ] as const;
+    const events = story(
+      start([], { unitPrice: '7000', timing: 'arrears' }, { commitment: { maximum: '10000' }, items }),
+      catchUp('2026-02-01'),
+      (s) => applyCoupon(s, reserved(percent('10', { componentKeys: ['base'] })), at('2026-02-02')),
+      catchUp('2026-03-01'),
+    );
+    // February: 70.00 and 28 of 59 days of 120.00 are 26.95 above; of that, 70.00 bear 14.86.
+    expect(linesOf(events).findLast(({ kind }) => kind === 'maximum')).toMatchObject({ net: '-2695' });
+    expect(linesOf(events).at(-1)).toMatchObject({ kind: 'discount', net: '-551', rule: { discount: { of: '5514' } } });
+  });
+});
+
 describe('a coupon', () => {
   const months = (...coupons: CouponOffer[]) => nets(story(start(coupons), catchUp('2026-04-01')));
 

@@ -2,7 +2,7 @@ import { presets } from '../billing-rules';
 import { cancelNow } from './cancel';
 import { changeBillingCycle } from './change-billing-cycle';
 import { changeItems, changeQuantity } from './change-items';
-import { billed, given, startOn } from './decisions.fixture';
+import { billed, catchUp, given, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';
 import { pause, resume } from './pause';
@@ -128,6 +128,32 @@ describe('outstanding lines', () => {
     const removed = (now: string) => billed(changeItems(state, { edits, billing: 'now' }, now));
     expect(removed('2026-01-11T10:00:00.000Z')).toEqual([['2026-01-11', '2026-01-12', '-700']]);
     expect(removed('2026-01-11T10:00:01.000Z')).toEqual([]);
+  });
+
+  // Found by the simulated book: the terms before were forgotten, and what was given back was priced by those that came after them.
+  it('credit at the current price what is cut where the correction horizon lies, and a change has begun before', () => {
+    const item = (componentKey: string, unitPrice: string, every?: number) =>
+      ({ componentKey, description: componentKey, unitPrice, timing: 'advance', every }) as const;
+    const [seats, dearer] = [item('seats', '10', 1), item('seats', '20', 1)];
+    const state = given(
+      startOn('2026-01-01', {
+        interval: { unit: 'month', count: 1 },
+        rules: presets.meteroid,
+        items: [item('licence', '36500', 12), seats],
+      }),
+      (s) => changeItems(s, { edits: [{ kind: 'put', item: dearer }], when: 'period-end' }, '2026-01-10T00:00:00.000Z'),
+      catchUp('2026-03-02T00:00:00.000Z'),
+    );
+    const put = [{ kind: 'put', item: item('licence', '3650000', 12) }] as const;
+    const changed = changeItems(
+      state,
+      { edits: put, when: { effectiveOn: '2026-02-01' }, billing: 'now' },
+      '2026-03-02T00:00:00.000Z',
+    );
+    expect(billed(changed)).toEqual([
+      ['2026-02-01', '2027-01-01', '-33400'],
+      ['2026-02-01', '2027-01-01', '3340000'],
+    ]);
   });
 
   it('charge a fee for the day on which a trial that was paused past its end goes on', () => {

@@ -413,11 +413,14 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   };
 }
 
-/** The price of the line's item in force where it is cut; that of the line itself when nothing of it is kept. */
+/**
+ * The price of the line's item in force where it is cut; that of the line itself when nothing of it is kept, and where the terms
+ * before are kept no more: they asked for the line up to there.
+ */
 function currentRating(subscription: StartedSubscription, { line, from }: Held, cut: Moment): Rating {
   if (!isBefore(subscription, from, cut)) return ratingOf(line);
   const { terms } = subscription;
-  const before = terms.findLast((each) => isBefore(subscription, momentThen(subscription, each), cut)) ?? terms[0];
+  const before = terms.findLast((each) => isBefore(subscription, momentThen(subscription, each), cut));
   const item = before?.items.find(({ itemId }) => itemId === line.itemId);
   return item ? rate(item.price, { quantity: line.quantity }) : ratingOf(line);
 }

@@ -8,7 +8,7 @@ import { atBoundary, begin, termsInForce } from './boundary';
 import type { Item } from './events';
 import { evolve, keptBytes, type StartedSubscription } from './state';
 import { usageLinesAtMost } from './usage-lines';
-import { usageStretches } from './usage-period';
+import { usagePeriod, usageStretches } from './usage-period';
 
 /*
  * A boundary never refuses: what a period collects is refused while it can still be said why, so that whatever bill comes next, of a
@@ -29,6 +29,11 @@ const MAX_TERMS_BYTES = 200_000;
 const TERMS_BESIDE_LINES_BYTES = 150_000;
 /** Stretches of a period in which usage is charged on other terms. */
 const MAX_USAGE_SEGMENTS = 50;
+/** Of what the usage of a period is measured by, and comes to: what one event of it says besides its records. */
+const MAX_MEASURED_BYTES = 600_000;
+/** What a meter comes to in one segment at most, and one record that may be free. */
+const PARTIAL_BYTES = 300;
+const FIRST_RECORD_BYTES = 450;
 
 /** Bytes that line items must leave free. */
 export interface Room {
@@ -56,10 +61,12 @@ export function roomFor(subscription: StartedSubscription, billed: number): void
   const { kept, reserved } = roomOf(subscription);
   const pending = (subscription.openPeriod?.bytes ?? 0) + reserved;
   // The lines of a period that waits for its usage are on a bill with what is changed until then.
-  const { accrued, periodNumber } = subscription;
+  const { accrued, periodNumber, awaitsUsage } = subscription;
+  const measured = [periodNumber, awaitsUsage?.periodNumber].map((each) => measuredBytesAtMost(subscription, each));
   const waiting = sumOfBytes(accrued) + discountBytes(subscription, accrued) + reserved;
   const full =
     usageStretches(subscription, periodNumber).length > MAX_USAGE_SEGMENTS ||
+    Math.max(...measured) > MAX_MEASURED_BYTES ||
     encodedBytes(subscription.terms) > MAX_TERMS_BYTES ||
     Math.max(billed, pending, accrued.length > 0 ? waiting : 0) > MAX_BILL_BYTES ||
     kept + pending > MAX_KEPT_BYTES;
@@ -94,6 +101,19 @@ function reservedBytes(subscription: StartedSubscription): number {
   const unchanged = terms.length === 1 && scheduledEdits.length === 0;
   if (!period || unchanged) return always + ordinary;
   return always + Math.max(ordinary, 2 * boundaryBytes(subscription, period));
+}
+
+/** Bytes of what the usage of a period is measured by and comes to, free records kept for each part that counts them anew. */
+function measuredBytesAtMost(subscription: StartedSubscription, periodNumber: number | undefined): number {
+  const period = periodNumber === undefined ? undefined : usagePeriod(subscription, periodNumber, 0);
+  if (!period) return 0;
+  const { meters, segments } = period;
+  const partials = segments.reduce((sum, segment) => sum + segment.meters.length, 0);
+  const firstRecords = meters.reduce((sum, { meter, first = 0 }) => {
+    const parts = 1 + segments.filter(({ anew }) => anew?.includes(meter.key)).length;
+    return sum + parts * first;
+  }, 0);
+  return encodedBytes([meters, segments]) + partials * PARTIAL_BYTES + firstRecords * FIRST_RECORD_BYTES;
 }
 
 /** Bytes of the lines that the boundary adds as things stand; another moment may cut them once more. */

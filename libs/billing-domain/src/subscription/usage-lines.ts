@@ -1,7 +1,6 @@
 import { addDays, toLocalDate } from '../calendar';
 import { formatTrillionths, parseDecimal } from '../decimal';
 import { lineId } from '../ids';
-import { sameJson } from '../json';
 import type { Line } from '../line';
 import { toTrillionths } from '../price/price';
 import { amountOf, type Rating } from '../price/rate';
@@ -12,7 +11,7 @@ import { rateRun, type UsageRun } from '../usage/rate-usage';
 import type { Item } from './events';
 import type { StartedSubscription } from './state';
 import { MAX_LINE_NET } from './terms';
-import { usageStretches, type UsageStretch } from './usage-period';
+import { sameCharge, usageStretches, type UsageStretch } from './usage-period';
 
 /*
  * What the sealed usage of a period is charged. Each component gives one line for each run of time under the same charge; its tiers
@@ -162,10 +161,4 @@ function lineOf(
     },
     metadata: {},
   };
-}
-
-function sameCharge(a: Item, b: Item): boolean {
-  const charge = ({ itemId, meter, segments, price, taxCode, taxBehaviour, discountable }: Item) =>
-    [itemId, meter?.key ?? null, segments ?? null, price, taxCode, taxBehaviour, discountable] as const;
-  return sameJson(charge(a), charge(b));
 }

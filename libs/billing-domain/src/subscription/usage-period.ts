@@ -82,9 +82,32 @@ export function usagePeriod(
     endsAt: period.endsAt,
     whole: { from: toInstant(whole.from, timeZone), to: toInstant(whole.to, timeZone) },
     meters: [...meters.values()],
-    segments: stretches.map(({ from, items }) => ({ from, meters: items.flatMap(({ meter }) => meter?.key ?? []) })),
+    segments: stretches.map(({ from, items }, i) => {
+      const anew = items.flatMap((item) => {
+        const key = item.meter?.key ?? '';
+        return meters.get(key)?.first !== undefined && beginsAnew(stretches, i, item) ? [key] : [];
+      });
+      return { from, meters: items.flatMap(({ meter }) => meter?.key ?? []), ...(anew.length > 0 && { anew }) };
+    }),
     knownAt,
   };
+}
+
+/** Whether the free records of a meter that was read before are counted anew: by another component, or as the terms say. */
+function beginsAnew(stretches: readonly UsageStretch[], place: number, item: Item): boolean {
+  const reads = (each: Item) => each.meter?.key === item.meter?.key;
+  const before = stretches.slice(0, place).findLast(({ items }) => items.some(reads));
+  if (!before) return false;
+  const goesOn = stretches[place - 1]?.items.some((each) => sameCharge(each, item)) === true;
+  const byAnother = before.items.find(reads)?.componentKey !== item.componentKey;
+  return byAnother || (item.segments === 'restart' && !goesOn);
+}
+
+/** Whether usage is charged alike, as one run of time where it follows the other. */
+export function sameCharge(a: Item, b: Item): boolean {
+  const charge = ({ itemId, meter, segments, price, taxCode, taxBehaviour, discountable }: Item) =>
+    [itemId, meter?.key ?? null, segments ?? null, price, taxCode, taxBehaviour, discountable] as const;
+  return sameJson(charge(a), charge(b));
 }
 
 /** The price of each meter that is in force now. */

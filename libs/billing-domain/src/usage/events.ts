@@ -13,6 +13,8 @@ export interface UsageSegment {
   readonly from: string;
   /** Keys. */
   readonly meters: readonly string[];
+  /** Keys of those whose free records begin anew here; absent: of none. */
+  readonly anew?: readonly string[];
 }
 
 /**
@@ -33,7 +35,10 @@ export interface MeterTotal {
   readonly distinct?: number;
   /** latest: the last record in order of time, then id. */
   readonly latest?: TimedValue;
-  /** The first records in order of time, then id; `segment`: where one that came late counts. */
+  /**
+   * The first records in order of segments, time and id, of each part of the period in which they begin anew; `segment`: where one
+   * that came late counts.
+   */
   readonly first?: readonly (TimedValue & { readonly segment?: number })[];
 }
 
@@ -137,7 +142,7 @@ export interface SealedUsage {
       readonly records: number;
       /** Of this segment; of latest and unique-count the whole period's, on its last segment, and 0 before. */
       readonly quantity: string;
-      /** The values of the first records of the period that lie in this segment, in order of time. */
+      /** The values of the first records, of the period or since they began anew, that count in this segment, in order of time. */
       readonly first?: readonly string[];
     }[];
   }[];

@@ -6,6 +6,7 @@ import { toTrillionths, type Price } from '../price/price';
 import { withinLimits } from '../subscription/terms';
 import { encodedBytes, text } from '../text';
 import type { Measured, MeterInUse, UsageEvent, UsageOpened, UsageRecorded, UsageSegment } from './events';
+import { segmentAt } from './first-records';
 import { propertyOf, valueOf } from './meter';
 import { readersOf, tally } from './tally';
 import { evolveUsage, lateToken, recordToken, valueToken, type KnownUsage, type Usage } from './usage';
@@ -154,14 +155,6 @@ export function countLateUsage(
   return [...opened, { type: 'LateUsageCounted', data }];
 }
 
-/** The place of a moment among segments. */
-export function segmentAt(segments: readonly UsageSegment[], at: string): number {
-  return Math.max(
-    segments.findLastIndex(({ from }) => from <= at),
-    0,
-  );
-}
-
 /** The usage of a period begins. Nothing where the subscription knows no such period, or measures nothing in it. */
 export function opening(period: UsagePeriod | undefined, now: string): UsageOpened[] {
   if (!period || period.meters.length === 0) return [];
@@ -169,15 +162,21 @@ export function opening(period: UsagePeriod | undefined, now: string): UsageOpen
 }
 
 /** Raises `usage-terms-differ`. */
-export function sameTerms(usage: KnownUsage, { segments, meters, endsAt }: UsagePeriod): void {
-  const same =
+export function sameTerms(usage: KnownUsage, period: UsagePeriod): void {
+  if (!hasTerms(usage, period))
+    throw new DomainError('usage-terms-differ', undefined, { periodNumber: usage.periodNumber });
+}
+
+/** Whether the usage has the segments and meters of the period. */
+export function hasTerms(usage: KnownUsage, { segments, meters, endsAt }: UsagePeriod): boolean {
+  return (
     sameJson(usage.segments, segments) &&
     usage.endsAt === endsAt &&
     meters.every((each) => {
       const known = usage.meters[each.meter.key];
       return known !== undefined && sameJson(known, each);
-    });
-  if (!same) throw new DomainError('usage-terms-differ', undefined, { periodNumber: usage.periodNumber });
+    })
+  );
 }
 
 /** Records that the stream does not hold, each once; what is held already is answered. `repeats`: of which record of the batch. */
@@ -297,7 +296,7 @@ function measured(
   { values }: UsageMemory,
   weighsFrom: string | undefined,
 ): Measured {
-  const sums = tally(usage, usage.startsAt);
+  const sums = tally(usage, usage);
   const seen = new Set<string>();
   const unique = new Map<string, { meter: string; property: string; records: number[] }>();
   places.forEach(({ record, segment, readers }, place) => {

@@ -6,7 +6,8 @@ import { roundHalfAwayFromZero } from '../ratio';
 import { sameJson } from '../json';
 import type { Partial, SealedUsage, TimedValue, UsageCut, UsageEvent } from './events';
 import { propertyOf, type Meter } from './meter';
-import { measures, opening, sameTerms, segmentAt, type UsagePeriod } from './record-usage';
+import { isBefore, placeOf, segmentAt } from './first-records';
+import { hasTerms, measures, opening, sameTerms, type UsagePeriod } from './record-usage';
 import { readersOf, tally } from './tally';
 import { evolveUsage, type KnownUsage, type Usage } from './usage';
 import type { UsageRecord } from './usage-record';
@@ -33,7 +34,7 @@ export function cutMovesNothing(usage: KnownUsage, period: UsagePeriod): boolean
  */
 export function recount(period: UsagePeriod) {
   const meters = Object.fromEntries(period.meters.map((each) => [each.meter.key, each]));
-  const sums = tally({ partials: [], totals: {} }, period.startsAt);
+  const sums = tally({ partials: [], totals: {} }, period);
   const values = new Map<string, Set<string>>();
   const isNew = ({ key, uniqueProperty }: Meter, record: UsageRecord): boolean => {
     if (uniqueProperty === undefined) return false;
@@ -61,6 +62,12 @@ export function recount(period: UsagePeriod) {
   };
 }
 
+/** Whether the period is to be cut: as an earlier version knew segments, those of the same revision can be others. */
+export function isToCut(usage: KnownUsage, period: UsagePeriod): boolean {
+  if (period.knownAt !== usage.knownAt) return period.knownAt > usage.knownAt;
+  return usage.unique === 'to-count' || !hasTerms(usage, period);
+}
+
 /**
  * Cuts the period where the subscription's terms change. `counted`: the records counted anew, when the cut moves any. Nothing when
  * the segments are so already and every unique count stands, or they are known from a later revision. Raises `usage-sealed`, `usage-period-not-found`.
@@ -73,7 +80,7 @@ export function cutUsage(
 ): UsageEvent[] {
   if (state.status === 'none') throw new DomainError('usage-period-not-found');
   if (state.status === 'sealed') throw new DomainError('usage-sealed', undefined, { periodNumber: state.periodNumber });
-  if (period.knownAt < state.knownAt || (period.knownAt === state.knownAt && state.unique !== 'to-count')) return [];
+  if (!isToCut(state, period)) return [];
   const { endsAt, meters, segments, knownAt } = period;
   const { partials, totals } = counted ?? asTheyAre(state);
   const recounted = counted && meters.some(({ meter }) => meter.aggregation === 'unique-count');
@@ -120,7 +127,7 @@ export function sealedUsage(usage: KnownUsage, carried: Carried): SealedUsage {
   }
   for (const [meter, { latest: own }] of Object.entries(usage.totals)) {
     const before = latest.get(meter);
-    if (own && (!before || before.at < own.at || (before.at === own.at && before.id < own.id))) latest.set(meter, own);
+    if (own && (!before || isBefore(before, own))) latest.set(meter, own);
   }
   const rated = segments.map(({ from, meters }, i) => ({
     from,
@@ -198,8 +205,7 @@ function segmentStart({ startsAt, segments, endsAt }: KnownUsage, segment: numbe
 
 function firstIn(usage: KnownUsage, key: string, segment: number): string[] | undefined {
   const { first } = usage.totals[key] ?? {};
-  const placeOf = ({ at, segment: own }: NonNullable<typeof first>[number]) => own ?? segmentAt(usage.segments, at);
-  return first?.filter((each) => placeOf(each) === segment).map(({ value }) => value);
+  return first?.filter((each) => placeOf(usage.segments, each) === segment).map(({ value }) => value);
 }
 
 const trillionths = (text: string) => toTrillionths(parseDecimal(text));

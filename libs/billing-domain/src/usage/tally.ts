@@ -1,7 +1,8 @@
 import { millisecondsBetween } from '../calendar';
 import { toTrillionths } from '../price/price';
 import { formatTrillionths, parseDecimal } from '../decimal';
-import type { MeterInUse, MeterTotal, Partial, TimedValue } from './events';
+import type { MeterInUse, MeterTotal, Partial, TimedValue, UsageSegment } from './events';
+import { FirstRecords, isBefore } from './first-records';
 import { reads, valueOf } from './meter';
 import type { UsageRecord } from './usage-record';
 
@@ -28,9 +29,12 @@ export interface Tally {
   totals(): (MeterTotal & { readonly meter: string })[];
 }
 
-export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
+export function tally(
+  { partials, totals }: Tallied,
+  { startsAt, segments }: { readonly startsAt: string; readonly segments: readonly UsageSegment[] },
+): Tally {
   const sums = new Map<string, Running & { readonly segment: number; readonly meter: string }>();
-  const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: FirstValue[] }>();
+  const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: FirstRecords }>();
   return {
     add(record, { meter, first }, segment, at, isNew) {
       const name = `${segment} ${meter.key}`;
@@ -60,14 +64,17 @@ export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
       let total = whole.get(meter.key);
       if (!total) {
         const { first: kept, ...before } = totals[meter.key] ?? {};
-        whole.set(meter.key, (total = { ...before, ...(kept && { first: [...kept] }) }));
+        whole.set(
+          meter.key,
+          (total = { ...before, ...(kept && { first: new FirstRecords(kept, segments, meter.key) }) }),
+        );
       }
       if (meter.aggregation === 'unique-count' && isNew) total.distinct = (total.distinct ?? 0) + 1;
       const timed = { at: record.at, id: record.id, value: formatTrillionths(value) };
       if (meter.aggregation === 'latest' && (!total.latest || isBefore(total.latest, timed))) total.latest = timed;
       // One that came late does not count where its own time lies.
       const counted = at === record.at ? timed : { ...timed, segment };
-      if (keepsFirst) keepFirst((total.first ??= []), counted, first);
+      if (keepsFirst) (total.first ??= new FirstRecords([], segments, meter.key)).add(counted, first);
     },
     partials: () =>
       [...sums.values()].map(({ segment, meter, records, sum, moment, max }) => ({
@@ -78,7 +85,8 @@ export function tally({ partials, totals }: Tallied, startsAt: string): Tally {
         ...(moment !== undefined && { moment: moment.toString() }),
         ...(max !== undefined && { max: formatTrillionths(max) }),
       })),
-    totals: () => [...whole].map(([meter, total]) => ({ meter, ...total })),
+    totals: () =>
+      [...whole].map(([meter, { first, ...total }]) => ({ meter, ...total, ...(first && { first: first.all() }) })),
   };
 }
 
@@ -95,11 +103,6 @@ export function withMeasured<T extends Tallied>(
   return { ...before, partials: segments, totals: whole };
 }
 
-/** In order of the records' own time, then id. */
-export function isBefore(a: TimedValue, b: TimedValue): boolean {
-  return a.at < b.at || (a.at === b.at && a.id < b.id);
-}
-
 /** The meters of a segment that read a record. */
 export function readersOf(
   meters: Readonly<Record<string, MeterInUse>>,
@@ -110,17 +113,6 @@ export function readersOf(
     const each = Object.hasOwn(meters, key) ? meters[key] : undefined;
     return each && reads(each.meter, record) ? [each] : [];
   });
-}
-
-type FirstValue = NonNullable<MeterTotal['first']>[number];
-
-function keepFirst(kept: FirstValue[], timed: FirstValue, most: number): void {
-  const last = kept.at(-1);
-  if (kept.length >= most && last && !isBefore(timed, last)) return;
-  let at = kept.length;
-  while (at > 0 && isBefore(timed, kept[at - 1]!)) at -= 1;
-  kept.splice(at, 0, timed);
-  if (kept.length > most) kept.pop();
 }
 
 function resumed({ records, sum, moment, max }: Partial = { records: 0 }): Running {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { propertyRuns } from '../../../../test/support/property-runs';
 import type { UsageRecord } from './usage-record';
 import type { NewMeter } from './meter';
+import type { UsagePeriod } from './record-usage';
 import { day, periodOf, UsageStream } from './usage.fixture';
 
 /*
@@ -38,6 +39,8 @@ type Step =
 interface Segment {
   readonly on: number;
   readonly keys: readonly string[];
+  /** Whether the free records of the sum begin anew. */
+  readonly anew: boolean;
 }
 
 const fact: fc.Arbitrary<Fact> = fc.record({
@@ -50,9 +53,14 @@ const fact: fc.Arbitrary<Fact> = fc.record({
 const segments: fc.Arbitrary<readonly Segment[]> = fc
   .tuple(
     fc.uniqueArray(fc.integer({ min: 2, max: 30 }), { maxLength: 3 }),
-    fc.array(fc.subarray(meters.map(({ key }) => key)), { minLength: 4, maxLength: 4 }),
+    fc.array(fc.tuple(fc.subarray(meters.map(({ key }) => key)), fc.boolean()), { minLength: 4, maxLength: 4 }),
   )
-  .map(([ons, keys]) => [1, ...ons.sort((a, b) => a - b)].map((on, i) => ({ on, keys: keys[i] ?? [] })));
+  .map(([ons, terms]) =>
+    [1, ...ons.sort((a, b) => a - b)].map((on, i) => {
+      const [keys, anew] = terms[i] ?? [[], false];
+      return { on, keys, anew: i > 0 && anew };
+    }),
+  );
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
@@ -76,8 +84,11 @@ function decimal(trillionths: bigint): string {
   return trillionths < 0n ? `-${text}` : text;
 }
 
-const periodWith = (parts: readonly Segment[]) =>
-  periodOf(meters, { first: FIRST, segments: parts.map(({ on, keys }) => [day(on), ...keys] as const) });
+function periodWith(parts: readonly Segment[]): UsagePeriod {
+  const period = periodOf(meters, { first: FIRST });
+  const segments = parts.map(({ on, keys, anew }) => ({ from: day(on), meters: keys, ...(anew && { anew: ['sum'] }) }));
+  return { ...period, segments };
+}
 
 /** Level and value that the period before gave on, in hundredths. */
 interface Before {
@@ -129,7 +140,9 @@ function naive(taken: readonly Fact[], parts: readonly Segment[], before: Before
           }
         }
       };
-      const first = inOrder.slice(0, FIRST).filter((each) => partOf(each) === i);
+      const begins = parts.findLastIndex(({ anew }, n) => n <= i && anew);
+      const free = inOrder.filter((each) => partOf(each) >= begins).slice(0, FIRST);
+      const first = free.filter((each) => partOf(each) === i);
       return {
         meter: key,
         records: own.length,
@@ -147,7 +160,7 @@ describe('any records, repeats and changes of terms', () => {
         fc.array(step, { maxLength: 10 }),
         fc.record({ level: fc.integer({ min: 0, max: 900 }), stock: fc.integer({ min: 0, max: 900 }) }),
         (steps, before) => {
-          let parts: readonly Segment[] = [{ on: 1, keys: meters.map(({ key }) => key) }];
+          let parts: readonly Segment[] = [{ on: 1, keys: meters.map(({ key }) => key), anew: false }];
           const stream = new UsageStream(periodWith(parts));
           const taken = new Map<number, Fact>();
           for (const each of steps) {
