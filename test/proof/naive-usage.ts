@@ -9,7 +9,7 @@ import {
   type UsageEvent,
   type UsageRecord,
 } from '@perennial/billing-domain';
-import type { NaiveHistory, Period } from './naive-history';
+import type { NaiveHistory, Period, Terms } from './naive-history';
 import { EXACT, packages, priced, rounded, UNIT, units, type Tiered } from './naive-price';
 
 /*
@@ -81,9 +81,9 @@ export class NaiveUsage {
   }
 
   /** Up to which moment usage is charged on the terms before a change. */
-  private cut(history: NaiveHistory, local: string): string {
+  private cut(history: NaiveHistory, terms: Terms): string {
     const { zone, rules } = history;
-    const at = history.instant(local);
+    const at = history.beginning(terms);
     const day = toLocalDate(at, zone);
     if (rules.usageOnChangeDay === undefined) return at;
     return toInstant(startOfDay(rules.usageOnChangeDay === 'old-terms' ? addDays(day, 1) : day), zone);
@@ -93,12 +93,12 @@ export class NaiveUsage {
     const { startsAt } = opened;
     const { endsAt } = closed ?? opened;
     // A change within a second of the period's ends comes with the period.
-    const within = history.terms.filter(({ from }) => {
-      const at = history.instant(from).slice(0, 19);
+    const within = history.terms.filter((each) => {
+      const at = history.beginning(each).slice(0, 19);
       return at > startsAt.slice(0, 19) && at < endsAt.slice(0, 19);
     });
-    const first = history.terms.findLast(({ from }) => history.instant(from).slice(0, 19) <= startsAt.slice(0, 19));
-    const cuts = within.map(({ from }) => this.cut(history, from));
+    const first = history.terms.findLast((each) => history.beginning(each).slice(0, 19) <= startsAt.slice(0, 19));
+    const cuts = within.map((each) => this.cut(history, each));
     const points = [startsAt, ...cuts.filter((at) => at > startsAt && at < endsAt), endsAt];
     const stretches: { from: string; to: string; items: readonly Item[] }[] = [];
     points.slice(0, -1).forEach((from, i) => {

@@ -1,4 +1,4 @@
-import { formatDecimal, parseDecimal } from '../decimal';
+import { formatTrillionths, parseDecimal } from '../decimal';
 import { DomainError } from '../domain-error';
 import { roundHalfAwayFromZero, type Ratio } from '../ratio';
 import { toTrillionths, type PercentageTier, type Price, type Tier } from './price';
@@ -30,8 +30,7 @@ export interface Rating {
   readonly parts?: readonly PricePart[];
 }
 
-const SCALE = 12;
-const ONE_UNIT = 10n ** BigInt(SCALE);
+const ONE_UNIT = 10n ** 12n;
 /** What a decimal can be at most has 18 digits before the point. */
 const LIMIT = 10n ** 18n * ONE_UNIT;
 
@@ -190,9 +189,7 @@ const trillionths = (text: string) => toTrillionths(parseDecimal(text));
 /** The canonical text of a number of 10^-12. Raises `amount-out-of-range`. */
 function decimal(trillion: bigint): string {
   if (trillion >= LIMIT) throw new DomainError('amount-out-of-range');
-  let [units, scale] = [trillion, SCALE];
-  while (scale > 0 && units % 10n === 0n) [units, scale] = [units / 10n, scale - 1];
-  return formatDecimal({ units, scale });
+  return formatTrillionths(trillion);
 }
 
 function hundredth(text: string): string {

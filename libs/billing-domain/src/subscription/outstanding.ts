@@ -111,7 +111,7 @@ export function stretchesOf(subscription: StartedSubscription, stop: Stop | unde
     periods.push(periodOf(subscription, lastClosed, lastClosed.grid, run, openPeriod ? undefined : stop));
   }
   if (openPeriod) {
-    const run = runUpTo(lastClosed, openPeriod, grid) ?? openPeriod;
+    const run = runUpTo(subscription, openPeriod) ?? openPeriod;
     periods.push({ ...periodOf(subscription, openPeriod, grid, run, undefined), open: true });
   }
   const stretches: Stretch[] = [];
@@ -213,7 +213,7 @@ function piecesOf(subscription: StartedSubscription, stretches: readonly Stretch
       const whole = item.every === 1 ? period.whole : wholeOf(subscription, period, item.every);
       const ahead = item.every > 1 && period.open && to === period.to;
       const end = ahead ? momentOf(subscription, cycleOf(period.grid, period.gridIndex, item.every).to) : to;
-      const piece = { item, from, to: end, cycle: cycleName(period, item.every), whole };
+      const piece = { item, from, to: end, cycle: cycleName(subscription, period, item.every), whole };
       append(pieces, { ...piece, change: terms.change }, terms.restarts === true);
     }
   }
@@ -238,14 +238,21 @@ function longArrears(subscription: StartedSubscription): Piece[] {
   const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
   const pieces: Piece[] = [];
   for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
-    const since = momentOf({ ...subscription, timeZone }, cycleOf(grid, gridIndex, every).from);
-    // The run may have begun in another zone: its start is an instant.
-    const from = later(subscription, since, { date: dateOf(run.from), at: run.startsAt });
+    const since = cycleOf(grid, gridIndex, every).from;
+    // A run begins at the instant at which the one before ended, whatever the clocks of its zone show then.
+    const from =
+      since > run.from ? momentOf({ ...subscription, timeZone }, since) : { date: dateOf(run.from), at: run.startsAt };
     const whole = wholeOf(subscription, counted, every);
     const period = { ...counted, from, to, open: false, trial: false, whole };
     for (const stretch of isBefore(subscription, from, to) ? termsWithin(subscription, period) : []) {
       for (const item of stretch.terms.items.filter((each) => isLongArrears(each) && each.every === every)) {
-        const piece = { item, from: stretch.from, to: stretch.to, cycle: cycleName(period, every), whole };
+        const piece = {
+          item,
+          from: stretch.from,
+          to: stretch.to,
+          cycle: cycleName(subscription, period, every),
+          whole,
+        };
         append(pieces, { ...piece, change: stretch.terms.change }, stretch.terms.restarts === true);
       }
     }
@@ -254,18 +261,25 @@ function longArrears(subscription: StartedSubscription): Piece[] {
 }
 
 /** Arrears of a cycle that the open period goes on, without a stop in between, are due only where the item is no more in the terms. */
-function isDue({ openPeriod, lastClosed, grid, terms }: StartedSubscription, { item, cycle }: Piece): boolean {
-  if (!isLongArrears(item) || !openPeriod || !runUpTo(lastClosed, openPeriod, grid)) return true;
+function isDue(subscription: StartedSubscription, { item, cycle }: Piece): boolean {
+  const { openPeriod, grid, terms } = subscription;
+  if (!isLongArrears(item) || !openPeriod || !runUpTo(subscription, openPeriod)) return true;
   const inForce = terms.findLast(({ from }) => from <= openPeriod.from) ?? terms[0];
   const goesOn = inForce?.items.some(
     (each) => each.itemId === item.itemId && each.every === item.every && isLongArrears(each),
   );
-  return goesOn !== true || cycleName({ ...openPeriod, grid }, item.every) !== cycle;
+  return goesOn !== true || cycleName(subscription, { ...openPeriod, grid }, item.every) !== cycle;
 }
 
-/** Of one period, or of one cycle of an item that bills every k-th. */
-function cycleName({ periodNumber, grid, gridIndex }: Omit<Counted, 'run'>, every: number): string {
-  return every === 1 ? `${periodNumber}` : JSON.stringify([grid, every, cycleOf(grid, gridIndex, every).index]);
+/** Of one period, or of one cycle of an item that bills every k-th; where seconds are counted, of that in one zone. */
+function cycleName(
+  { rules, timeZone: now }: StartedSubscription,
+  { periodNumber, grid, gridIndex, timeZone = now }: Omit<Counted, 'run'>,
+  every: number,
+): string {
+  if (every === 1) return `${periodNumber}`;
+  const zone = rules.prorationUnit === 'second' ? [timeZone] : [];
+  return JSON.stringify([grid, every, cycleOf(grid, gridIndex, every).index, ...zone]);
 }
 
 /** The billed recurring lines, each up to where its corrections left it. */
