@@ -198,9 +198,8 @@ function wholeOf(
   });
   if (rules.leadingStub !== 'imagined-period' || run.startsAt !== paidFrom) return span(from, to);
   if (run.from <= from || run.from >= to) return span(from, to);
-  const ends = gridPoint({ anchor: run.from, interval: grid.interval }, every);
   // After a move the clocks of the zone show another time at the start than the one from which local dates go on.
-  return { from: { date: dateOf(run.from), at: paidFrom }, to: momentOf({ rules, timeZone }, ends) };
+  return span(run.from, gridPoint({ anchor: run.from, interval: grid.interval }, every));
 }
 
 /** What is charged for which item, in advance up to the end of its cycle; arrears only of a period, and a cycle, that has ended. */
