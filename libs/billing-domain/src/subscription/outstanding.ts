@@ -7,7 +7,7 @@ import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type
 import { ratio } from '../ratio';
 import { cycleOf, isLongArrears, runUpTo } from './cycle';
 import type { Item } from './events';
-import { earlier, isBefore, later, momentOf, momentThen, serviceOf, spanOf } from './moments';
+import { earlier, isBefore, later, momentOf, momentThen, namedBy, serviceOf, spanOf } from './moments';
 import { oneTimeLines } from './one-time';
 import type { StartedSubscription } from './state';
 
@@ -345,7 +345,7 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
   const fraction = fractionOf(span, whole, rules);
   const service = serviceOf(subscription, span);
   return {
-    lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
+    lineId: lineId(subscriptionId, itemId, 'recurring', namedBy(subscription, span), null, change),
     kind: 'recurring',
     itemId,
     description,
@@ -396,7 +396,14 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   return {
     ...whole,
     ...(credit === 'current-price' ? current : parts && { parts }),
-    lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', service, line.lineId, change),
+    lineId: lineId(
+      subscriptionId,
+      line.itemId ?? '',
+      'correction',
+      namedBy(subscription, removed),
+      line.lineId,
+      change,
+    ),
     kind: 'correction',
     service,
     // What was waived costs nothing, whatever becomes of it.
