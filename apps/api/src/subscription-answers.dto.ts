@@ -10,6 +10,7 @@ export class TierAnswer {
   readonly unitPrice?: string;
   /** Of amounts, in percent. */
   readonly rate?: string;
+  readonly packageSize?: string;
   readonly flatFee?: string;
 }
 

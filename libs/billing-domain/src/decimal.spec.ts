@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { formatDecimal, parseDecimal, type Decimal } from './decimal';
+import { formatDecimal, formatTrillionths, parseDecimal, type Decimal } from './decimal';
 import { extend, ONE, ratio, roundHalfAwayFromZero } from './ratio';
 import { propertyRuns } from '../../../test/support/property-runs';
 
@@ -10,6 +10,10 @@ const decimals: fc.Arbitrary<Decimal> = fc
 describe('Decimal', () => {
   it.each([
     ['0.04', '0.04'],
+    ['-0.04', '-0.04'],
+    ['-12.30', '-12.3'],
+    ['100', '100'],
+    ['-5', '-5'],
     ['10.500', '10.5'],
     ['-0.0', '0'],
     ['007', '7'],
@@ -17,9 +21,36 @@ describe('Decimal', () => {
     ['999999999999999999.999999999999', '999999999999999999.999999999999'],
   ])('reads %s as %s', (text, canonical) => expect(formatDecimal(parseDecimal(text))).toBe(canonical));
 
-  it.each(['', '.5', '5.', '1e3', '+1', ' 1', '1,5', 'Infinity', '0.0000000000001', '1000000000000000000', '٣'])(
-    'refuses %j',
-    (text) => expect(() => parseDecimal(text)).toThrow(expect.objectContaining({ code: 'invalid-decimal' })),
+  it.each([5, null, undefined, ['5']])('refuses what is no text: %j', (value) => {
+    expect(() => parseDecimal(value as unknown as string)).toThrow(
+      expect.objectContaining({ code: 'invalid-decimal' }),
+    );
+  });
+
+  it('writes a whole number of 10^-12, however large', () => {
+    expect(formatTrillionths(1n)).toBe('0.000000000001');
+    expect(formatTrillionths(-1_500_000_000_000n)).toBe('-1.5');
+    expect(formatTrillionths(10n ** 40n)).toBe(`1${'0'.repeat(28)}`);
+    expect(formatTrillionths(0n)).toBe('0');
+  });
+
+  it.each([
+    '',
+    '.5',
+    '5.',
+    '1e3',
+    '+1',
+    ' 1',
+    '1,5',
+    '1 ',
+    '--1',
+    '-',
+    'Infinity',
+    '0.0000000000001',
+    '1000000000000000000',
+    '٣',
+  ])('refuses %j', (text) =>
+    expect(() => parseDecimal(text)).toThrow(expect.objectContaining({ code: 'invalid-decimal' })),
   );
 
   it('keeps its value exactly, written in one way', () => {
@@ -65,6 +96,8 @@ describe('one rounding for each line', () => {
       2n,
       3n,
     ]);
-    expect(() => ratio(1, 0)).toThrow(RangeError);
+    expect(roundHalfAwayFromZero(ratio(0, 1))).toBe(0n);
+    expect(ratio(-3, 4)).toEqual({ numerator: -3n, denominator: 4n });
+    for (const below of [0, -1]) expect(() => ratio(1, below)).toThrow(RangeError);
   });
 });

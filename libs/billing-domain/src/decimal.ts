@@ -20,7 +20,10 @@ export function parseDecimal(text: string): Decimal {
 
 /** The one way in which a decimal is written: no trailing zeros, no negative zero. */
 export function formatDecimal({ units, scale }: Decimal): string {
-  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');
+  const digits = units
+    .toString()
+    .replace('-', '')
+    .padStart(scale + 1, '0');
   const whole = digits.slice(0, digits.length - scale);
   const sign = units < 0n ? '-' : '';
   return scale === 0 ? sign + whole : `${sign}${whole}.${digits.slice(-scale)}`;

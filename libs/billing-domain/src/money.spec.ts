@@ -36,6 +36,8 @@ describe('Money', () => {
     expect(sumMoney([], 'EUR')).toEqual(money(0n, 'EUR'));
     expect(compareMoney(money(5n, 'EUR'), money(7n, 'EUR'))).toBe(-1);
     expect(compareMoney(money(7n, 'EUR'), money(7n, 'EUR'))).toBe(0);
+    expect(compareMoney(money(7n, 'EUR'), money(5n, 'EUR'))).toBe(1);
+    expect(sumMoney([money(5n, 'EUR'), money(7n, 'EUR'), money(-1n, 'EUR')], 'EUR')).toEqual(money(11n, 'EUR'));
   });
 
   it('never combines currencies', () => {
@@ -45,13 +47,26 @@ describe('Money', () => {
     expect(code(() => sumMoney([money(1n, 'USD')], 'EUR'))).toBe('currency-mismatch');
   });
 
-  it.each(['', ' 1', '1.0', '+1', '01', '-0', '1e3', '0x10', 'NaN', '１'])('refuses the amount %j', (amount) => {
-    expect(code(() => parseMinor(amount))).toBe('invalid-amount');
+  it.each(['', '-', ' 1', '1 ', 'x0', '1.0', '+1', '01', '-01', '-0', '1e3', '0x10', 'NaN', '１', '9'.repeat(21)])(
+    'refuses the amount %j',
+    (amount) => expect(code(() => parseMinor(amount))).toBe('invalid-amount'),
+  );
+
+  it.each([5, null, undefined, ['5']])('refuses an amount that is no text: %j', (amount) => {
+    expect(code(() => parseMinor(amount as unknown as string))).toBe('invalid-amount');
+  });
+
+  it.each(['0', '7', '10', '-1', '-10', '1999'])('reads the amount %j', (amount) => {
+    expect(parseMinor(amount).toString()).toBe(amount);
   });
 
   it('holds 10^18 minor units either way and no more', () => {
     expect(parseMinor('-1000000000000000000')).toBe(-(10n ** 18n));
-    expect(code(() => parseMinor('1000000000000000001'))).toBe('amount-out-of-range');
+    expect(parseMinor('1000000000000000000')).toBe(10n ** 18n);
+    for (const text of ['1000000000000000001', '-1000000000000000001', '9'.repeat(20)]) {
+      expect(code(() => parseMinor(text))).toBe('amount-out-of-range');
+    }
+    expect(code(() => money(-(10n ** 18n) - 1n, 'EUR'))).toBe('amount-out-of-range');
     expect(code(() => addMoney(money(10n ** 18n, 'EUR'), money(1n, 'EUR')))).toBe('amount-out-of-range');
     expect(code(() => money(1n, 'XYZ'))).toBe('unknown-currency');
     expect(code(() => money(1n, 'constructor'))).toBe('unknown-currency');
@@ -61,12 +76,17 @@ describe('Money', () => {
     expect(['USD', 'JPY', 'KRW', 'VND', 'XAF', 'BHD', 'KWD', 'TND', 'OMR', 'JOD'].map(exponentOf)).toEqual([
       2, 0, 0, 0, 0, 3, 3, 3, 3, 3,
     ]);
-    expect([money(-5n, 'USD'), money(1999n, 'JPY'), money(12345n, 'KWD'), money(0n, 'EUR')].map(toMajorUnits)).toEqual([
-      '-0.05',
-      '1999',
-      '12.345',
-      '0.00',
-    ]);
+    expect(code(() => exponentOf('XYZ'))).toBe('unknown-currency');
+    const shown: [bigint, string, string][] = [
+      [-5n, 'USD', '-0.05'],
+      [-12345n, 'USD', '-123.45'],
+      [1999n, 'JPY', '1999'],
+      [-1n, 'JPY', '-1'],
+      [0n, 'JPY', '0'],
+      [12345n, 'KWD', '12.345'],
+      [0n, 'EUR', '0.00'],
+    ];
+    for (const [minor, currency, text] of shown) expect(toMajorUnits(money(minor, currency))).toBe(text);
   });
 
   it('rounds halves away from zero, once', () => {
@@ -82,8 +102,11 @@ describe('Money', () => {
     expect(parts(20n, [33n, 33n, 33n])).toEqual([7n, 7n, 6n]);
     expect(parts(-20n, [33n, 33n, 33n])).toEqual([-7n, -7n, -6n]);
     expect(parts(100n, [1n, 0n, 2n])).toEqual([33n, 0n, 67n]);
-    expect(() => parts(1n, [0n])).toThrow(RangeError);
-    expect(() => parts(1n, [2n, -1n])).toThrow(RangeError);
+    // The unit left over goes to the largest remainder, not to the largest part.
+    expect(parts(10n, [5n, 1n, 1n])).toEqual([7n, 2n, 1n]);
+    expect(parts(-10n, [5n, 1n, 1n])).toEqual([-7n, -2n, -1n]);
+    expect(parts(0n, [1n, 2n])).toEqual([0n, 0n]);
+    for (const weights of [[], [0n], [0n, 0n], [2n, -1n], [-1n]]) expect(() => parts(1n, weights)).toThrow(RangeError);
   });
 
   it('allocates exactly the whole, each part within a unit of its share', () => {

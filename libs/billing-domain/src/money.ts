@@ -51,8 +51,7 @@ export function exponentOf(code: string): number {
 
 /** Minor units, at most 10^18 either way. Raises `unknown-currency`, `amount-out-of-range`. */
 export function money(minor: bigint, code: string): Money {
-  if (minor > LIMIT || minor < -LIMIT) throw new DomainError('amount-out-of-range', `out of range: ${minor}`);
-  return { minor, currency: currency(code) };
+  return { minor: bounded(minor), currency: currency(code) };
 }
 
 /** Reads { amount: "-1999", currency: "USD" }. Raises `invalid-amount`, `unknown-currency`, `amount-out-of-range`. */
@@ -69,15 +68,16 @@ export function moneyToJson(value: Money): MoneyJson {
 export function parseMinor(text: string): bigint {
   if (typeof text !== 'string' || !/^(0|-?[1-9]\d*)$/.test(text) || text.length > 20)
     throw new DomainError('invalid-amount', `not a whole number of minor units: ${JSON.stringify(text)}`);
-  const minor = BigInt(text);
-  if (minor > LIMIT || minor < -LIMIT) throw new DomainError('amount-out-of-range', `out of range: ${text}`);
-  return minor;
+  return bounded(BigInt(text));
 }
 
 /** In major units for people: "19.99", "1999" for JPY, "-0.05". */
 export function toMajorUnits(value: Money): string {
   const exponent = exponents[value.currency];
-  const digits = (value.minor < 0n ? -value.minor : value.minor).toString().padStart(exponent + 1, '0');
+  const digits = value.minor
+    .toString()
+    .replace('-', '')
+    .padStart(exponent + 1, '0');
   const sign = value.minor < 0n ? '-' : '';
   if (exponent === 0) return sign + digits;
   return `${sign}${digits.slice(0, -exponent)}.${digits.slice(-exponent)}`;
@@ -115,26 +115,32 @@ export function multiplyMoney(value: Money, factor: Ratio): Money {
  * zero, the units left over to the largest remainders, the earlier part first on a tie. (billing-model.md §5)
  */
 export function allocateMoney(value: Money, weights: readonly bigint[]): Money[] {
+  if (value.minor < 0n) return allocateMoney(negated(value), weights).map(negated);
   const total = weights.reduce((sum, weight) => sum + weight, 0n);
-  if (total <= 0n || weights.some((weight) => weight < 0n))
+  if (total === 0n || weights.some((weight) => weight < 0n))
     throw new RangeError('weights are not negative and not all zero');
-  const sign = value.minor < 0n ? -1n : 1n;
-  const magnitude = value.minor * sign;
-  const parts = weights.map((weight, index) => ({
-    index,
-    units: (magnitude * weight) / total,
-    remainder: (magnitude * weight) % total,
+  const parts = weights.map((weight) => ({
+    units: (value.minor * weight) / total,
+    remainder: (value.minor * weight) % total,
   }));
-  let left = magnitude - parts.reduce((sum, part) => sum + part.units, 0n);
-  const byRemainder = [...parts].sort((a, b) =>
-    a.remainder === b.remainder ? a.index - b.index : a.remainder > b.remainder ? -1 : 1,
-  );
+  let left = value.minor - parts.reduce((sum, part) => sum + part.units, 0n);
+  // Sorting keeps the order of what compares the same.
+  const byRemainder = [...parts].sort((a, b) => (a.remainder > b.remainder ? -1 : a.remainder < b.remainder ? 1 : 0));
   for (const part of byRemainder) {
     if (left === 0n) break;
     part.units += 1n;
     left -= 1n;
   }
-  return parts.map((part) => money(part.units * sign, value.currency));
+  return parts.map((part) => money(part.units, value.currency));
+}
+
+function negated({ minor, currency }: Money): Money {
+  return { minor: -minor, currency };
+}
+
+function bounded(minor: bigint): bigint {
+  if (minor > LIMIT || minor < -LIMIT) throw new DomainError('amount-out-of-range', `out of range: ${minor}`);
+  return minor;
 }
 
 function sameCurrency(a: Money, b: Money): Money {

@@ -17,9 +17,8 @@ export function ratio(numerator: number | bigint, denominator: number | bigint):
 
 /** numerator / denominator to a whole number, halves away from zero. */
 export function roundHalfAwayFromZero({ numerator, denominator }: Ratio): bigint {
-  const magnitude = numerator < 0n ? -numerator : numerator;
-  const rounded = (2n * magnitude + denominator) / (2n * denominator);
-  return numerator < 0n ? -rounded : rounded;
+  // Division goes towards zero.
+  return (2n * numerator + (numerator < 0n ? -denominator : denominator)) / (2n * denominator);
 }
 
 /** round(quantity × unitPrice × fraction), rounded once, in the units of the price. (billing-model.md §2) */

@@ -1,12 +1,3 @@
-import {
-  applyCredit,
-  customerBalanceType,
-  evolveCustomerBalance,
-  grantCredit,
-  returnCredit,
-  type CustomerBalance,
-} from '../customer-balance/customer-balance';
-import type { CustomerBalanceEvent } from '../customer-balance/events';
 import { at, given, refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
 import { cancelNow } from '../subscription/cancel';
@@ -66,49 +57,5 @@ describe('a credit note', () => {
     expect(issueCreditNote(issued, granted, at('2026-02-01'))).toEqual([]);
     expect(refusal(() => issueCreditNote(none, granted, at('2026-02-01')))).toBe('credit-note-not-found');
     expect(() => evolveCreditNote(none, events[0]!)).toThrow('before it was drafted');
-  });
-});
-
-describe('a customer’s balance', () => {
-  const of = { customerId: 'customer-1', currency: 'USD' };
-  const after = (state: CustomerBalance, events: readonly CustomerBalanceEvent[]) =>
-    events.reduce<CustomerBalance>(evolveCustomerBalance, state);
-  const grant = (amount: string, state = customerBalanceType.initial) =>
-    after(state, grantCredit(state, { ...of, amount, creditNoteId: 'cn' }, at('2026-01-02')));
-
-  it('settles an invoice as far as it goes and is never below zero', () => {
-    const state = grant('500', grant('100'));
-    expect(state.balance).toBe('600');
-    const events = applyCredit(state, { ...of, amount: '250', invoiceId: 'i' }, at('2026-01-01'));
-    // Dated no earlier than what it uses.
-    expect(events).toEqual([
-      {
-        type: 'CreditApplied',
-        data: { ...of, effectiveAt: at('2026-01-02'), amount: '250', balance: '350', invoiceId: 'i' },
-      },
-    ]);
-    const rest = applyCredit(after(state, events), { ...of, amount: '1000', invoiceId: 'j' }, at('2026-01-03'));
-    expect(rest[0]?.data).toMatchObject({ amount: '350', balance: '0' });
-    const empty = after(state, [...events, ...rest]);
-    expect(applyCredit(empty, { ...of, amount: '1', invoiceId: 'k' }, at('2026-01-03'))).toEqual([]);
-    expect(applyCredit(state, { ...of, amount: '0', invoiceId: 'k' }, at('2026-01-03'))).toEqual([]);
-    expect(returnCredit(empty, { ...of, amount: '250', invoiceId: 'i' }, at('2026-01-04'))[0]?.data).toMatchObject({
-      amount: '250',
-      balance: '250',
-    });
-    expect(returnCredit(empty, { ...of, amount: '0', invoiceId: 'i' }, at('2026-01-04'))).toEqual([]);
-  });
-
-  it('refuses what is no amount', () => {
-    expect(refusal(() => grant('0'))).toBe('invalid-amount');
-    expect(refusal(() => grant('-5'))).toBe('invalid-amount');
-    expect(refusal(() => applyCredit(grant('5'), { ...of, amount: '-1', invoiceId: 'i' }, at('2026-01-03')))).toBe(
-      'invalid-amount',
-    );
-    expect(
-      refusal(() =>
-        grantCredit(grant('5'), { ...of, currency: 'XXX', amount: '1', creditNoteId: 'c' }, at('2026-01-03')),
-      ),
-    ).toBe('unknown-currency');
   });
 });

@@ -1,4 +1,3 @@
-import { grant, evolveInvoiceNumbers, invoiceNumbersType } from '../invoice-numbers/invoice-numbers';
 import { refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
 import { notStarted } from '../subscription/state';
@@ -83,43 +82,6 @@ describe('an invoice', () => {
     expect(() => evolveInvoice(none, { type: 'InvoiceEaten', data: {} } as unknown as InvoiceEvent)).toThrow(
       'unknown event',
     );
-  });
-});
-
-describe('invoice numbers', () => {
-  it('are granted without gaps in their series', () => {
-    let state = invoiceNumbersType.initial;
-    const numbers = ['a', 'b', 'c'].map((invoiceId) => {
-      const [event] = grant(state, { series: 'INV', invoiceId }, '2026-01-01T00:00:00.000Z');
-      state = evolveInvoiceNumbers(state, event!);
-      return event?.data;
-    });
-    expect(numbers).toEqual(
-      ['a', 'b', 'c'].map((invoiceId, i) => ({
-        effectiveAt: '2026-01-01T00:00:00.000Z',
-        series: 'INV',
-        sequence: i + 1,
-        number: `INV-00000${i + 1}`,
-        invoiceId,
-      })),
-    );
-    expect(state).toEqual({ last: 3 });
-  });
-
-  it.each(['', 'inv', 'A B', '-A', 'A'.repeat(21)])('refuse the series %j', (series) => {
-    expect(refusal(() => grant({ last: 0 }, { series, invoiceId: 'a' }, '2026-01-01T00:00:00.000Z'))).toBe(
-      'invalid-option',
-    );
-  });
-
-  it('outgrow their padding', () => {
-    const [event] = grant({ last: 999_999 }, { series: 'INV', invoiceId: 'a' }, '2026-01-01T00:00:00.000Z');
-    expect(event?.data.number).toBe('INV-1000000');
-  });
-
-  it('throw at an event that they do not know', () => {
-    const unknown = { type: 'NumberEaten', data: {} } as unknown as Parameters<typeof evolveInvoiceNumbers>[1];
-    expect(() => evolveInvoiceNumbers({ last: 0 }, unknown)).toThrow('unknown event');
   });
 });
 

@@ -11,12 +11,13 @@ export function momentOf({ timeZone, rules }: Pick<StartedSubscription, 'timeZon
   return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
 }
 
-/** When terms begin, or when something was in the zone that the subscription had then. */
+/** When terms begin, in the zone that the subscription had then. */
 export function momentThen(
   { timeZone, rules }: Pick<StartedSubscription, 'timeZone' | 'rules'>,
-  { from, timeZone: then = timeZone }: { readonly from: string; readonly timeZone?: string },
+  { from, at, timeZone: then = timeZone }: { readonly from: string; readonly at?: string; readonly timeZone?: string },
 ): Moment {
-  return momentOf({ timeZone: then, rules }, from);
+  const { date, at: shown } = momentOf({ timeZone: then, rules }, from);
+  return { date, at: shown === '' ? shown : (at ?? shown) };
 }
 
 /** In the unit of the rules: what lies on one local date, or in one second, is one moment. */

@@ -1,7 +1,7 @@
 import { toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
-import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
+import { evolvePeriod, localAt, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
 import { isKept, keptSince, runUpTo } from './cycle';
 import type {
   BillingPeriodClosed,
@@ -39,6 +39,8 @@ export interface StartedSubscription {
   readonly terms: readonly (ItemsChanged['data']['terms'][number] & {
     /** Of `from`, where it is another than the subscription's. */
     readonly timeZone?: string;
+    /** The instant at which they begin, where the clocks were behind `from` then. */
+    readonly at?: string;
   })[];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
@@ -170,7 +172,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
       const { grid } = subscription;
-      const run = runUpTo(subscription.lastClosed, period, grid);
+      const run = runUpTo(subscription, period);
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid, ...(run && { run }) };
       const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
       const completedPeriods = subscription.completedPeriods + completed;
@@ -205,16 +207,13 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'SubscriptionResumed': {
       const { effectiveAt } = event.data;
       const pauses = subscription.pauses.map((each) => ({ to: effectiveAt, ...each }));
-      const last = subscription.terms.at(-1);
       // What was given back is charged anew: by terms with a number of their own, so that no line is taken for an earlier one.
-      const anew = subscription.pauses.at(-1)?.credit && last;
-      const terms = anew
-        ? [
-            ...subscription.terms,
-            { ...last, change: last.change + 1, from: toLocal(effectiveAt, subscription.timeZone) },
-          ]
-        : subscription.terms;
-      return { ...subscription, status: 'active', pauses, terms };
+      const anew = subscription.pauses.at(-1)?.credit ? subscription.terms.slice(-1) : [];
+      const from = localAt(subscription, effectiveAt);
+      const terms = anew.map(({ timeZone: _, at: __, ...last }) =>
+        begun(subscription, { ...last, change: last.change + 1, from }, effectiveAt),
+      );
+      return { ...subscription, status: 'active', pauses, terms: [...subscription.terms, ...terms] };
     }
     case 'CancellationScheduled':
       return { ...subscription, cancelsAt: event.data.cancelsAt };
@@ -243,10 +242,17 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
     }
     case 'ItemsChanged': {
-      const { from, cause, terms } = event.data;
+      const { from, cause, terms, effectiveAt } = event.data;
       return {
         ...subscription,
-        terms: [...subscription.terms.filter((each) => each.from < from), ...terms],
+        terms: [
+          ...subscription.terms.filter((each) => each.from < from),
+          ...terms.map((each) => {
+            const { timeZone, at } = subscription.terms.find((known) => known.from === each.from) ?? {};
+            const standing = { ...each, ...(timeZone !== undefined && { timeZone }), ...(at !== undefined && { at }) };
+            return each.from === from ? begun(subscription, standing, effectiveAt) : standing;
+          }),
+        ],
         scheduledEdits: cause === 'scheduled' ? [] : subscription.scheduledEdits,
       };
     }
@@ -307,6 +313,15 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+/** Terms that a decision at an instant began, with the instant where the clocks were behind. */
+function begun(
+  { status, timeZone }: StartedSubscription,
+  terms: StartedSubscription['terms'][number],
+  effectiveAt: string,
+): StartedSubscription['terms'][number] {
+  return status !== 'scheduled' && toLocal(effectiveAt, timeZone) < terms.from ? { ...terms, at: effectiveAt } : terms;
 }
 
 /** What waits for its usage is billed as the stop says. */

@@ -1,0 +1,148 @@
+/**
+ * Runs the specs of the domain for Stryker in one process that has loaded all of them once: a mutant costs the tests that
+ * reach it, the quickest first, until one fails, instead of a run of jest.
+ */
+import Module, { createRequire } from 'node:module';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { performance } from 'node:perf_hooks';
+
+const DOMAIN = 'libs/billing-domain/src';
+/** How a test ended, as Stryker counts it. */
+const [SUCCESS, FAILED] = [0, 1];
+
+class OneProcess {
+  capabilities() {
+    return { reloadEnvironment: true };
+  }
+
+  async init() {
+    this.root = process.cwd();
+    this.require = createRequire(join(this.root, 'test/mutation/specs.cjs'));
+    const { transformSync } = this.require('@swc/core');
+    const [[, swc]] = Object.values(this.require('../../jest.config.cjs').transform);
+    const compiled = new Map();
+    Module._extensions['.ts'] = (module, filename) => {
+      if (!compiled.has(filename)) {
+        const source = readFileSync(filename, 'utf8');
+        compiled.set(filename, transformSync(source, { ...swc, swcrc: false, sourceMaps: false, filename }).code);
+      }
+      module._compile(compiled.get(filename), filename);
+    };
+    const resolveFilename = Module._resolveFilename;
+    const examples = join(this.root, 'test/mutation/fast-check.cjs');
+    Module._resolveFilename = function (request, ...rest) {
+      if (request === 'fast-check') return examples;
+      return resolveFilename.call(this, request === 'fast-check, the library' ? 'fast-check' : request, ...rest);
+    };
+    this.load();
+  }
+
+  /** Loads code and specs anew, so that nothing is left of an earlier mutant. */
+  load() {
+    for (const file of Object.keys(this.require.cache)) {
+      if (file.startsWith(this.root) && !file.includes('node_modules')) delete this.require.cache[file];
+    }
+    const { bind } = this.require('jest-each');
+    const { expect } = this.require('expect');
+    const { format } = this.require('pretty-format');
+    const tests = new Map();
+    let names = [];
+    const it = (name, run) => {
+      const id = [...names, name].join(' ');
+      tests.set(tests.has(id) ? `${id} #${tests.size}` : id, { run, fileName: names[0] });
+    };
+    const describe = (name, body) => {
+      names.push(name);
+      body();
+      names.pop();
+    };
+    it.each = bind(it);
+    describe.each = bind(describe, false);
+    expect.extend({
+      toMatchInlineSnapshot: (received, snapshot) => ({
+        pass: plain(format(received, { escapeString: false, printBasicPrototype: false })) === plain(snapshot),
+        message: () => 'it is not as it was',
+      }),
+    });
+    Object.assign(globalThis, { describe, it, test: it, expect });
+    for (const file of readdirSync(join(this.root, DOMAIN), { recursive: true }).sort()) {
+      if (!file.endsWith('.spec.ts')) continue;
+      names = [join(DOMAIN, file)];
+      this.require(join(this.root, DOMAIN, file));
+    }
+    this.tests = tests;
+  }
+
+  async dryRun({ coverageAnalysis }) {
+    const stryker = (globalThis.__stryker__ ??= {});
+    const tests = [];
+    for (const [id, { fileName }] of this.tests) {
+      if (coverageAnalysis === 'perTest') stryker.currentTestId = id;
+      const from = performance.now();
+      const failureMessage = await this.failure(id);
+      const timeSpentMs = performance.now() - from;
+      this.tests.get(id).timeSpentMs = timeSpentMs;
+      const status = failureMessage === undefined ? SUCCESS : FAILED;
+      tests.push({ id, name: id, fileName: join(this.root, fileName), timeSpentMs, status, failureMessage });
+    }
+    stryker.currentTestId = undefined;
+    return { status: 'complete', tests, mutantCoverage: stryker.mutantCoverage };
+  }
+
+  async mutantRun({ activeMutant, testFilter, hitLimit, sandboxFileName, reloadEnvironment }) {
+    const stryker = (globalThis.__stryker__ ??= {});
+    const beside = dirname(relative(this.root, sandboxFileName));
+    const far = (id) => (dirname(this.tests.get(id).fileName) === beside ? 0 : 1);
+    const cost = (id) => this.tests.get(id).timeSpentMs ?? 0;
+    const ids = [...(testFilter ?? this.tests.keys())].sort((a, b) => far(a) - far(b) || cost(a) - cost(b));
+    const judge = async () => {
+      Object.assign(stryker, { activeMutant: activeMutant.id, hitLimit, hitCount: hitLimit ? 0 : undefined });
+      if (reloadEnvironment) this.load();
+      try {
+        for (const id of ids) {
+          const failureMessage = await this.failure(id);
+          if (stryker.hitCount > hitLimit) return { status: 'timeout', reason: 'hit limit reached' };
+          if (failureMessage !== undefined) return { status: 'killed', killedBy: [id], failureMessage, nrOfTests: 1 };
+        }
+        return { status: 'survived', nrOfTests: ids.length };
+      } finally {
+        Object.assign(stryker, { activeMutant: undefined, hitLimit: undefined, hitCount: undefined });
+      }
+    };
+    const verdict = await judge();
+    if (reloadEnvironment) this.load();
+    // What fails without the mutant too fails by what an earlier one left behind in the memory of a module.
+    else if (verdict.status === 'killed' && (await this.failure(verdict.killedBy[0])) !== undefined) {
+      this.load();
+      return judge();
+    }
+    return verdict;
+  }
+
+  /** Why a test fails, or undefined. */
+  async failure(id) {
+    try {
+      await this.tests.get(id).run();
+      return undefined;
+    } catch (error) {
+      return String(error?.message ?? error);
+    }
+  }
+}
+
+const plain = (text) => text.replace(/^\s+|\s+$/gm, '');
+
+/** What an error says is for people; the specs compare its code and details. */
+const messages = {
+  shouldIgnore({ key, listKey, parent }) {
+    if (listKey !== 'arguments' || parent.type !== 'NewExpression' || !/Error$/.test(parent.callee.name))
+      return undefined;
+    return key === (parent.callee.name === 'DomainError' ? 1 : 0) ? 'the text of an error is for people' : undefined;
+  },
+};
+
+export const strykerPlugins = [
+  { kind: 'TestRunner', name: 'one-process', injectableClass: OneProcess },
+  { kind: 'Ignore', name: 'messages', value: messages },
+];
