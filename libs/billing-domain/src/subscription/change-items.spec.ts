@@ -307,6 +307,18 @@ describe('credits', () => {
     expect(new Set(linesOf(events).map(({ lineId }) => lineId)).size).toBe(linesOf(events).length);
   });
 
+  it('of pauses on one day in arrears, where seconds are counted: no hour is the line of another', () => {
+    const both = (hour: string): Decision[] => [
+      (s) => pause(s, { credit: 'none' }, `2026-01-01T${hour}:00:00.000Z`),
+      (s) => resume(s, { anchor: 'keep' }, `2026-01-01T${hour}:30:00.000Z`),
+    ];
+    const perSecond = { timing: 'arrears', unitPrice: '2592000' } as const;
+    const hours = ['09', '10', '11', '12'].flatMap(both);
+    const events = all(startOn('2026-01-01', { rules: presets.openmeter }, perSecond), ...hours, catchUp('2026-01-31'));
+    expect(sum(events)).toBe(BigInt(30 * 86_400 - 4 * 1_800));
+    expect(new Set(linesOf(events).map(({ lineId }) => lineId)).size).toBe(linesOf(events).length);
+  });
+
   it('of a cancellation while it is paused: the days after it', () => {
     const events = all(
       startOn('2026-01-01'),
@@ -377,6 +389,22 @@ describe('cases of public sources', () => {
       ['2016-05-01', '2016-05-15', '11664'],
     ]);
     expect(moved(given(() => events))).toEqual([]);
+  });
+
+  // Found by the simulated book: the hours of 31 January up to 08:30 were charged again with the bill of February.
+  it('in seconds keeps what is paid up to an hour of the day with which the next period begins', () => {
+    const anchor = { localDateTime: '2023-12-31T08:30:00' };
+    const events = all(
+      startOn('2024-01-01', { interval: month, anchor, rules: presets.stripe }),
+      (s) => changeBillingCycle(s, { anchor: { dayOfMonth: 31 }, edits: [] }, '2024-01-25T10:06:31.071Z'),
+      catchUp('2024-03-31'),
+    );
+    expect(linesOf(events).map(({ rule }) => [rule.instants?.from, rule.instants?.to])).toEqual([
+      ['2024-01-01T00:00:00.000Z', '2024-01-31T08:30:00.000Z'],
+      ['2024-01-31T08:30:00.000Z', '2024-02-29T00:00:00.000Z'],
+      ['2024-02-29T00:00:00.000Z', '2024-03-31T00:00:00.000Z'],
+      ['2024-03-31T00:00:00.000Z', '2024-04-30T00:00:00.000Z'],
+    ]);
   });
 
   // Lago terminate_manually_spec.rb, without its tax of 20 %

@@ -343,8 +343,10 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
   const rating = rate(item.price, item);
   const fraction = fractionOf(span, whole, rules);
   const service = serviceOf(subscription, span);
+  const named = namedRules(subscription, span);
   return {
-    lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
+    // Several may serve parts of one date, where seconds are counted.
+    lineId: lineId(subscriptionId, itemId, 'recurring', named.instants ?? service, null, change),
     kind: 'recurring',
     itemId,
     description,
@@ -360,7 +362,7 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
       rounding: rules.rounding,
       ...(item.every > 1 && { every: item.every }),
-      ...namedRules(subscription, span),
+      ...named,
     },
     metadata: {},
   };
@@ -385,6 +387,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
     rules,
   );
   const credit = rules.creditBasis ?? 're-rate';
+  const named = namedRules(subscription, removed);
   const fractions = {
     're-rate': ratio(kept, divisor),
     billed: ratio(heldSoFar - kept, length),
@@ -395,7 +398,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   return {
     ...whole,
     ...(credit === 'current-price' ? current : parts && { parts }),
-    lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', service, line.lineId, change),
+    lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', named.instants ?? service, line.lineId, change),
     kind: 'correction',
     service,
     // What was waived costs nothing, whatever becomes of it.
@@ -407,7 +410,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
       fraction: { numerator: numerator.toString(), denominator: denominator.toString() },
       rounding: rules.rounding,
       ...(line.rule.every !== undefined && { every: line.rule.every }),
-      ...namedRules(subscription, removed),
+      ...named,
       credit: { basis: credit, netSoFar: netSoFar.toString(), ...(held.waived && { waived: true }) },
     },
   };
