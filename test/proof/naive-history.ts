@@ -176,8 +176,7 @@ export class NaiveHistory {
     const isFirst = first?.opened.startsAt === this.runOf(period).opened.startsAt;
     const stub = this.rules.leadingStub === 'imagined-period' && isFirst && from < begins && begins < to;
     if (!stub || !first) return Math.max(this.weight(from, to), 1);
-    // By the clocks of the period: a move makes no whole period longer.
-    const imagined = { anchor: toLocal(first.opened.startsAt, zone), interval: grid.interval };
+    const imagined = { anchor: first.opened.from, interval: grid.interval };
     return Math.max(this.weight(begins, this.local(gridPoint(imagined, every), zone)), 1);
   }
 

@@ -10,7 +10,7 @@ import {
   type UsageRecord,
 } from '@perennial/billing-domain';
 import type { NaiveHistory, Period, Terms } from './naive-history';
-import { EXACT, priced, rounded, UNIT, units, type Tiered } from './naive-price';
+import { EXACT, packages, priced, rounded, UNIT, units, type Tiered } from './naive-price';
 
 /*
  * What the usage of a period costs, from its records: every one is looked at again for every meter, and what they come to is priced
@@ -251,10 +251,12 @@ function amountsOf(
   if (price.model === 'volume') {
     // All units at the price of the tier that the whole period's quantity lies in; its fee with the units that enter it.
     const tier = price.tiers.findIndex(({ upTo }) => upTo === null || all <= units(upTo));
-    const { unitPrice = '0', flatFee = '0' } = price.tiers[tier] ?? {};
+    const { unitPrice = '0', packageSize, flatFee = '0' } = price.tiers[tier] ?? {};
     const lower = units(price.tiers[tier - 1]?.upTo ?? '0');
     const enters = tier === 0 ? isFirst : before <= lower && lower < before + quantity;
-    return new Map([[tier, quantity * units(unitPrice) + (enters ? UNIT * units(flatFee) : 0n)]]);
+    const upTo = (all: bigint) => (packageSize === undefined ? all : packages(all, 0n, units(packageSize)) * UNIT);
+    const counted = upTo(before + quantity) - upTo(before);
+    return new Map([[tier, counted * units(unitPrice) + (enters ? UNIT * units(flatFee) : 0n)]]);
   }
   const [after, sofar] = [
     priced(price, decimal(before + quantity)),

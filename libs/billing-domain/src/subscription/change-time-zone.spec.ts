@@ -35,6 +35,17 @@ const periods = (events: readonly SubscriptionEvent[]) =>
   events.flatMap(({ type, data }) => (type === 'BillingPeriodOpened' ? [[data.startsAt, data.endsAt]] : []));
 
 describe('a change of zone', () => {
+  it('counts the imagined period of a first, short piece from the local date that goes on, not from what the new clocks show', () => {
+    const rules = { ...presets.perennial, leadingStub: 'imagined-period' } as const;
+    const events = all(
+      startOn('2026-01-30', { interval: month, trialDays: 1, anchor: { dayOfMonth: 15 }, rules }),
+      moving('America/New_York', '2026-01-30'),
+      catchUp('2026-02-01'),
+    );
+    // 15 of the 28 days from 31 January to 28 February; in New York the trial ended on the 30th.
+    expect(billed(events)).toEqual([['2026-01-31', '2026-02-15', '1607']]);
+  });
+
   it('Tokyo to New York in mid-year: no gap, no overlap, and no day twice', () => {
     const events = all(
       start(tokyo),

@@ -1,4 +1,4 @@
-import { dateOf, gridPeriod, gridPoint, toLocal, type Grid } from '../calendar';
+import { dateOf, gridPeriod, gridPoint, type Grid } from '../calendar';
 import { lineId } from '../ids';
 import { sameJson } from '../json';
 import type { Line } from '../line';
@@ -53,8 +53,8 @@ interface Counted {
   readonly periodNumber: number;
   /** Of its local date-times, where it is another than the subscription's. */
   readonly timeZone?: string;
-  /** When the run of periods on its grid began. */
-  readonly runStartsAt: string;
+  /** Where the run of periods on its grid began: local date-time and instant. */
+  readonly run: { readonly from: string; readonly startsAt: string };
 }
 
 interface Piece {
@@ -165,7 +165,7 @@ function periodOf(
     readonly timeZone?: string;
   },
   grid: Grid,
-  { startsAt: runStartsAt }: { readonly startsAt: string },
+  { from: runFrom, startsAt }: Counted['run'],
   stop: Stop | undefined,
 ): Period {
   const { rules } = subscription;
@@ -178,7 +178,8 @@ function periodOf(
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
   };
-  const counted = { grid, gridIndex, periodNumber, runStartsAt, ...(timeZone !== undefined && { timeZone }) };
+  const run = { from: runFrom, startsAt };
+  const counted = { grid, gridIndex, periodNumber, run, ...(timeZone !== undefined && { timeZone }) };
   const whole = wholeOf(subscription, counted, 1);
   return { ...counted, from, to, open: false, trial: period.kind === 'trial', whole };
 }
@@ -186,7 +187,7 @@ function periodOf(
 /** What a piece of a cycle is divided by: the cycle; or an imagined one that begins with the first, short piece. */
 function wholeOf(
   subscription: StartedSubscription,
-  { grid, gridIndex, runStartsAt, timeZone = subscription.timeZone }: Counted,
+  { grid, gridIndex, run, timeZone = subscription.timeZone }: Counted,
   every: number,
 ): Span {
   const { rules, paidFrom } = subscription;
@@ -195,10 +196,11 @@ function wholeOf(
     from: momentOf({ rules, timeZone }, begins),
     to: momentOf({ rules, timeZone }, ends),
   });
-  if (rules.leadingStub !== 'imagined-period' || runStartsAt !== paidFrom) return span(from, to);
-  const first = toLocal(paidFrom, timeZone);
-  if (first <= from || first >= to) return span(from, to);
-  return span(first, gridPoint({ anchor: first, interval: grid.interval }, every));
+  if (rules.leadingStub !== 'imagined-period' || run.startsAt !== paidFrom) return span(from, to);
+  if (run.from <= from || run.from >= to) return span(from, to);
+  const ends = gridPoint({ anchor: run.from, interval: grid.interval }, every);
+  // After a move the clocks of the zone show another time at the start than the one from which local dates go on.
+  return { from: { date: dateOf(run.from), at: paidFrom }, to: momentOf({ rules, timeZone }, ends) };
 }
 
 /** What is charged for which item, in advance up to the end of its cycle; arrears only of a period, and a cycle, that has ended. */
@@ -232,7 +234,7 @@ function longArrears(subscription: StartedSubscription): Piece[] {
   const { lastClosed, terms } = subscription;
   if (!lastClosed || lastClosed.kind === 'trial') return [];
   const { grid, gridIndex, periodNumber, timeZone = subscription.timeZone, run = lastClosed } = lastClosed;
-  const counted = { grid, gridIndex, periodNumber, runStartsAt: run.startsAt, timeZone };
+  const counted = { grid, gridIndex, periodNumber, run, timeZone };
   const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
   const pieces: Piece[] = [];
   for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
@@ -272,7 +274,7 @@ function isDue(subscription: StartedSubscription, { item, cycle }: Piece): boole
 /** Of one period, or of one cycle of an item that bills every k-th; where seconds are counted, of that in one zone. */
 function cycleName(
   { rules, timeZone: now }: StartedSubscription,
-  { periodNumber, grid, gridIndex, timeZone = now }: Omit<Counted, 'runStartsAt'>,
+  { periodNumber, grid, gridIndex, timeZone = now }: Omit<Counted, 'run'>,
   every: number,
 ): string {
   if (every === 1) return `${periodNumber}`;
