@@ -176,8 +176,9 @@ export class NaiveHistory {
     const isFirst = first?.opened.startsAt === this.runOf(period).opened.startsAt;
     const stub = this.rules.leadingStub === 'imagined-period' && isFirst && from < begins && begins < to;
     if (!stub || !first) return Math.max(this.weight(from, to), 1);
+    // From the local date that goes on, by the clocks of the period: a move makes no whole period longer.
     const imagined = { anchor: first.opened.from, interval: grid.interval };
-    return Math.max(this.weight(begins, this.local(gridPoint(imagined, every), zone)), 1);
+    return Math.max(this.weight(this.local(imagined.anchor, zone), this.local(gridPoint(imagined, every), zone)), 1);
   }
 
   /** The so many periods of the grid, counted from its anchor, that hold a period. */

@@ -307,18 +307,6 @@ describe('credits', () => {
     expect(new Set(linesOf(events).map(({ lineId }) => lineId)).size).toBe(linesOf(events).length);
   });
 
-  it('of pauses on one day in arrears, where seconds are counted: no hour is the line of another', () => {
-    const both = (hour: string): Decision[] => [
-      (s) => pause(s, { credit: 'none' }, `2026-01-01T${hour}:00:00.000Z`),
-      (s) => resume(s, { anchor: 'keep' }, `2026-01-01T${hour}:30:00.000Z`),
-    ];
-    const perSecond = { timing: 'arrears', unitPrice: '2592000' } as const;
-    const hours = ['09', '10', '11', '12'].flatMap(both);
-    const events = all(startOn('2026-01-01', { rules: presets.openmeter }, perSecond), ...hours, catchUp('2026-01-31'));
-    expect(sum(events)).toBe(BigInt(30 * 86_400 - 4 * 1_800));
-    expect(new Set(linesOf(events).map(({ lineId }) => lineId)).size).toBe(linesOf(events).length);
-  });
-
   it('of a cancellation while it is paused: the days after it', () => {
     const events = all(
       startOn('2026-01-01'),

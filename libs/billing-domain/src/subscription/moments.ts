@@ -34,6 +34,11 @@ export function serviceOf({ rules }: Rules, { from, to }: Span): Line['service']
   return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
 }
 
+/** What of a span the id of its line derives from: counted in seconds, several of one item can lie on one date. */
+export function namedBy(of: Rules, span: Span): Line['service'] {
+  return of.rules.prorationUnit === 'second' ? { from: span.from.at, to: span.to.at } : serviceOf(of, span);
+}
+
 /** The time that a line charges. */
 export function spanOf({ service, rule }: Line): Span {
   return {

@@ -7,7 +7,7 @@ import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type
 import { ratio } from '../ratio';
 import { cycleOf, isLongArrears, runUpTo } from './cycle';
 import type { Item } from './events';
-import { earlier, isBefore, later, momentOf, momentThen, serviceOf, spanOf } from './moments';
+import { earlier, isBefore, later, momentOf, momentThen, namedBy, serviceOf, spanOf } from './moments';
 import { oneTimeLines } from './one-time';
 import type { StartedSubscription } from './state';
 
@@ -198,9 +198,8 @@ function wholeOf(
   });
   if (rules.leadingStub !== 'imagined-period' || run.startsAt !== paidFrom) return span(from, to);
   if (run.from <= from || run.from >= to) return span(from, to);
-  const ends = gridPoint({ anchor: run.from, interval: grid.interval }, every);
   // After a move the clocks of the zone show another time at the start than the one from which local dates go on.
-  return { from: { date: dateOf(run.from), at: paidFrom }, to: momentOf({ rules, timeZone }, ends) };
+  return span(run.from, gridPoint({ anchor: run.from, interval: grid.interval }, every));
 }
 
 /** What is charged for which item, in advance up to the end of its cycle; arrears only of a period, and a cycle, that has ended. */
@@ -345,10 +344,8 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
   const rating = rate(item.price, item);
   const fraction = fractionOf(span, whole, rules);
   const service = serviceOf(subscription, span);
-  const named = namedRules(subscription, span);
   return {
-    // Several may serve parts of one date, where seconds are counted.
-    lineId: lineId(subscriptionId, itemId, 'recurring', named.instants ?? service, null, change),
+    lineId: lineId(subscriptionId, itemId, 'recurring', namedBy(subscription, span), null, change),
     kind: 'recurring',
     itemId,
     description,
@@ -364,7 +361,7 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
       rounding: rules.rounding,
       ...(item.every > 1 && { every: item.every }),
-      ...named,
+      ...namedRules(subscription, span),
     },
     metadata: {},
   };
@@ -389,7 +386,6 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
     rules,
   );
   const credit = rules.creditBasis ?? 're-rate';
-  const named = namedRules(subscription, removed);
   const fractions = {
     're-rate': ratio(kept, divisor),
     billed: ratio(heldSoFar - kept, length),
@@ -400,7 +396,14 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   return {
     ...whole,
     ...(credit === 'current-price' ? current : parts && { parts }),
-    lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', named.instants ?? service, line.lineId, change),
+    lineId: lineId(
+      subscriptionId,
+      line.itemId ?? '',
+      'correction',
+      namedBy(subscription, removed),
+      line.lineId,
+      change,
+    ),
     kind: 'correction',
     service,
     // What was waived costs nothing, whatever becomes of it.
@@ -412,7 +415,7 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
       fraction: { numerator: numerator.toString(), denominator: denominator.toString() },
       rounding: rules.rounding,
       ...(line.rule.every !== undefined && { every: line.rule.every }),
-      ...named,
+      ...namedRules(subscription, removed),
       credit: { basis: credit, netSoFar: netSoFar.toString(), ...(held.waived && { waived: true }) },
     },
   };
