@@ -296,7 +296,7 @@ class Fuzz {
             [{ upTo: null, unitPrice: '250' }],
             [
               { upTo: '10', unitPrice: '500', flatFee: '1000' },
-              { upTo: null, unitPrice: '12.5' },
+              { upTo: null, unitPrice: '12.5', packageSize: '5' },
             ],
           ],
           [[{ upTo: '10', unitPrice: '500' }]],

@@ -60,7 +60,7 @@ export function price(random: Random, bounded: boolean): object {
   const amount = () => random.pick(['0', '99', '333.3', '1999', '5000', '12345.67', '0.04']);
   const tiers = () => [
     { upTo: '2', unitPrice: amount(), ...(random.chance(0.5) && { flatFee: amount() }) },
-    { upTo: '7.5', unitPrice: amount() },
+    { upTo: '7.5', unitPrice: amount(), ...(random.chance(0.2) && { packageSize: '2' }) },
     { upTo: null, unitPrice: amount() },
   ];
   const bounds = !bounded ? {} : random.chance(0.5) ? { minimum: '2500' } : { maximum: '20000' };
@@ -91,7 +91,7 @@ function usageItem(random: Random, itemId: string): object {
   const tiers = () => [
     { upTo: '5', unitPrice: amount(), ...(random.chance(0.4) && { flatFee: amount() }) },
     { upTo: '60.5', unitPrice: amount(), ...(random.chance(0.3) && { flatFee: amount() }) },
-    { upTo: null, unitPrice: amount() },
+    { upTo: null, unitPrice: amount(), ...(random.chance(0.2) && { packageSize: '7.5' }) },
   ];
   const models = [
     () => ({ model: 'per-unit', unitPrice: amount() }),

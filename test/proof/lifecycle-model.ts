@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import {
   addDays,
   addLineItem,
+  applyCoupon,
   cancelNow,
   changeBillingCycle,
   changeItems,
@@ -11,6 +12,8 @@ import {
   evolveSubscription,
   pause,
   presets,
+  releaseBill,
+  removeCoupon,
   resume,
   rollOver,
   scheduleCancellation,
@@ -61,15 +64,21 @@ const intervals: readonly Interval[] = [
 
 const amounts = fc.constantFrom('0', '1', '33.3', '999', '1000', '12345', '100000', '0.000000000001');
 const fee = fc.option(amounts, { nil: undefined });
+const packageSizes = fc.constantFrom(undefined, undefined, undefined, '1', '2.5', '100');
 const tiers = fc
   .tuple(
     fc.constantFrom([], ['2'], ['1', '3'], ['0.5', '2.5', '7']),
-    fc.array(fc.tuple(amounts, fee), { minLength: 4, maxLength: 4 }),
+    fc.array(fc.tuple(amounts, fee, packageSizes), { minLength: 4, maxLength: 4 }),
   )
   .map(([bounds, prices]) =>
     [...bounds, null].map((upTo, i) => {
-      const [unitPrice = '0', flatFee] = prices[i] ?? [];
-      return { upTo, unitPrice, ...(flatFee !== undefined && { flatFee }) };
+      const [unitPrice = '0', flatFee, packageSize] = prices[i] ?? [];
+      return {
+        upTo,
+        unitPrice,
+        ...(packageSize !== undefined && { packageSize }),
+        ...(flatFee !== undefined && { flatFee }),
+      };
     }),
   );
 
@@ -182,7 +191,12 @@ export type Asked =
   | { readonly command: 'undo-change' | 'cancel-at-end' | 'undo-cancellation' | 'pause-at-end' | 'undo-pause' }
   | { readonly command: 'periods'; readonly periods: number | null }
   | { readonly command: 'move'; readonly timeZone: string }
+  | { readonly command: 'redeem'; readonly coupon: Coupon }
+  | { readonly command: 'take-off'; readonly couponId: string }
+  | { readonly command: 'release'; readonly n: number; readonly rebill: boolean }
   | { readonly command: 'tick' };
+
+type Coupon = Parameters<typeof applyCoupon>[1]['coupon'];
 
 /** So many milliseconds after the one before. */
 export type Step = { readonly after: number } & Asked;
@@ -226,9 +240,42 @@ const pauseBetween = fc.oneof(
   fc.integer({ min: 0, max: 75 * DAY }),
 );
 
-export const scripts: fc.Arbitrary<Step[]> = fc.array(
-  fc.tuple(pauseBetween, asked).map(([after, what]): Step => ({ after, ...what })),
-  { minLength: 4, maxLength: 20, size: 'max' },
+const scriptsOf = (what: fc.Arbitrary<Asked>): fc.Arbitrary<Step[]> =>
+  fc.array(
+    fc.tuple(pauseBetween, what).map(([after, each]): Step => ({ after, ...each })),
+    { minLength: 4, maxLength: 20, size: 'max' },
+  );
+
+export const scripts = scriptsOf(asked);
+
+const couponIds = ['one', 'two', 'three'] as const;
+const coupon: fc.Arbitrary<Coupon> = fc
+  .record({
+    couponId: fc.constantFrom(...couponIds),
+    discount: fc.oneof(
+      fc.constantFrom('10', '20', '33.33', '100').map((percent) => ({ kind: 'percentage' as const, percent })),
+      fc.constantFrom('1', '400', '2600', '100000').map((USD) => ({ kind: 'amount' as const, amounts: { USD } })),
+    ),
+    periods: fc.constantFrom(undefined, undefined, 1, 3),
+    componentKeys: fc.constantFrom(undefined, undefined, ['base'], ['seats', 'extra']),
+  })
+  .map(({ couponId, discount, periods, componentKeys }) => ({
+    couponId,
+    code: couponId,
+    description: 'Sale',
+    discount,
+    ...(periods !== undefined && { periods }),
+    ...(componentKeys && { componentKeys }),
+  }));
+
+/** With coupons, and with bills that are released: billed again or waived. */
+export const scriptsWithCoupons = scriptsOf(
+  fc.oneof(
+    { weight: 3, arbitrary: asked },
+    { weight: 1, arbitrary: coupon.map((each) => ({ command: 'redeem' as const, coupon: each })) },
+    fc.record({ command: fc.constant('release' as const), n: fc.nat(30), rebill: fc.boolean() }),
+    fc.constantFrom(...couponIds).map((couponId) => ({ command: 'take-off' as const, couponId })),
+  ),
 );
 
 export interface Beginning {
@@ -275,7 +322,11 @@ export const defaultRules: fc.Arbitrary<BillingRules> = fc.constant<BillingRules
 
 type Decision = (state: Subscription) => SubscriptionEvent[];
 
-function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decision {
+function decision(
+  step: Exclude<Asked, { command: 'tick' }>,
+  now: string,
+  events: readonly SubscriptionEvent[],
+): Decision {
   switch (step.command) {
     case 'add':
       return (s) =>
@@ -318,6 +369,17 @@ function decision(step: Exclude<Asked, { command: 'tick' }>, now: string): Decis
       return (s) => changeTimeZone(s, step, now);
     case 'periods':
       return (s) => changePeriods(s, step, now);
+    case 'redeem':
+      return (s) => applyCoupon(s, { reservationId: step.coupon.couponId, coupon: step.coupon }, now);
+    case 'take-off':
+      return (s) => removeCoupon(s, step.couponId, now);
+    case 'release': {
+      const released = events.flatMap((each) => (each.type === 'BillReleased' ? [each.data.billNumber] : []));
+      const bills = events.flatMap((each) => (each.type === 'LinesBilled' ? [each.data] : []));
+      const open = bills.filter(({ billNumber, net }) => !released.includes(billNumber) && !net.startsWith('-'));
+      const of = open[step.n % Math.max(open.length, 1)];
+      return (s) => (of ? releaseBill(s, { ...of, rebill: step.rebill }, now) : []);
+    }
   }
 }
 
@@ -382,12 +444,10 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
         });
       continue;
     }
-    // From which second a day before a move began is a matter of the zone that it is told in: here nobody asks.
-    const inSeconds = terms.rules?.prorationUnit === 'second';
-    if (step.command === 'backdate' && inSeconds && outcomes.includes('move decided')) continue;
-    // A line item's id is remembered for the subscription's life: by the repository, here by this.
+    // A line item's id, or a coupon's, is remembered for the subscription's life: by the repository, here by this.
     if (step.command === 'add' && used.has(`li-${step.n}`)) continue;
-    const decide = decision(step, now);
+    if (step.command === 'redeem' && used.has(step.coupon.couponId)) continue;
+    const decide = decision(step, now, events);
     let outcome = attempt(decide);
     if (outcome === 'boundary-due') {
       catchUp(now);
@@ -395,6 +455,7 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
     }
     if (outcome === 'decided' || outcome === 'noted') made.push({ decide, after: state });
     if (step.command === 'add' && outcome === 'decided') used.add(`li-${step.n}`);
+    if (step.command === 'redeem' && outcome === 'decided') used.add(step.coupon.couponId);
     outcomes.push(`${step.command} ${outcome}`);
   }
   catchUp(iso(clock + 400 * DAY));

@@ -352,7 +352,7 @@ class NaiveCalculator implements Recomputed {
     if (asked.status === 'nothing') return false;
     if (asked.status === 'held') return true;
     const restarted = this.history.terms.some(
-      (terms) => terms.restarts && terms.change > line.change && this.history.local(terms.from) <= cut,
+      (terms) => terms.restarts && terms.change > line.change && this.history.begins(terms) <= cut,
     );
     return 'item' in asked && sameRate(line, asked.item) && !restarted;
   }
@@ -361,7 +361,7 @@ class NaiveCalculator implements Recomputed {
   private inForce({ line, from }: Held, cut: Tick): Tiered {
     if (from >= cut) return tiersOf(line);
     const { terms } = this.history;
-    const before = terms.findLast((each) => this.history.local(each.from) < cut) ?? terms[0];
+    const before = terms.findLast((each) => this.history.begins(each) < cut) ?? terms[0];
     const item = before?.items.find(({ itemId }) => itemId === line.itemId);
     return item ? priced(item.price, line.quantity) : tiersOf(line);
   }
@@ -401,7 +401,7 @@ class NaiveCalculator implements Recomputed {
     const points = [
       from,
       ...periods.slice(-RECENT).flatMap((period) => this.history.actual(period)),
-      ...terms.map((each) => this.history.local(each.from)),
+      ...terms.map((each) => this.history.begins(each)),
       ...this.recent.flatMap((each) => [each.from, each.to]),
     ];
     return [...new Set(points)].filter((tick) => tick >= from && tick < to).sort((a, b) => a - b);
@@ -482,7 +482,11 @@ function priceOfPart(price: Item['price'], { tier, per }: NonNullable<Line['part
   return per === 'flat-fee' ? of?.flatFee : of?.unitPrice;
 }
 
-const inside = (line: Line, of: Line) => line.service.from >= of.service.from && line.service.to <= of.service.to;
+function inside(line: Line, of: Line): boolean {
+  const [a, b] =
+    line.rule.instants && of.rule.instants ? [line.rule.instants, of.rule.instants] : [line.service, of.service];
+  return a.from >= b.from && a.to <= b.to;
+}
 
 /** Whether a line is a fee of what a minimum or maximum is about: recurring or usage, its corrections, and the true-ups of items. */
 function counts(line: Line, of: Line): boolean {

@@ -29,7 +29,8 @@ export interface Period {
   closed?: BillingPeriodClosed['data'];
 }
 
-export type Terms = ItemsChanged['data']['terms'][number];
+/** `at`: when they began, where the clocks of another zone showed an earlier time than `from`. */
+export type Terms = ItemsChanged['data']['terms'][number] & { readonly at?: string };
 
 interface Pause {
   readonly from: Tick;
@@ -69,7 +70,7 @@ export class NaiveHistory {
     } else if (event.type === 'BillingCycleChanged') {
       this.grid = gridOf(event.data);
     } else if (event.type === 'ItemsChanged') {
-      this.terms = [...this.terms.filter(({ from }) => from < event.data.from), ...event.data.terms];
+      this.changed(event.data);
     } else if (event.type === 'SubscriptionPaused') {
       this.pauses.push({ from: this.at(event.data.effectiveAt), to: Infinity, credit: event.data.credit });
     } else if (event.type === 'SubscriptionResumed') {
@@ -78,6 +79,15 @@ export class NaiveHistory {
     } else if (event.type === 'SubscriptionCanceled') {
       this.canceled = { at: this.at(event.data.effectiveAt), credit: event.data.credit };
     }
+  }
+
+  private changed({ from: first, terms, effectiveAt }: ItemsChanged['data']): void {
+    const behind = this.periods.length > 0 && toLocal(effectiveAt, this.zone) < first;
+    const dated = terms.map((each): Terms => {
+      const at = behind && each.from === first ? effectiveAt : this.terms.find(({ from }) => from === each.from)?.at;
+      return { ...each, ...(at !== undefined && { at }) };
+    });
+    this.terms = [...this.terms.filter(({ from }) => from < first), ...dated];
   }
 
   get zone(): string {
@@ -100,11 +110,21 @@ export class NaiveHistory {
     return this.seconds ? this.at(zone === undefined ? this.instant(text) : toInstant(text, zone)) : day(text);
   }
 
+  /** The instant at which terms begin. */
+  beginning({ from, at }: Terms): string {
+    return at ?? this.instant(from);
+  }
+
+  /** The tick at which terms begin. */
+  begins(terms: Terms): Tick {
+    return this.seconds ? this.at(this.beginning(terms)) : day(terms.from);
+  }
+
   /** The instant of a local date-time in the zone that held then. */
   instant(text: string): string {
     const boundary = this.zones.find(({ local }) => local === text);
     if (boundary) return boundary.since;
-    const own = this.zones.findLast(({ since, zone }) => since <= toInstant(text, zone)) ?? this.zones[0];
+    const own = this.zones.findLast(({ local }) => local < text) ?? this.zones[0];
     return toInstant(text, own?.zone ?? 'UTC');
   }
 
@@ -149,29 +169,31 @@ export class NaiveHistory {
 
   /** How long the whole is that a piece of this period is a fraction of: the period, or so many that bill as one. */
   wholeOf(period: Period, every = 1): number {
-    const { grid } = period;
+    const { grid, zone } = period;
     const [from, to] = this.cycleOf(period, every);
     const first = this.periods.find(isPaid);
     const [begins] = first ? this.actual(first) : [from];
     const isFirst = first?.opened.startsAt === this.runOf(period).opened.startsAt;
     const stub = this.rules.leadingStub === 'imagined-period' && isFirst && from < begins && begins < to;
     if (!stub || !first) return Math.max(this.weight(from, to), 1);
+    // From the local date that goes on, by the clocks of the period: a move makes no whole period longer.
     const imagined = { anchor: first.opened.from, interval: grid.interval };
-    return Math.max(this.weight(begins, this.local(gridPoint(imagined, every), period.zone)), 1);
+    return Math.max(this.weight(this.local(imagined.anchor, zone), this.local(gridPoint(imagined, every), zone)), 1);
   }
 
   /** The so many periods of the grid, counted from its anchor, that hold a period. */
   private cycleOf({ grid, opened, zone }: Period, every: number): [Tick, Tick] {
-    const g = Math.floor(opened.gridIndex / every) * every;
+    const g = cycleIndex({ opened }, every) * every;
     return [this.local(gridPoint(grid, g), zone), this.local(gridPoint(grid, g + every), zone)];
   }
 
-  /** The first of the periods that lead to this one without a gap, on one grid. */
+  /** The first of the periods that lead to this one without a gap, on one grid; in seconds by the clocks of one zone. */
   private runOf(period: Period): Period {
     const before = this.periods[this.periods.indexOf(period) - 1];
     const goesOn =
       before?.closed?.endsAt === period.opened.startsAt &&
       before.opened.kind === period.opened.kind &&
+      (!this.seconds || before.zone === period.zone) &&
       JSON.stringify(before.grid) === JSON.stringify(period.grid);
     return goesOn ? this.runOf(before) : period;
   }
@@ -183,7 +205,7 @@ export class NaiveHistory {
       return false;
     const item = this.termsFrom(last.opened.from)?.items.find((each) => each.itemId === itemId);
     const same = item?.every === every && item.timing === timing && item.kind === kind;
-    return same && this.cycleOf(last, every)[0] === this.cycleOf(period, every)[0];
+    return same && cycleIndex(last, every) === cycleIndex(period, every);
   }
 
   /** In force at a local date-time. */
@@ -192,7 +214,7 @@ export class NaiveHistory {
   }
 
   termsAt(tick: Tick): Terms | undefined {
-    return this.terms.findLast(({ from }) => this.local(from) <= tick) ?? this.terms[0];
+    return this.terms.findLast((each) => this.begins(each) <= tick) ?? this.terms[0];
   }
 
   /** Whether a tick lies in a period that is paid for. */
@@ -270,6 +292,9 @@ export class NaiveHistory {
 
 /** A trial asks for nothing. */
 const isPaid = ({ opened }: Period) => opened.kind === 'regular';
+
+/** Counted from the grid's anchor, whatever the zone. */
+const cycleIndex = ({ opened }: Pick<Period, 'opened'>, every: number) => Math.floor(opened.gridIndex / every);
 
 const gridOf = ({ anchor, anchorDay, interval }: Grid): Grid => ({
   anchor,

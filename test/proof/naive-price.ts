@@ -1,4 +1,4 @@
-import { parseDecimal, type Price } from '@perennial/billing-domain';
+import { parseDecimal, type Price, type Tier } from '@perennial/billing-domain';
 
 /*
  * What a quantity costs under a price, worked out the long way: unit by unit, each looked up in its tier by itself. Shares nothing
@@ -41,11 +41,12 @@ export function priced(price: Price, quantity: string, records: readonly string[
       ]);
     case 'volume': {
       const tier = price.tiers.findIndex((each) => holds(each, total));
-      const { unitPrice = '0', flatFee = '0' } = price.tiers[tier] ?? {};
-      return new Map([[tier, total * units(unitPrice) + UNIT * units(flatFee)]]);
+      const { unitPrice = '0', packageSize, flatFee = '0' } = price.tiers[tier] ?? {};
+      const counted = packageSize === undefined ? total : packages(total, 0n, units(packageSize)) * UNIT;
+      return new Map([[tier, counted * units(unitPrice) + UNIT * units(flatFee)]]);
     }
     case 'graduated':
-      return walked(price.tiers, total, ({ unitPrice }) => units(unitPrice));
+      return inPackages(price.tiers, total);
     case 'graduated-percentage':
       return walked(price.tiers, total, ({ rate }) => units(rate) / 100n);
     case 'percentage':
@@ -53,8 +54,24 @@ export function priced(price: Price, quantity: string, records: readonly string[
   }
 }
 
+/** Each unit, or each package begun in a tier, at the price of that tier. */
+function inPackages(tiers: readonly Tier[], total: bigint): Tiered {
+  const each = walked(tiers, total, ({ unitPrice, packageSize }) =>
+    packageSize === undefined ? units(unitPrice) : 0n,
+  );
+  return new Map(
+    [...each].map(([ordinal, amount]) => {
+      const { unitPrice = '0', packageSize, upTo = null } = tiers[ordinal] ?? {};
+      if (packageSize === undefined) return [ordinal, amount];
+      const end = upTo === null || units(upTo) > total ? total : units(upTo);
+      const within = end - units(tiers[ordinal - 1]?.upTo ?? '0');
+      return [ordinal, amount + packages(within, 0n, units(packageSize)) * UNIT * units(unitPrice)];
+    }),
+  );
+}
+
 /** Packages opened one after the other until all units that are not free have a place. */
-function packages(total: bigint, free: bigint, size: bigint): bigint {
+export function packages(total: bigint, free: bigint, size: bigint): bigint {
   let left = total - free;
   if (left <= 0n) return 0n;
   // As many as certainly are filled at once, the rest one by one.

@@ -9,8 +9,8 @@ import {
   type UsageEvent,
   type UsageRecord,
 } from '@perennial/billing-domain';
-import type { NaiveHistory, Period } from './naive-history';
-import { EXACT, priced, rounded, UNIT, units, type Tiered } from './naive-price';
+import type { NaiveHistory, Period, Terms } from './naive-history';
+import { EXACT, packages, priced, rounded, UNIT, units, type Tiered } from './naive-price';
 
 /*
  * What the usage of a period costs, from its records: every one is looked at again for every meter, and what they come to is priced
@@ -81,9 +81,9 @@ export class NaiveUsage {
   }
 
   /** Up to which moment usage is charged on the terms before a change. */
-  private cut(history: NaiveHistory, local: string): string {
+  private cut(history: NaiveHistory, terms: Terms): string {
     const { zone, rules } = history;
-    const at = history.instant(local);
+    const at = history.beginning(terms);
     const day = toLocalDate(at, zone);
     if (rules.usageOnChangeDay === undefined) return at;
     return toInstant(startOfDay(rules.usageOnChangeDay === 'old-terms' ? addDays(day, 1) : day), zone);
@@ -93,12 +93,12 @@ export class NaiveUsage {
     const { startsAt } = opened;
     const { endsAt } = closed ?? opened;
     // A change within a second of the period's ends comes with the period.
-    const within = history.terms.filter(({ from }) => {
-      const at = history.instant(from).slice(0, 19);
+    const within = history.terms.filter((each) => {
+      const at = history.beginning(each).slice(0, 19);
       return at > startsAt.slice(0, 19) && at < endsAt.slice(0, 19);
     });
-    const first = history.terms.findLast(({ from }) => history.instant(from).slice(0, 19) <= startsAt.slice(0, 19));
-    const cuts = within.map(({ from }) => this.cut(history, from));
+    const first = history.terms.findLast((each) => history.beginning(each).slice(0, 19) <= startsAt.slice(0, 19));
+    const cuts = within.map((each) => this.cut(history, each));
     const points = [startsAt, ...cuts.filter((at) => at > startsAt && at < endsAt), endsAt];
     const stretches: { from: string; to: string; items: readonly Item[] }[] = [];
     points.slice(0, -1).forEach((from, i) => {
@@ -251,10 +251,12 @@ function amountsOf(
   if (price.model === 'volume') {
     // All units at the price of the tier that the whole period's quantity lies in; its fee with the units that enter it.
     const tier = price.tiers.findIndex(({ upTo }) => upTo === null || all <= units(upTo));
-    const { unitPrice = '0', flatFee = '0' } = price.tiers[tier] ?? {};
+    const { unitPrice = '0', packageSize, flatFee = '0' } = price.tiers[tier] ?? {};
     const lower = units(price.tiers[tier - 1]?.upTo ?? '0');
     const enters = tier === 0 ? isFirst : before <= lower && lower < before + quantity;
-    return new Map([[tier, quantity * units(unitPrice) + (enters ? UNIT * units(flatFee) : 0n)]]);
+    const upTo = (all: bigint) => (packageSize === undefined ? all : packages(all, 0n, units(packageSize)) * UNIT);
+    const counted = upTo(before + quantity) - upTo(before);
+    return new Map([[tier, counted * units(unitPrice) + (enters ? UNIT * units(flatFee) : 0n)]]);
   }
   const [after, sofar] = [
     priced(price, decimal(before + quantity)),

@@ -90,6 +90,13 @@ export class InvoicesQuery extends OrderedListQuery {
   readonly dueBefore?: string;
 }
 
+export class VoidedAnswer {
+  readonly at!: string;
+  readonly reason!: string;
+  /** Whether its lines went on a new bill; else they were waived. */
+  readonly rebill!: boolean;
+}
+
 export class InvoiceSummaryAnswer {
   readonly invoiceId!: string;
   readonly subscriptionId!: string;
@@ -127,6 +134,9 @@ export class InvoiceSummaryAnswer {
   readonly metadata!: Record<string, string>;
   readonly draftedAt!: string;
   readonly finalisedAt!: string | null;
+  /** Null unless it is voided. */
+  @ApiProperty({ type: VoidedAnswer, nullable: true })
+  readonly voided!: VoidedAnswer | null;
   readonly revision!: string;
   readonly position!: string;
   readonly recordedAt!: string;

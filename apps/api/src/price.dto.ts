@@ -41,8 +41,13 @@ export class TierBody {
   @IsDecimal({ example: '10', nullable: true })
   readonly upTo!: string | null;
 
+  /** Of a unit, or of each package begun where there is a `packageSize`. */
   @IsDecimal({ example: '500' })
   readonly unitPrice!: string;
+
+  /** Units are counted in packages of so many. */
+  @IsDecimal({ optional: true, example: '100' })
+  readonly packageSize?: string;
 
   /** Due once when the tier is entered. */
   @IsDecimal({ optional: true, example: '1000' })

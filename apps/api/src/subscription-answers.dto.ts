@@ -10,6 +10,7 @@ export class TierAnswer {
   readonly unitPrice?: string;
   /** Of amounts, in percent. */
   readonly rate?: string;
+  readonly packageSize?: string;
   readonly flatFee?: string;
 }
 
@@ -28,6 +29,9 @@ export class ItemPriceAnswer {
   @ApiProperty({ type: 'integer', required: false })
   readonly freeRecords?: number;
   readonly freeAmount?: string;
+  /** Decimals of the minor unit: what a whole period comes to at least and at most. */
+  readonly minimum?: string;
+  readonly maximum?: string;
 }
 
 export class ItemAnswer {

@@ -64,6 +64,7 @@ export class MeterBody {
   @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => MeterFilterBody)
+  @ApiProperty({ type: [MeterFilterBody], required: false, maxItems: 10 })
   readonly filters?: readonly MeterFilterBody[];
 
   /** latest and weighted-sum: a period starts from the last value of the one before; from nothing when left out. */

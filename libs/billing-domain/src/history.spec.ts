@@ -600,6 +600,7 @@ it('has golden files that nobody edited', () => {
    3fd32260da48e7ae subscription/UsageBilled.v1.json
    1034e3df9e239acc subscription/state.v1.json
    96cacd51cc7b65d8 subscription/state.v2.json
+   96cacd51cc7b65d8 subscription/state.v3.json
    00167af656c2cc1f usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
    7b1e9efc72846bb4 usage/UsageCut.v1.json

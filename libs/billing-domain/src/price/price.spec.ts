@@ -81,6 +81,28 @@ describe('graduated', () => {
     });
   });
 
+  // Kill Bill TestContiguousIntervalConsumableInArrear: blocks of 100, at most 10, at 10.00, then of 1,000 at 1.00
+  it('counts what lies in a tier in packages begun, where the tier says so', () => {
+    const tiers = [
+      { ...tier('1000', '1000'), packageSize: '100' },
+      { ...tier(null, '100', '7'), packageSize: '1000' },
+    ];
+    const killBill: Price = { model: 'graduated', tiers };
+    expect(rate(price(killBill), { quantity: '5325' }).parts).toEqual([
+      { tier: 0, per: 'package', quantity: '10', unitPrice: '1000' },
+      { tier: 1, per: 'package', quantity: '5', unitPrice: '100' },
+      { tier: 1, per: 'flat-fee', quantity: '1', unitPrice: '7' },
+    ]);
+    expect([0, 1, '100', '100.5', 1000, 1001].map((units) => of(killBill, units))).toEqual([
+      0n,
+      1000n,
+      1000n,
+      2000n,
+      10000n,
+      10107n,
+    ]);
+  });
+
   it('is rounded once for the line, or once for each tier where the rule says so', () => {
     // billing-model.md §2: tiers of 0.345 and 0.005 are 0.35
     const price: Price = { model: 'graduated', tiers: [tier('1', '34.5'), tier(null, '0.5')] };
@@ -113,6 +135,22 @@ describe('volume', () => {
     const stripe: Price = { model: 'volume', tiers: [tier('5', '700'), tier('10', '650'), tier(null, '600')] };
     expect([1, 5, 6, 20, 25].map((units) => of(stripe, units))).toEqual([700n, 3500n, 3900n, 12000n, 15000n]);
     expect(of({ model: 'volume', tiers: [tier('99', '100'), tier(null, '80')] }, '99.5')).toBe(7960n);
+  });
+
+  // Kill Bill TestContiguousIntervalConsumableInArrear, TOP_TIER
+  it('counts all units in packages of the tier that the quantity lies in, where the tier says so', () => {
+    const tiers = [
+      { ...tier('1000', '1000'), packageSize: '100' },
+      { ...tier(null, '100'), packageSize: '1000' },
+    ];
+    expect([0, 5, 250, 1000, 1001, 5325].map((units) => of({ model: 'volume', tiers }, units))).toEqual([
+      0n,
+      1000n,
+      3000n,
+      10000n,
+      200n,
+      600n,
+    ]);
   });
 });
 
@@ -226,6 +264,7 @@ describe('a price is refused', () => {
     ['with a first tier of nothing', tiers('0', null)],
     ['with too many tiers', tiers(...Array.from({ length: MAX_TIERS }, (_, i) => `${i + 1}`), null)],
     ['with packages of nothing', { model: 'package', packageSize: '0', packagePrice: '1' }],
+    ['with a tier of packages of nothing', { model: 'volume', tiers: [{ ...tier(null, '1'), packageSize: '0' }] }],
     ['with half a free record', { model: 'percentage', rate: '1', freeRecords: 0.5 }],
     ['with free records below zero', { model: 'percentage', rate: '1', freeRecords: -1 }],
     ['with a rate too fine', { model: 'percentage', rate: '0.00000000001' }],
@@ -256,6 +295,10 @@ describe('a price is refused', () => {
         maximum: '2.5',
       },
     );
+    expect(price({ model: 'graduated', tiers: [{ ...tier(null, '1.0', '2.0'), packageSize: '5.0' }] })).toEqual({
+      model: 'graduated',
+      tiers: [{ ...tier(null, '1', '2'), packageSize: '5' }],
+    });
     expect(price({ model: 'percentage', rate: '1.30', recordFee: '2.0', freeRecords: 3, freeAmount: '250.0' })).toEqual(
       { model: 'percentage', rate: '1.3', recordFee: '2', freeRecords: 3, freeAmount: '250' },
     );
@@ -272,16 +315,20 @@ describe('any price and any quantity', () => {
       { maxLength: 5 },
     )
     .map((list) => list.sort((a, b) => (toTrillionths(parseDecimal(a)) < toTrillionths(parseDecimal(b)) ? -1 : 1)));
+  // So many packages that no decimal holds their number are refused: below.
+  const sizes = decimals.filter((text) => toTrillionths(parseDecimal(text)) >= 10n ** 9n);
   const tiers = fc
-    .tuple(bounds, fc.array(fc.tuple(decimals, decimals), { minLength: 6, maxLength: 6 }))
+    .tuple(bounds, fc.array(fc.tuple(decimals, decimals, fc.option(sizes)), { minLength: 6, maxLength: 6 }))
     .map(([list, prices]): Tier[] =>
-      [...list, null].map((upTo, i) => tier(upTo, prices[i]?.[0] ?? '0', prices[i]?.[1])),
+      [...list, null].map((upTo, i) => {
+        const [unitPrice = '0', flatFee, packageSize] = prices[i] ?? [];
+        return { ...tier(upTo, unitPrice, flatFee), ...(typeof packageSize === 'string' && { packageSize }) };
+      }),
     );
   const graduatedOrVolume = fc.record({ model: fc.constantFrom('graduated' as const, 'volume' as const), tiers });
   const packages = fc.record({
     model: fc.constant('package' as const),
-    // So many packages that no decimal holds their number are refused: below.
-    packageSize: decimals.filter((text) => toTrillionths(parseDecimal(text)) >= 10n ** 9n),
+    packageSize: sizes,
     packagePrice: decimals,
     freeUnits: decimals,
   });
@@ -303,7 +350,7 @@ describe('any price and any quantity', () => {
           rate(p, { quantity: inTrillionths(quantity) }),
           rate(p, { quantity: inTrillionths(larger) }),
         ];
-        if (p.model !== 'package') {
+        if (p.model !== 'package' && p.tiers.every(({ packageSize }) => packageSize === undefined)) {
           const units = less.parts?.filter(({ per }) => per === 'unit') ?? [];
           expect(units.reduce((sum, part) => sum + toTrillionths(parseDecimal(part.quantity)), 0n)).toBe(quantity);
         }

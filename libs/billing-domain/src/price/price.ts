@@ -6,7 +6,8 @@ import { DomainError } from '../domain-error';
  * minor unit, with up to 12 digits after the point (0.0004 USD is "0.04").
  *
  * flat and per-unit: quantity × unitPrice (a flat fee has quantity 1, a seat price the number of seats, usage the units).
- * graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in.
+ * graduated: each unit at the price of its own tier. volume: all units at the price of the tier that the quantity lies in. A tier
+ * with a packageSize counts what lies in it (or, by volume, all units) in packages begun, each for unitPrice.
  * package: ⌈(quantity − freeUnits) / packageSize⌉ × packagePrice.
  * percentage, graduated-percentage: of amounts, the records' values, which are decimals of the minor unit.
  */
@@ -40,7 +41,9 @@ export type Price = (
 /** Holds (upTo of the tier before, upTo]; the last is open. (billing-model.md §5) */
 export interface Tier {
   readonly upTo: string | null;
+  /** Of a unit, or of a package begun where there is a packageSize: Kill Bill's tiered blocks. */
   readonly unitPrice: string;
+  readonly packageSize?: string;
   /** Due once when the tier is entered; the first is always entered. */
   readonly flatFee?: string;
 }
@@ -75,16 +78,17 @@ function model(input: Price): Price {
       return { model: input.model, unitPrice: amount(input.unitPrice) };
     case 'graduated':
     case 'volume': {
-      const tiers = tiersOf(input.tiers, ({ unitPrice }) => ({ unitPrice: amount(unitPrice) }));
+      const tiers = tiersOf(input.tiers, ({ unitPrice, packageSize }) => ({
+        unitPrice: amount(unitPrice),
+        ...(packageSize !== undefined && { packageSize: sizeOf(packageSize) }),
+      }));
       return { model: input.model, tiers };
     }
     case 'package': {
-      const packageSize = amount(input.packageSize);
-      if (packageSize === '0') throw new DomainError('invalid-price', 'a package holds something');
       const free = optional(input.freeUnits);
       return {
         model: 'package',
-        packageSize,
+        packageSize: sizeOf(input.packageSize),
         packagePrice: amount(input.packagePrice),
         ...(free !== undefined && { freeUnits: free }),
       };
@@ -132,6 +136,12 @@ function tiersOf<T extends { readonly upTo: string | null; readonly flatFee?: st
     const flatFee = optional(tier.flatFee);
     return { upTo, ...priced(tier), ...(flatFee !== undefined && { flatFee }) };
   });
+}
+
+function sizeOf(packageSize: string): string {
+  const size = amount(packageSize);
+  if (size === '0') throw new DomainError('invalid-price', 'a package holds something');
+  return size;
 }
 
 function compare(a: string, b: string): number {

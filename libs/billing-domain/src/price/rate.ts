@@ -55,7 +55,7 @@ export function rate(price: Price, rated: Rated): Rating {
       return { quantity, unitPrice: '0', parts: volume(price.tiers, total) };
     case 'package': {
       const [size, free] = [trillionths(price.packageSize), trillionths(price.freeUnits ?? '0')];
-      const packages = total <= free ? 0n : (total - free + size - 1n) / size;
+      const packages = begun(total - free, size);
       const part = {
         tier: 0,
         per: 'package',
@@ -73,9 +73,7 @@ export function rate(price: Price, rated: Rated): Rating {
 
 /** Each unit in its own tier. */
 function graduated(tiers: readonly Tier[], total: bigint): PricePart[] {
-  return entered(tiers, total).flatMap(({ tier, ordinal, within }) =>
-    partsOf(ordinal, 'unit', within, tier.unitPrice, tier.flatFee),
-  );
+  return entered(tiers, total).flatMap(({ tier, ordinal, within }) => unitsOf(ordinal, within, tier));
 }
 
 function graduatedPercentage(tiers: readonly PercentageTier[], total: bigint): PricePart[] {
@@ -89,7 +87,7 @@ function volume(tiers: readonly Tier[], total: bigint): PricePart[] {
   const ordinal = tiers.findIndex(({ upTo }) => upTo === null || total <= trillionths(upTo));
   const tier = tiers[ordinal];
   if (!tier) throw new Error('a price without an open tier');
-  return partsOf(ordinal, 'unit', total, tier.unitPrice, tier.flatFee);
+  return unitsOf(ordinal, total, tier);
 }
 
 /** The tiers that a quantity enters, the first always, and how much lies within each. */
@@ -123,9 +121,19 @@ function percentage(price: Extract<Price, { model: 'percentage' }>, values: read
   return [...parts, { tier: 0, per: 'record', quantity: records.toString(), unitPrice: recordFee }];
 }
 
+function unitsOf(ordinal: number, units: bigint, { unitPrice, packageSize, flatFee }: Tier): PricePart[] {
+  if (packageSize === undefined) return partsOf(ordinal, 'unit', units, unitPrice, flatFee);
+  return partsOf(ordinal, 'package', begun(units, trillionths(packageSize)) * ONE_UNIT, unitPrice, flatFee);
+}
+
+/** How many packages of a size some units begin, none below zero. Both in 10^-12, the answer whole. */
+export function begun(units: bigint, size: bigint): bigint {
+  return units <= 0n ? 0n : (units + size - 1n) / size;
+}
+
 function partsOf(
   tier: number,
-  per: 'unit' | 'amount',
+  per: 'unit' | 'package' | 'amount',
   quantity: bigint,
   unitPrice: string,
   flatFee: string | undefined,

@@ -1,4 +1,4 @@
-import { gridPeriod, gridPeriodAt, toInstant, toLocal, type Grid } from '../calendar';
+import { gridPeriod, gridPeriodAt, toInstant, toLocal, type Grid, type GridPeriod } from '../calendar';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import type { Line } from '../line';
@@ -40,15 +40,28 @@ export type ClosedPeriod = Pick<
   readonly run?: { readonly from: string; readonly startsAt: string };
 };
 
+/** A moment as `localAt` counts it. */
+export interface LocalMoment {
+  readonly at: string;
+  readonly local: string;
+}
+
 /** Opens the first period, or the one after a pause: from a moment to the first boundary strictly after it. */
-export function openAt(grid: Grid, zone: string, periodNumber: number, at: string): BillingPeriodOpened {
-  const { gridIndex, to } = gridPeriodAt(grid, zone, at);
-  return opened(periodNumber, gridIndex, toLocal(at, zone), to, at, toInstant(to, zone));
+export function openAt(grid: Grid, zone: string, periodNumber: number, from: LocalMoment): BillingPeriodOpened {
+  const { gridIndex, to } = firstPeriod(grid, zone, from);
+  return opened(periodNumber, gridIndex, from.local, to, from.at, toInstant(to, zone));
+}
+
+/** The period of a grid that ends with its first boundary strictly after a moment, by the calendar and by the clock. */
+export function firstPeriod(grid: Grid, zone: string, { at, local }: LocalMoment): GridPeriod {
+  let period = gridPeriodAt(grid, zone, at);
+  while (period.to <= local) period = gridPeriod(grid, period.gridIndex + 1);
+  return period;
 }
 
 /** Opens a trial, or what is left of it after a pause: it lies on no grid. */
-export function openTrial(zone: string, periodNumber: number, at: string, endsAt: string): BillingPeriodOpened {
-  const { type, data } = opened(periodNumber, 0, toLocal(at, zone), toLocal(endsAt, zone), at, endsAt);
+export function openTrial(zone: string, periodNumber: number, from: LocalMoment, endsAt: string): BillingPeriodOpened {
+  const { type, data } = opened(periodNumber, 0, from.local, toLocal(endsAt, zone), from.at, endsAt);
   return { type, data: { ...data, kind: 'trial' } };
 }
 
@@ -75,17 +88,35 @@ export function close(
   at: string,
   cause: BillingPeriodClosed['data']['cause'],
 ): BillingPeriodClosed {
-  const to = at === period.endsAt ? period.to : localWithin(period, zone, at);
+  const to = at === period.endsAt ? period.to : localFrom(period.from, zone, at);
   return {
     type: 'BillingPeriodClosed',
     data: { effectiveAt: at, periodNumber: period.periodNumber, to, endsAt: at, cause },
   };
 }
 
-/** The local date-time of an instant in the period; after a move westward the clocks show what the period before has charged. */
-export function localWithin({ from }: Pick<BillingPeriod, 'from'>, zone: string, at: string): string {
+/**
+ * The local date-time of an instant as a subscription counts it: never before the last one that a period began or ended with. After a
+ * move westward the clocks show once more what is charged already; until they have caught up, the time of day stands still.
+ */
+export function localAt(
+  {
+    timeZone,
+    openPeriod,
+    lastClosed,
+  }: {
+    readonly timeZone: string;
+    readonly openPeriod: BillingPeriod | null;
+    readonly lastClosed: ClosedPeriod | null;
+  },
+  at: string,
+): string {
+  return localFrom(openPeriod?.from ?? lastClosed?.to ?? '', timeZone, at);
+}
+
+function localFrom(reached: string, zone: string, at: string): string {
   const local = toLocal(at, zone);
-  return local > from ? local : from;
+  return local > reached ? local : reached;
 }
 
 /**

@@ -3,7 +3,7 @@ import { DomainError } from '../domain-error';
 import type { Line } from '../line';
 import type { SealedUsage } from '../usage/events';
 import { bill } from './bill';
-import { close, inZone, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
+import { close, inZone, localAt, openAt, openNext, openTrial, type BillingPeriod } from './billing-period';
 import type { BillingPeriodClosed, BillingPeriodOpened, SubscriptionEvent, TimeZoneChanged } from './events';
 import { currencyAfter, scheduledChanges } from './items-changed';
 import { outstandingLines, type Stop } from './outstanding';
@@ -78,7 +78,8 @@ export function termsInForce({ terms }: StartedSubscription): StartedSubscriptio
 export function openFrom(subscription: StartedSubscription, at: string): BillingPeriodOpened {
   const { timeZone: zone, grid, paidFrom } = subscription;
   const periodNumber = subscription.periodNumber + 1;
-  return at < paidFrom ? openTrial(zone, periodNumber, at, paidFrom) : openAt(grid, zone, periodNumber, at);
+  const from = { at, local: localAt(subscription, at) };
+  return at < paidFrom ? openTrial(zone, periodNumber, from, paidFrom) : openAt(grid, zone, periodNumber, from);
 }
 
 /**

@@ -3,7 +3,7 @@ import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
 import type { SealedUsage } from '../usage/events';
 import { awaiting, usageDueAt } from './bill-usage';
-import { close, type BillingPeriod } from './billing-period';
+import { close, localAt, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { living, openPeriod, startedState, termsInForce } from './boundary';
 import type { SubscriptionCanceled, SubscriptionEvent } from './events';
@@ -85,7 +85,7 @@ export function cancelNow(
   const ending: Ending = { cause: 'requested', credit, ...(input.waiveTerm === true && { waivedTerm: true }) };
   if (period) return end(subscription, period, effectiveAt, ending);
   const canceled: SubscriptionEvent = { type: 'SubscriptionCanceled', data: { effectiveAt, ...ending } };
-  const date = toLocalDate(effectiveAt, subscription.timeZone);
+  const date = dateOf(localAt(subscription, effectiveAt));
   // What ended the last period is the pause, also where both come in one moment.
   const stop = { at: { date, at: effectiveAt }, credit, cause: 'pause' } as const;
   const after = evolve(subscription, canceled);

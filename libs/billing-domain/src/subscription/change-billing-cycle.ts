@@ -1,10 +1,10 @@
-import { gridDay, gridPeriodAt, interval, laterInstant, toLocal, type Grid, type Interval } from '../calendar';
+import { gridDay, interval, laterInstant, type Grid, type Interval } from '../calendar';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import { encodedBytes } from '../text';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
-import { close, localWithin, openAt } from './billing-period';
+import { close, firstPeriod, localAt, openAt } from './billing-period';
 import { openPeriod } from './boundary';
 import { changeItems, checked, makeEdits, termsAfter, unpaused, type ChangeItems } from './change-items';
 import type { ItemEdit, SubscriptionEvent } from './events';
@@ -37,7 +37,7 @@ export function changeBillingCycle(
   const { anchor } = input;
   const otherwise = sameInterval ? grid : gridOfInterval(grid, every, local);
   const regridded = anchor ? startGrid(anchor, every, local) : otherwise;
-  const firstEnd = (each: Grid) => gridPeriodAt(each, zone, from).to;
+  const firstEnd = (each: Grid) => firstPeriod(each, zone, { at: from, local }).to;
   if (sameInterval && firstEnd(regridded) === firstEnd(grid) && gridDay(regridded) === gridDay(grid)) {
     return changeItems(state, { edits: input.edits, billing: 'now' }, now);
   }
@@ -45,10 +45,11 @@ export function changeBillingCycle(
 }
 
 /** From when on another grid counts: from now, or from the time that is paid for. */
-function countedFrom({ timeZone, paidFrom, openPeriod: open }: StartedSubscription, now: string) {
+function countedFrom(subscription: StartedSubscription, now: string) {
+  const { paidFrom, openPeriod: open } = subscription;
   const at = laterInstant(now, open?.startsAt ?? now);
   const from = at < paidFrom ? paidFrom : at;
-  return { at, from, local: open ? localWithin(open, timeZone, from) : toLocal(from, timeZone) };
+  return { at, from, local: localAt(subscription, from) };
 }
 
 /** Moves to another interval now, with edits; the day of month stays. */
@@ -81,7 +82,7 @@ function restartPeriods(
     awaiting(close(period, zone, at, 'change'), dueAt),
     cycleChanged(grid, at),
     ...(changed ? [changed] : []),
-    openAt(grid, zone, period.periodNumber + 1, at),
+    openAt(grid, zone, period.periodNumber + 1, { at, local }),
   ];
   const after = events.reduce<StartedSubscription>(evolve, subscription);
   // What is scheduled must still be possible when its time comes: a boundary never refuses.

@@ -3,7 +3,7 @@ import { commitmentEdit, type CommitmentEdit } from '../commitment/bounds';
 import { DomainError } from '../domain-error';
 import { sameJson } from '../json';
 import { encodedBytes, oneOf } from '../text';
-import { localWithin, type BillingPeriod } from './billing-period';
+import { localAt, type BillingPeriod } from './billing-period';
 import type { ItemEdit, SubscriptionEvent } from './events';
 import { guarded } from './guard';
 import { outstandingLines } from './outstanding';
@@ -80,10 +80,7 @@ export function makeEdits(
   const at = laterInstant(now, period.startsAt);
   const billing = oneOf('billing', input.billing ?? 'next-bill', ['now', 'next-bill']);
   if (when === 'period-end') return schedule(subscription, period, edits, at);
-  const from =
-    when === 'now'
-      ? localWithin(period, subscription.timeZone, at)
-      : backdated(subscription, period, when.effectiveOn, at);
+  const from = when === 'now' ? localAt(subscription, at) : backdated(subscription, period, when.effectiveOn, at);
   const changed = itemsChanged(subscription, edits, { at, from, cause: 'requested' });
   if (!changed) return [];
   const after = evolve(subscription, changed);

@@ -35,6 +35,17 @@ const periods = (events: readonly SubscriptionEvent[]) =>
   events.flatMap(({ type, data }) => (type === 'BillingPeriodOpened' ? [[data.startsAt, data.endsAt]] : []));
 
 describe('a change of zone', () => {
+  it('counts the imagined period of a first, short piece from the local date that goes on, not from what the new clocks show', () => {
+    const rules = { ...presets.perennial, leadingStub: 'imagined-period' } as const;
+    const events = all(
+      startOn('2026-01-30', { interval: month, trialDays: 1, anchor: { dayOfMonth: 15 }, rules }),
+      moving('America/New_York', '2026-01-30'),
+      catchUp('2026-02-01'),
+    );
+    // 15 of the 28 days from 31 January to 28 February; in New York the trial ended on the 30th.
+    expect(billed(events)).toEqual([['2026-01-31', '2026-02-15', '1607']]);
+  });
+
   it('Tokyo to New York in mid-year: no gap, no overlap, and no day twice', () => {
     const events = all(
       start(tokyo),
@@ -121,11 +132,30 @@ describe('a change of zone', () => {
     expect(refusal(() => changeQuantity(state, { itemId: 'base', quantity: '2' }, now))).toMatch(/^decided/);
   });
 
-  it('charges nothing before the start, of what is billed at the end of several periods', () => {
+  it.each(['Asia/Tokyo', 'America/New_York'])(
+    'to %s charges each second of what is billed at the end of several periods once',
+    (zone) => {
+      const late = { timing: 'arrears', every: 3 } as const;
+      const utc = { timeZone: 'UTC', interval: month, rules: presets.openmeter };
+      const events = all(start(utc, late), catchUp('2026-03-10'), moving(zone, '2026-03-10'), catchUp('2026-10-02'));
+      const charged = linesOf(events).map(({ rule }) => rule.instants);
+      expect(charged[0]?.from).toBe('2026-01-01T00:00:00.000Z');
+      expect(charged.slice(1).map((each) => each?.from)).toEqual(charged.slice(0, -1).map((each) => each?.to));
+      expect(charged).toHaveLength(3);
+    },
+  );
+
+  it('within what is billed at the end of several periods bills its part so far, where seconds are counted', () => {
     const late = { timing: 'arrears', every: 3 } as const;
-    const casablanca = { timeZone: 'UTC', interval: month, rules: presets.openmeter };
-    const events = all(start(casablanca, late), moving('Africa/Casablanca', '2026-01-10'), catchUp('2026-04-02'));
-    expect(billed(events).map(([from]) => from)).toEqual(['2026-01-01']);
+    const casablanca = { timeZone: 'UTC', interval: month };
+    const inDays = all(start(casablanca, late), moving('Africa/Casablanca', '2026-01-10'), catchUp('2026-04-02'));
+    expect(billed(inDays)).toEqual([['2026-01-01', '2026-04-01', '3000']]);
+    const seconds = { ...casablanca, rules: presets.openmeter };
+    const events = all(start(seconds, late), moving('Africa/Casablanca', '2026-01-10'), catchUp('2026-04-02'));
+    expect(billed(events).map(([from, to]) => [from, to])).toEqual([
+      ['2026-01-01', '2026-02-01'],
+      ['2026-02-01', '2026-04-01'],
+    ]);
   });
 
   it('where seconds are counted leaves what was billed before as it is', () => {
@@ -184,6 +214,93 @@ describe('a change of zone', () => {
       ['2026-01-03T10:00:00.000Z', '2026-01-04T10:00:00.000Z'],
     ]);
     expect(billed(events).map(([, , net]) => net)).toEqual(['3000', '3000', '3000']);
+  });
+
+  it('right before another cycle: it begins with the day that is to be charged, though the clocks show the one before', () => {
+    const utc = { timeZone: 'UTC', interval: month };
+    const quarterly: Decision = (s) =>
+      changeBillingCycle(s, { interval: { unit: 'month', count: 3 }, edits: [] }, at('2026-02-01'));
+    const events = all(start(utc), moving('America/Sao_Paulo', '2026-01-10'), catchUp('2026-02-01'), quarterly);
+    // In São Paulo it is nine in the evening of 31 January, which is charged.
+    expect(periods(events).at(-1)).toEqual(['2026-02-01T00:00:00.000Z', '2026-05-01T03:00:00.000Z']);
+    expect(billed(events)).toEqual([
+      ['2026-01-01', '2026-02-01', '3000'],
+      ['2026-02-01', '2026-03-01', '3000'],
+      ['2026-02-01', '2026-03-01', '-3000'],
+      ['2026-02-01', '2026-05-01', '3000'],
+    ]);
+    const ids = linesOf([...events, ...catchUp('2026-08-02')(stateOf(() => events))]).map(({ lineId }) => lineId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it.each(['keep', 'restart'] as const)(
+    'with a pause that is over at once, the anchor %s: the day that it begins with is the next one',
+    (anchor) => {
+      const events = all(
+        start(tokyo, { timing: 'arrears' }),
+        moving('America/New_York', '2026-01-10'),
+        (s) => schedulePause(s, at('2026-01-10')),
+        catchUp('2026-02-01'),
+        (s) => resume(s, { anchor }, '2026-01-31T16:00:00.000Z'),
+        catchUp('2026-04-02'),
+      );
+      expect(periods(events)[1]).toEqual(['2026-01-31T16:00:00.000Z', '2026-03-01T05:00:00.000Z']);
+      expect(billed(events)).toEqual([
+        ['2026-01-01', '2026-02-01', '3000'],
+        ['2026-02-01', '2026-03-01', '3000'],
+        ['2026-03-01', '2026-04-01', '3000'],
+      ]);
+    },
+  );
+
+  it('where seconds are counted charges a change right after it from its second on', () => {
+    const events = all(
+      start({ ...tokyo, rules: presets.openmeter }, { unitPrice: '2678400' }),
+      moving('America/New_York', '2026-01-10'),
+      catchUp('2026-01-31T16:00:00.000Z'),
+      (s) => changeQuantity(s, { itemId: 'base', quantity: '2', billing: 'now' }, '2026-01-31T16:00:00.000Z'),
+    );
+    expect(linesOf(events).map(({ rule, quantity }) => [rule.instants?.from, quantity])).toEqual([
+      ['2025-12-31T15:00:00.000Z', '1'],
+      ['2026-01-31T15:00:00.000Z', '1'],
+      ['2026-01-31T16:00:00.000Z', '1'],
+      ['2026-01-31T16:00:00.000Z', '2'],
+    ]);
+  });
+
+  it.each([
+    // From Tokyo's 15 January on.
+    ['2026-01-15', '2026-01-14T15:00:00.000Z'],
+    // The day with which the period after it begins, in Tokyo.
+    ['2026-02-01', '2026-01-31T15:00:00.000Z'],
+    ['2026-02-02', '2026-02-02T05:00:00.000Z'],
+  ])('where seconds are counted lets a change that is backdated to %s begin in the zone of that day', (on, begins) => {
+    const events = all(
+      start({ ...tokyo, rules: presets.openmeter }, { timing: 'arrears' }),
+      moving('America/New_York', '2026-01-10'),
+      catchUp('2026-02-10'),
+      (s) => changeQuantity(s, { itemId: 'base', quantity: '2', when: { effectiveOn: on } }, at('2026-02-10')),
+      catchUp('2026-03-02'),
+    );
+    const charged = linesOf(events).find(({ kind, quantity }) => kind === 'recurring' && quantity === '2');
+    expect(charged?.rule.instants?.from).toBe(begins);
+  });
+
+  it('with the end of a trial and a pause charges no fee: nothing is paid for yet', () => {
+    const fee = { kind: 'one-time', unitPrice: '500' } as const;
+    const events = all(
+      start({ timeZone: 'Europe/Berlin', interval: month, trialDays: 1 }, fee),
+      moving('UTC', '2026-01-01'),
+      (s) => schedulePause(s, at('2026-01-01')),
+      catchUp('2026-01-02'),
+    );
+    expect(billed(events)).toEqual([]);
+    const resumed = resume(
+      stateOf(() => events),
+      { anchor: 'keep' },
+      at('2026-01-05'),
+    );
+    expect(billed(resumed)).toEqual([['2026-01-05', '2026-01-06', '500']]);
   });
 
   it('is refused where there is no boundary to come', () => {

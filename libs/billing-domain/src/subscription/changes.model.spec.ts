@@ -150,14 +150,15 @@ const setUp: NewItem = {
 
 /** The date up to which everything is charged: in advance the end of the cycle, in arrears its start or that of the run. */
 function chargedUpTo(
-  { openPeriod, lastClosed, grid }: StartedSubscription,
+  subscription: StartedSubscription,
   timing: 'advance' | 'arrears',
   every: number,
 ): string | undefined {
+  const { openPeriod, lastClosed, grid } = subscription;
   if (!openPeriod) return lastClosed === null ? undefined : dateOf(lastClosed.to);
   const cycle = cycleOf(grid, openPeriod.gridIndex, every);
   if (timing === 'advance') return dateOf(cycle.to);
-  const run = runUpTo(lastClosed, openPeriod, grid) ?? openPeriod;
+  const run = runUpTo(subscription, openPeriod) ?? openPeriod;
   return dateOf(run.from > cycle.from ? run.from : cycle.from);
 }
 

@@ -3,6 +3,7 @@ import { sameJson } from '../json';
 import type { Line } from '../line';
 import type { ClosedPeriod } from './billing-period';
 import type { Item, ItemsChanged } from './events';
+import type { StartedSubscription } from './state';
 
 /** The interval for which an item bills: k periods of the grid, counted from its anchor. (billing-model.md §4) */
 export interface Cycle {
@@ -22,13 +23,16 @@ export function cycleOf(grid: Grid, gridIndex: number, every: number): Cycle {
 export const isLongArrears = ({ kind, timing, every }: Item): boolean =>
   kind === undefined && timing === 'arrears' && every > 1;
 
-/** The start of the periods on one grid that tile the time up to a period without a gap; none when it is the first of them. */
+/**
+ * The start of the periods on one grid that tile the time up to a period without a gap; none when it is the first of them. Where
+ * seconds are counted they are by the clocks of one zone: a move ends what the clocks of another would measure otherwise.
+ */
 export function runUpTo(
-  previous: ClosedPeriod | null,
+  { lastClosed: previous, grid, rules }: Pick<StartedSubscription, 'lastClosed' | 'grid' | 'rules'>,
   { startsAt, kind }: Pick<ClosedPeriod, 'startsAt' | 'kind'>,
-  grid: Grid,
 ): ClosedPeriod['run'] {
   if (previous?.endsAt !== startsAt || previous.kind !== kind || !sameJson(previous.grid, grid)) return undefined;
+  if (previous.timeZone !== undefined && rules.prorationUnit === 'second') return undefined;
   return previous.run ?? { from: previous.from, startsAt: previous.startsAt };
 }
 

@@ -11,12 +11,13 @@ export function momentOf({ timeZone, rules }: Pick<StartedSubscription, 'timeZon
   return { date: dateOf(local), at: rules.prorationUnit === 'second' ? toInstant(local, timeZone) : '' };
 }
 
-/** When terms begin, or when something was in the zone that the subscription had then. */
+/** When terms begin, in the zone that the subscription had then. */
 export function momentThen(
   { timeZone, rules }: Pick<StartedSubscription, 'timeZone' | 'rules'>,
-  { from, timeZone: then = timeZone }: { readonly from: string; readonly timeZone?: string },
+  { from, at, timeZone: then = timeZone }: { readonly from: string; readonly at?: string; readonly timeZone?: string },
 ): Moment {
-  return momentOf({ timeZone: then, rules }, from);
+  const { date, at: shown } = momentOf({ timeZone: then, rules }, from);
+  return { date, at: shown === '' ? shown : (at ?? shown) };
 }
 
 /** In the unit of the rules: what lies on one local date, or in one second, is one moment. */
@@ -31,6 +32,11 @@ export const later = (of: Rules, a: Moment, b: Moment) => (isBefore(of, a, b) ? 
 export function serviceOf({ rules }: Rules, { from, to }: Span): Line['service'] {
   const touches = rules.prorationUnit === 'second' && to.date === from.date;
   return { from: from.date, to: touches ? addDays(to.date, 1) : to.date };
+}
+
+/** What of a span the id of its line derives from: counted in seconds, several of one item can lie on one date. */
+export function namedBy(of: Rules, span: Span): Line['service'] {
+  return of.rules.prorationUnit === 'second' ? { from: span.from.at, to: span.to.at } : serviceOf(of, span);
 }
 
 /** The time that a line charges. */

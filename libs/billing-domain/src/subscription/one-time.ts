@@ -54,6 +54,7 @@ function askedItems(subscription: StartedSubscription): Asked[] {
   const { paidOn: paid = toLocal(paidFrom, timeZone) } = subscription;
   const [begins, ends] = [lastClosed?.from ?? openPeriod?.from ?? '', openPeriod?.to ?? lastClosed?.to ?? ''];
   const closed = openPeriod ? openPeriod.from : ends;
+  const paidFor = (openPeriod ?? lastClosed)?.kind === 'regular';
   const asked = new Map<string, Asked>();
   for (const { itemId, kind, from } of terms.flatMap(({ items }) => items)) {
     if (kind !== 'one-time') continue;
@@ -61,7 +62,7 @@ function askedItems(subscription: StartedSubscription): Asked[] {
     const inForce = termsAt(subscription, local);
     const item = inForce?.items.find((each) => each.itemId === itemId && each.kind === 'one-time');
     if (!inForce || !item || (item.from > paid ? item.from : paid) !== local) continue;
-    const due = local >= begins && local < (item.timing === 'arrears' ? closed : ends);
+    const due = paidFor && local >= begins && local < (item.timing === 'arrears' ? closed : ends);
     asked.set(`${itemId} ${local}`, { item, change: inForce.change, local, on: dateOf(local), due });
   }
   return [...asked.values()];

@@ -2,11 +2,11 @@ import { presets } from '../billing-rules';
 import { cancelNow } from './cancel';
 import { changeBillingCycle } from './change-billing-cycle';
 import { changeItems, changeQuantity } from './change-items';
-import { billed, catchUp, given, startOn } from './decisions.fixture';
+import { billed, catchUp, given, linesOf, startOn } from './decisions.fixture';
 import type { Item } from './events';
 import { outstandingLines } from './outstanding';
 import { pause, resume } from './pause';
-import type { StartedSubscription } from './state';
+import { evolve, type StartedSubscription, type Subscription } from './state';
 
 /* What the subscription's own commands cannot reach: any items beside a line that is billed. */
 describe('outstanding lines', () => {
@@ -79,6 +79,22 @@ describe('outstanding lines', () => {
         pause(s, { credit: 'none' }, '2026-01-11T00:00:00.000Z'),
       );
       expect(billed(cancelNow(paused, { credit: 'none' }, '2026-01-20T00:00:00.000Z'))).toEqual([]);
+    });
+
+    it('counted in seconds have each an id of its own, however often a subscription pauses on one day', () => {
+      const bySecond = { rules: { ...presets.perennial, prorationUnit: 'second' } } as const;
+      const none = { credit: 'none' } as const;
+      let state = given(startOn('2026-01-01', bySecond, { timing: 'arrears' }));
+      const lines = ['2026-01-01T06:00:00.000Z', '2026-01-01T12:00:00.000Z', '2026-01-01T18:00:00.000Z'].flatMap(
+        (now) => {
+          const events = pause(state, none, now);
+          state = events.reduce<Subscription>(evolve, state);
+          state = resume(state, { anchor: 'keep' }, now).reduce<Subscription>(evolve, state);
+          return linesOf(events);
+        },
+      );
+      expect(lines.map(({ net }) => net)).toEqual(['25', '25', '25']);
+      expect(new Set(lines.map((line) => line.lineId)).size).toBe(3);
     });
 
     it('give a day of the pause back, where a cancellation comes in the same moment', () => {

@@ -1,4 +1,4 @@
-import { dateOf, gridPeriod, gridPoint, toLocal, type Grid } from '../calendar';
+import { dateOf, gridPeriod, gridPoint, type Grid } from '../calendar';
 import { lineId } from '../ids';
 import { sameJson } from '../json';
 import type { Line } from '../line';
@@ -7,7 +7,7 @@ import { creditOf, fractionOf, lengthOf, prorate, usedThrough, type Moment, type
 import { ratio } from '../ratio';
 import { cycleOf, isLongArrears, runUpTo } from './cycle';
 import type { Item } from './events';
-import { earlier, isBefore, later, momentOf, momentThen, serviceOf, spanOf } from './moments';
+import { earlier, isBefore, later, momentOf, momentThen, namedBy, serviceOf, spanOf } from './moments';
 import { oneTimeLines } from './one-time';
 import type { StartedSubscription } from './state';
 
@@ -53,8 +53,8 @@ interface Counted {
   readonly periodNumber: number;
   /** Of its local date-times, where it is another than the subscription's. */
   readonly timeZone?: string;
-  /** When the run of periods on its grid began. */
-  readonly runStartsAt: string;
+  /** Where the run of periods on its grid began: local date-time and instant. */
+  readonly run: { readonly from: string; readonly startsAt: string };
 }
 
 interface Piece {
@@ -111,7 +111,7 @@ export function stretchesOf(subscription: StartedSubscription, stop: Stop | unde
     periods.push(periodOf(subscription, lastClosed, lastClosed.grid, run, openPeriod ? undefined : stop));
   }
   if (openPeriod) {
-    const run = runUpTo(lastClosed, openPeriod, grid) ?? openPeriod;
+    const run = runUpTo(subscription, openPeriod) ?? openPeriod;
     periods.push({ ...periodOf(subscription, openPeriod, grid, run, undefined), open: true });
   }
   const stretches: Stretch[] = [];
@@ -165,7 +165,7 @@ function periodOf(
     readonly timeZone?: string;
   },
   grid: Grid,
-  { startsAt: runStartsAt }: { readonly startsAt: string },
+  { from: runFrom, startsAt }: Counted['run'],
   stop: Stop | undefined,
 ): Period {
   const { rules } = subscription;
@@ -178,7 +178,8 @@ function periodOf(
     date: endsEarly ? usedThrough(dateOf(period.to), 'cancellation', rules) : dateOf(period.to),
     at: period.endsAt,
   };
-  const counted = { grid, gridIndex, periodNumber, runStartsAt, ...(timeZone !== undefined && { timeZone }) };
+  const run = { from: runFrom, startsAt };
+  const counted = { grid, gridIndex, periodNumber, run, ...(timeZone !== undefined && { timeZone }) };
   const whole = wholeOf(subscription, counted, 1);
   return { ...counted, from, to, open: false, trial: period.kind === 'trial', whole };
 }
@@ -186,7 +187,7 @@ function periodOf(
 /** What a piece of a cycle is divided by: the cycle; or an imagined one that begins with the first, short piece. */
 function wholeOf(
   subscription: StartedSubscription,
-  { grid, gridIndex, runStartsAt, timeZone = subscription.timeZone }: Counted,
+  { grid, gridIndex, run, timeZone = subscription.timeZone }: Counted,
   every: number,
 ): Span {
   const { rules, paidFrom } = subscription;
@@ -195,10 +196,10 @@ function wholeOf(
     from: momentOf({ rules, timeZone }, begins),
     to: momentOf({ rules, timeZone }, ends),
   });
-  if (rules.leadingStub !== 'imagined-period' || runStartsAt !== paidFrom) return span(from, to);
-  const first = toLocal(paidFrom, timeZone);
-  if (first <= from || first >= to) return span(from, to);
-  return span(first, gridPoint({ anchor: first, interval: grid.interval }, every));
+  if (rules.leadingStub !== 'imagined-period' || run.startsAt !== paidFrom) return span(from, to);
+  if (run.from <= from || run.from >= to) return span(from, to);
+  // After a move the clocks of the zone show another time at the start than the one from which local dates go on.
+  return span(run.from, gridPoint({ anchor: run.from, interval: grid.interval }, every));
 }
 
 /** What is charged for which item, in advance up to the end of its cycle; arrears only of a period, and a cycle, that has ended. */
@@ -211,7 +212,7 @@ function piecesOf(subscription: StartedSubscription, stretches: readonly Stretch
       const whole = item.every === 1 ? period.whole : wholeOf(subscription, period, item.every);
       const ahead = item.every > 1 && period.open && to === period.to;
       const end = ahead ? momentOf(subscription, cycleOf(period.grid, period.gridIndex, item.every).to) : to;
-      const piece = { item, from, to: end, cycle: cycleName(period, item.every), whole };
+      const piece = { item, from, to: end, cycle: cycleName(subscription, period, item.every), whole };
       append(pieces, { ...piece, change: terms.change }, terms.restarts === true);
     }
   }
@@ -232,18 +233,25 @@ function longArrears(subscription: StartedSubscription): Piece[] {
   const { lastClosed, terms } = subscription;
   if (!lastClosed || lastClosed.kind === 'trial') return [];
   const { grid, gridIndex, periodNumber, timeZone = subscription.timeZone, run = lastClosed } = lastClosed;
-  const counted = { grid, gridIndex, periodNumber, runStartsAt: run.startsAt, timeZone };
+  const counted = { grid, gridIndex, periodNumber, run, timeZone };
   const to = { date: dateOf(lastClosed.from), at: lastClosed.startsAt };
   const pieces: Piece[] = [];
   for (const every of new Set(terms.flatMap(({ items }) => items.filter(isLongArrears).map((item) => item.every)))) {
-    const since = momentOf({ ...subscription, timeZone }, cycleOf(grid, gridIndex, every).from);
-    // The run may have begun in another zone: its start is an instant.
-    const from = later(subscription, since, { date: dateOf(run.from), at: run.startsAt });
+    const since = cycleOf(grid, gridIndex, every).from;
+    // A run begins at the instant at which the one before ended, whatever the clocks of its zone show then.
+    const from =
+      since > run.from ? momentOf({ ...subscription, timeZone }, since) : { date: dateOf(run.from), at: run.startsAt };
     const whole = wholeOf(subscription, counted, every);
     const period = { ...counted, from, to, open: false, trial: false, whole };
     for (const stretch of isBefore(subscription, from, to) ? termsWithin(subscription, period) : []) {
       for (const item of stretch.terms.items.filter((each) => isLongArrears(each) && each.every === every)) {
-        const piece = { item, from: stretch.from, to: stretch.to, cycle: cycleName(period, every), whole };
+        const piece = {
+          item,
+          from: stretch.from,
+          to: stretch.to,
+          cycle: cycleName(subscription, period, every),
+          whole,
+        };
         append(pieces, { ...piece, change: stretch.terms.change }, stretch.terms.restarts === true);
       }
     }
@@ -252,18 +260,25 @@ function longArrears(subscription: StartedSubscription): Piece[] {
 }
 
 /** Arrears of a cycle that the open period goes on, without a stop in between, are due only where the item is no more in the terms. */
-function isDue({ openPeriod, lastClosed, grid, terms }: StartedSubscription, { item, cycle }: Piece): boolean {
-  if (!isLongArrears(item) || !openPeriod || !runUpTo(lastClosed, openPeriod, grid)) return true;
+function isDue(subscription: StartedSubscription, { item, cycle }: Piece): boolean {
+  const { openPeriod, grid, terms } = subscription;
+  if (!isLongArrears(item) || !openPeriod || !runUpTo(subscription, openPeriod)) return true;
   const inForce = terms.findLast(({ from }) => from <= openPeriod.from) ?? terms[0];
   const goesOn = inForce?.items.some(
     (each) => each.itemId === item.itemId && each.every === item.every && isLongArrears(each),
   );
-  return goesOn !== true || cycleName({ ...openPeriod, grid }, item.every) !== cycle;
+  return goesOn !== true || cycleName(subscription, { ...openPeriod, grid }, item.every) !== cycle;
 }
 
-/** Of one period, or of one cycle of an item that bills every k-th. */
-function cycleName({ periodNumber, grid, gridIndex }: Omit<Counted, 'runStartsAt'>, every: number): string {
-  return every === 1 ? `${periodNumber}` : JSON.stringify([grid, every, cycleOf(grid, gridIndex, every).index]);
+/** Of one period, or of one cycle of an item that bills every k-th; where seconds are counted, of that in one zone. */
+function cycleName(
+  { rules, timeZone: now }: StartedSubscription,
+  { periodNumber, grid, gridIndex, timeZone = now }: Omit<Counted, 'run'>,
+  every: number,
+): string {
+  if (every === 1) return `${periodNumber}`;
+  const zone = rules.prorationUnit === 'second' ? [timeZone] : [];
+  return JSON.stringify([grid, every, cycleOf(grid, gridIndex, every).index, ...zone]);
 }
 
 /** The billed recurring lines, each up to where its corrections left it. */
@@ -330,7 +345,7 @@ function charge(subscription: StartedSubscription, { item, change, whole }: Piec
   const fraction = fractionOf(span, whole, rules);
   const service = serviceOf(subscription, span);
   return {
-    lineId: lineId(subscriptionId, itemId, 'recurring', service, null, change),
+    lineId: lineId(subscriptionId, itemId, 'recurring', namedBy(subscription, span), null, change),
     kind: 'recurring',
     itemId,
     description,
@@ -381,7 +396,14 @@ function correction(subscription: StartedSubscription, held: Held, cut: Moment, 
   return {
     ...whole,
     ...(credit === 'current-price' ? current : parts && { parts }),
-    lineId: lineId(subscriptionId, line.itemId ?? '', 'correction', service, line.lineId, change),
+    lineId: lineId(
+      subscriptionId,
+      line.itemId ?? '',
+      'correction',
+      namedBy(subscription, removed),
+      line.lineId,
+      change,
+    ),
     kind: 'correction',
     service,
     // What was waived costs nothing, whatever becomes of it.

@@ -1,8 +1,8 @@
-import { dateOf, laterInstant, toLocal } from '../calendar';
+import { dateOf, laterInstant } from '../calendar';
 import { DomainError } from '../domain-error';
 import { oneOf } from '../text';
 import type { SealedUsage } from '../usage/events';
-import { close, type BillingPeriod } from './billing-period';
+import { close, localAt, type BillingPeriod } from './billing-period';
 import { bill } from './bill';
 import { awaiting, usageDueAt } from './bill-usage';
 import { living, openFrom, openPeriod, termsInForce, timeZoneChanged } from './boundary';
@@ -92,10 +92,12 @@ export function resume(
   const subscription = living(state, now);
   if (subscription.status !== 'paused') return [];
   const at = laterInstant(now, subscription.lastClosed?.endsAt ?? now);
-  const { timeZone: zone, grid: before, paidFrom } = subscription;
+  const { grid: before, paidFrom } = subscription;
   const events: SubscriptionEvent[] = [{ type: 'SubscriptionResumed', data: { effectiveAt: at, anchor } }];
   const grid =
-    anchor === 'keep' ? before : startGrid(undefined, before.interval, toLocal(at < paidFrom ? paidFrom : at, zone));
+    anchor === 'keep'
+      ? before
+      : startGrid(undefined, before.interval, localAt(subscription, at < paidFrom ? paidFrom : at));
   if (anchor === 'restart') events.push(cycleChanged(grid, at));
   events.push(openFrom(events.reduce<StartedSubscription>(evolve, subscription), at));
   const after = events.reduce<StartedSubscription>(evolve, subscription);

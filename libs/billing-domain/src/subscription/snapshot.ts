@@ -2,7 +2,7 @@ import type { JsonValue } from '../json';
 import type { Subscription } from './state';
 
 /** Raised with every change of the fold or of the state's JSON; history/state.v<n>.json holds what each version gave. */
-export const stateVersion = 2;
+export const stateVersion = 3;
 
 /** The state is JSON-safe as it is. */
 export function stateToJson(state: Subscription): JsonValue {

@@ -1,7 +1,7 @@
 import { toLocal, type Grid } from '../calendar';
 import type { Line } from '../line';
 import { encodedBytes } from '../text';
-import { evolvePeriod, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
+import { evolvePeriod, localAt, sumOfBytes, withLines, type BillingPeriod, type ClosedPeriod } from './billing-period';
 import { isKept, keptSince, runUpTo } from './cycle';
 import type {
   BillingPeriodClosed,
@@ -39,6 +39,8 @@ export interface StartedSubscription {
   readonly terms: readonly (ItemsChanged['data']['terms'][number] & {
     /** Of `from`, where it is another than the subscription's. */
     readonly timeZone?: string;
+    /** The instant at which they begin, where the clocks were behind `from` then. */
+    readonly at?: string;
   })[];
   /** What the end of the open period changes, in order. */
   readonly scheduledEdits: readonly ItemEdit[];
@@ -170,7 +172,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       const { to, endsAt, cause, usageDueAt: dueAt } = event.data;
       const accrued = [...subscription.accrued, ...period.lines];
       const { grid } = subscription;
-      const run = runUpTo(subscription.lastClosed, period, grid);
+      const run = runUpTo(subscription, period);
       const lastClosed = { periodNumber, gridIndex, kind, from, to, startsAt, endsAt, grid, ...(run && { run }) };
       const completed = kind === 'regular' && endsAt === period.endsAt ? 1 : 0;
       const completedPeriods = subscription.completedPeriods + completed;
@@ -205,16 +207,13 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     case 'SubscriptionResumed': {
       const { effectiveAt } = event.data;
       const pauses = subscription.pauses.map((each) => ({ to: effectiveAt, ...each }));
-      const last = subscription.terms.at(-1);
       // What was given back is charged anew: by terms with a number of their own, so that no line is taken for an earlier one.
-      const anew = subscription.pauses.at(-1)?.credit && last;
-      const terms = anew
-        ? [
-            ...subscription.terms,
-            { ...last, change: last.change + 1, from: toLocal(effectiveAt, subscription.timeZone) },
-          ]
-        : subscription.terms;
-      return { ...subscription, status: 'active', pauses, terms };
+      const anew = subscription.pauses.at(-1)?.credit ? subscription.terms.slice(-1) : [];
+      const from = localAt(subscription, effectiveAt);
+      const terms = anew.map(({ timeZone: _, at: __, ...last }) => {
+        return { ...last, change: last.change + 1, from, ...clockOf(subscription, from, effectiveAt) };
+      });
+      return { ...subscription, status: 'active', pauses, terms: [...subscription.terms, ...terms] };
     }
     case 'CancellationScheduled':
       return { ...subscription, cancelsAt: event.data.cancelsAt };
@@ -243,10 +242,15 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       return { ...rest, ...(event.data.periods !== null && { periods: event.data.periods }) };
     }
     case 'ItemsChanged': {
-      const { from, cause, terms } = event.data;
+      const { from, cause, terms, effectiveAt } = event.data;
       return {
         ...subscription,
-        terms: [...subscription.terms.filter((each) => each.from < from), ...terms],
+        terms: [
+          ...subscription.terms.filter((each) => each.from < from),
+          ...terms.map((each) => {
+            return { ...each, ...clockOf(subscription, each.from, each.from === from ? effectiveAt : undefined) };
+          }),
+        ],
         scheduledEdits: cause === 'scheduled' ? [] : subscription.scheduledEdits,
       };
     }
@@ -307,6 +311,20 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
     default:
       throw new Error(`unknown event ${(event satisfies never as { type: string }).type}`);
   }
+}
+
+/** By which clocks terms begin: at the instant of their decision where those were behind, else in the zone of that day. */
+function clockOf(
+  { status, timeZone, terms, lastClosed }: StartedSubscription,
+  from: string,
+  decidedAt: string | undefined,
+): Pick<StartedSubscription['terms'][number], 'timeZone' | 'at'> {
+  const behind = decidedAt !== undefined && status !== 'scheduled' && toLocal(decidedAt, timeZone) < from;
+  if (behind) return { at: decidedAt };
+  const known = terms.find((each) => each.from === from);
+  const before = lastClosed && from <= lastClosed.to ? lastClosed.timeZone : undefined;
+  const { timeZone: then = before, at } = known ?? {};
+  return { ...(then !== undefined && { timeZone: then }), ...(at !== undefined && { at }) };
 }
 
 /** What waits for its usage is billed as the stop says. */

@@ -38,8 +38,8 @@ export function usageStretches(subscription: StartedSubscription, periodNumber: 
   if (!period) return [];
   const { terms, rules } = subscription;
   const stretches: UsageStretch[] = [];
-  terms.forEach(({ from, items, change, timeZone = subscription.timeZone }, i) => {
-    const at = toInstant(from, timeZone);
+  terms.forEach(({ from, at: begun, items, change, timeZone = subscription.timeZone }, i) => {
+    const at = begun ?? toInstant(from, timeZone);
     // What changes in the first or last second of a period changes with the period, whatever the rules say of that day.
     if (i > 0 && second(at) >= second(period.endsAt)) return;
     const asked = usageCut(at, timeZone, rules);

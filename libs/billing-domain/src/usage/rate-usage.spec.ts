@@ -33,6 +33,21 @@ const prices: readonly Price[] = [
       { upTo: null, unitPrice: '1', flatFee: '3' },
     ],
   },
+  {
+    model: 'graduated',
+    tiers: [
+      { upTo: '5', unitPrice: '10', packageSize: '2' },
+      { upTo: '12.5', unitPrice: '7.5', flatFee: '20', packageSize: '0.3' },
+      { upTo: null, unitPrice: '1' },
+    ],
+  },
+  {
+    model: 'volume',
+    tiers: [
+      { upTo: '5', unitPrice: '10', packageSize: '2' },
+      { upTo: null, unitPrice: '7.5', flatFee: '20', packageSize: '4' },
+    ],
+  },
   { model: 'package', packageSize: '4', packagePrice: '30', freeUnits: '2' },
   { model: 'percentage', rate: '2.5', recordFee: '3', freeRecords: 4 },
   // With a fee a free amount has a free count beside it: terms without one are refused.

@@ -1,6 +1,6 @@
 import { formatTrillionths, parseDecimal } from '../decimal';
-import { toTrillionths, type Price } from '../price/price';
-import type { PricePart, Rating } from '../price/rate';
+import { toTrillionths, type Price, type Tier } from '../price/price';
+import { begun, type PricePart, type Rating } from '../price/rate';
 
 /** What one run of a component's usage comes to: a part of a period that is charged on the same terms. Quantities in 10^-12. */
 export interface UsageRun {
@@ -33,14 +33,14 @@ export function rateRun(price: Price, run: UsageRun): { readonly rating: Rating;
       return { rating: { quantity, unitPrice: price.unitPrice }, free: 0n };
     case 'graduated':
       return rated(
-        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, within, entered }) =>
-          pieces(ordinal, 'unit', within, tier.unitPrice, entered ? tier.flatFee : undefined),
+        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, from, to, entered }) =>
+          unitsOf(ordinal, from, to, tier, entered),
         ),
       );
     case 'graduated-percentage':
       return rated(
-        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, within, entered }) =>
-          pieces(ordinal, 'amount', within, hundredth(tier.rate), entered ? tier.flatFee : undefined),
+        tiersIn(price.tiers, before, after, isFirst).flatMap(({ tier, ordinal, from, to, entered }) =>
+          pieces(ordinal, 'amount', to - from, hundredth(tier.rate), entered ? tier.flatFee : undefined),
         ),
       );
     case 'volume': {
@@ -49,7 +49,7 @@ export function rateRun(price: Price, run: UsageRun): { readonly rating: Rating;
       if (!tier) throw new Error('a price without an open tier');
       const lower = ordinal === 0 ? 0n : trillionths(price.tiers[ordinal - 1]?.upTo ?? '0');
       const entered = ordinal === 0 ? isFirst : before <= lower && lower < after;
-      return rated(pieces(ordinal, 'unit', run.quantity, tier.unitPrice, entered ? tier.flatFee : undefined));
+      return rated(unitsOf(ordinal, before, after, tier, entered));
     }
     case 'package': {
       const packages = packagesOf(price, after) - packagesOf(price, before);
@@ -61,7 +61,7 @@ export function rateRun(price: Price, run: UsageRun): { readonly rating: Rating;
   }
 }
 
-/** The tiers that lie in (before, after], the first where nothing came before, and how much of each. */
+/** The tiers that lie in (before, after], the first where nothing came before, and from where to where in each, counted from its beginning. */
 function tiersIn<T extends { readonly upTo: string | null }>(
   tiers: readonly T[],
   before: bigint,
@@ -70,18 +70,19 @@ function tiersIn<T extends { readonly upTo: string | null }>(
 ) {
   let lower = 0n;
   return tiers.flatMap((tier, ordinal) => {
-    const from = lower;
-    const upTo = tier.upTo === null ? (after > from ? after : from) : trillionths(tier.upTo);
+    const begins = lower;
+    const upTo = tier.upTo === null ? greatest(after, begins) : trillionths(tier.upTo);
     lower = upTo;
-    const within = least(after, upTo) - greatest(before, from);
-    const entered = ordinal === 0 ? isFirst : before <= from && from < after;
-    return within > 0n || entered ? [{ tier, ordinal, within: greatest(within, 0n), entered }] : [];
+    const from = greatest(before, begins) - begins;
+    const to = greatest(least(after, upTo) - begins, from);
+    const entered = ordinal === 0 ? isFirst : before <= begins && begins < after;
+    return to > from || entered ? [{ tier, ordinal, from, to, entered }] : [];
   });
 }
 
 function packagesOf(price: Extract<Price, { model: 'package' }>, quantity: bigint): bigint {
   const [size, free] = [trillionths(price.packageSize), trillionths(price.freeUnits ?? '0')];
-  return quantity <= free ? 0n : (quantity - free + size - 1n) / size;
+  return begun(quantity - free, size);
 }
 
 /** Free until the free count or the free amount is used up, whichever comes first; the free amount splits a record. */
@@ -109,9 +110,23 @@ function percentage(
   return rated([...parts, { tier: 0, per: 'record', quantity: `${run.records - whole}`, unitPrice: recordFee }], free);
 }
 
+/** The units from one quantity to another; of packages those that are begun on the way. */
+function unitsOf(
+  ordinal: number,
+  from: bigint,
+  to: bigint,
+  { unitPrice, packageSize, flatFee }: Tier,
+  entered: boolean,
+): PricePart[] {
+  const fee = entered ? flatFee : undefined;
+  if (packageSize === undefined) return pieces(ordinal, 'unit', to - from, unitPrice, fee);
+  const size = trillionths(packageSize);
+  return pieces(ordinal, 'package', (begun(to, size) - begun(from, size)) * ONE_UNIT, unitPrice, fee);
+}
+
 function pieces(
   tier: number,
-  per: 'unit' | 'amount',
+  per: 'unit' | 'package' | 'amount',
   quantity: bigint,
   unitPrice: string,
   flatFee: string | undefined,
