@@ -444,9 +444,6 @@ export function play({ at, terms }: Beginning, script: readonly Step[], schedule
         });
       continue;
     }
-    // From which second a day before a move began is a matter of the zone that it is told in: here nobody asks.
-    const inSeconds = terms.rules?.prorationUnit === 'second';
-    if (step.command === 'backdate' && inSeconds && outcomes.includes('move decided')) continue;
     // A line item's id, or a coupon's, is remembered for the subscription's life: by the repository, here by this.
     if (step.command === 'add' && used.has(`li-${step.n}`)) continue;
     if (step.command === 'redeem' && used.has(step.coupon.couponId)) continue;

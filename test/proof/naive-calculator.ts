@@ -482,7 +482,11 @@ function priceOfPart(price: Item['price'], { tier, per }: NonNullable<Line['part
   return per === 'flat-fee' ? of?.flatFee : of?.unitPrice;
 }
 
-const inside = (line: Line, of: Line) => line.service.from >= of.service.from && line.service.to <= of.service.to;
+function inside(line: Line, of: Line): boolean {
+  const [a, b] =
+    line.rule.instants && of.rule.instants ? [line.rule.instants, of.rule.instants] : [line.service, of.service];
+  return a.from >= b.from && a.to <= b.to;
+}
 
 /** Whether a line is a fee of what a minimum or maximum is about: recurring or usage, its corrections, and the true-ups of items. */
 function counts(line: Line, of: Line): boolean {

@@ -124,7 +124,7 @@ export class NaiveHistory {
   instant(text: string): string {
     const boundary = this.zones.find(({ local }) => local === text);
     if (boundary) return boundary.since;
-    const own = this.zones.findLast(({ since, zone }) => since <= toInstant(text, zone)) ?? this.zones[0];
+    const own = this.zones.findLast(({ local }) => local < text) ?? this.zones[0];
     return toInstant(text, own?.zone ?? 'UTC');
   }
 

@@ -6,7 +6,10 @@ import type { PricePart } from './price/rate';
  * the minor unit (0.0004 USD is "0.04"); quantities are decimals. (billing-model.md §3)
  */
 export interface Line {
-  /** uuid v5 of (subscription, item or line-item id, kind, service, corrects, ordinal of the change): never of an event id. */
+  /**
+   * uuid v5 of (subscription, item or line-item id, kind, service, corrects, ordinal of the change): never of an event id. The
+   * service in local dates, or in instants where it is counted in seconds.
+   */
   readonly lineId: string;
   readonly kind: 'recurring' | 'usage' | 'one-time' | 'minimum' | 'maximum' | 'discount' | 'correction' | 'external';
   /** The item of the subscription's terms that it charges. */

@@ -38,6 +38,50 @@ it('counts the usage of its own period among the fees, not that of another one o
   expect(feesOf([usageOf(1, '13'), usageOf(2, '500')], period)).toBe(500n);
 });
 
+// It stated the second period's as a correction of the first one's, and charged only what it came to more.
+it('is of its own period where seconds count, and the subscription was paused twice on one date', () => {
+  const rules = { ...presets.perennial, prorationUnit: 'second' } as const;
+  const pauseAt =
+    (time: string): Decision =>
+    (s) =>
+      pause(s, { credit: 'none' }, at(`2026-01-10T${time}:00.000Z`));
+  const resumeAt =
+    (time: string): Decision =>
+    (s) =>
+      resume(s, { anchor: 'keep' }, at(`2026-01-10T${time}:00.000Z`));
+  const trueUps = (commitment: { minimum?: string; maximum?: string }, unitPrice: string) => {
+    const decisions = [
+      committed(commitment, { unitPrice, timing: 'arrears' }, { rules }),
+      ...[
+        pauseAt('01:00'),
+        resumeAt('02:00'),
+        pauseAt('03:00'),
+        resumeAt('04:00'),
+        pauseAt('06:00'),
+        resumeAt('07:00'),
+      ],
+      catchUp('2026-02-01'),
+    ];
+    const events = decisions.flatMap((_, i) => decisions[i]?.(given(...decisions.slice(0, i))) ?? []);
+    const lines = linesOf(events).filter(({ rule }) => rule.fees !== undefined);
+    expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
+    return lines.map(({ kind, net }) => [kind, net]);
+  };
+  // 10.00 an hour: nine days and an hour, an hour, two hours, and from seven o'clock to the end of January.
+  expect(trueUps({ minimum: '744000' }, '0')).toEqual([
+    ['minimum', '217000'],
+    ['minimum', '1000'],
+    ['minimum', '2000'],
+    ['minimum', '521000'],
+  ]);
+  expect(trueUps({ maximum: '74400' }, '744000')).toEqual([
+    ['maximum', '-195300'],
+    ['maximum', '-900'],
+    ['maximum', '-1800'],
+    ['maximum', '-468900'],
+  ]);
+});
+
 describe('a minimum', () => {
   it('is brought up on the bill that closes the period, with what was billed in advance for it', () => {
     const second = { componentKey: 'seats', description: 'Seats', unitPrice: '2000', timing: 'arrears' } as const;

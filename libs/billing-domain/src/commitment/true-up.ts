@@ -58,7 +58,9 @@ export function trueUpLine(
   }: { period: Span & Numbered; service: Line['service']; change: number; rules: BillingRules },
 ): Line | undefined {
   const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
-  const trueUps = trueUpsOf(lines, service);
+  const trueUps = trueUpsOf(lines, { period, service });
+  // Counted in seconds, several periods can lie on one date.
+  const instants = rules.prorationUnit === 'second' ? { from: period.from.at, to: period.to.at } : undefined;
   // The fees of all items are those after the minimum or maximum of each.
   const items = itemId === undefined ? trueUps.filter((line) => line.itemId !== undefined) : [];
   const fees = feesOf(lines, period, itemId) + sum(items);
@@ -72,7 +74,14 @@ export function trueUpLine(
   const { rating, fraction } = (kind === 'maximum' ? maximum : minimum) ?? nothing;
   const first = soFar[0];
   return {
-    lineId: lineId(subscriptionId, itemId ?? '', first ? 'correction' : kind, service, first?.lineId ?? null, change),
+    lineId: lineId(
+      subscriptionId,
+      itemId ?? '',
+      first ? 'correction' : kind,
+      instants ?? service,
+      first?.lineId ?? null,
+      change,
+    ),
     kind: first ? 'correction' : kind,
     ...(itemId !== undefined && { itemId }),
     description: description ?? names[kind],
@@ -89,6 +98,7 @@ export function trueUpLine(
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
       rounding: rules.rounding,
       ...(rules.fractionDigits !== undefined && { fractionDigits: rules.fractionDigits }),
+      ...(instants && { instants }),
       fees: fees.toString(),
       ...(first && { credit: { basis: 're-rate', netSoFar: sum(soFar).toString() } }),
     },
@@ -105,7 +115,7 @@ export function aboveMaximums(
   lines: readonly Line[],
   { period, service }: { period: Span & Numbered; service: Line['service'] },
 ): Map<string, bigint> {
-  const trueUps = trueUpsOf(lines, service);
+  const trueUps = trueUpsOf(lines, { period, service });
   const taken = new Map<string, bigint>();
   if (trueUps.length === 0) return taken;
   const fees = new Map<string, bigint>();
@@ -136,8 +146,17 @@ export function aboveMaximums(
 
 const sortKey = ({ service, lineId: id }: Line) => `${service.from} ${id}`;
 
-const trueUpsOf = (lines: readonly Line[], { from, to }: Line['service']): Line[] =>
-  lines.filter((line) => isTrueUp(line) && line.service.from >= from && line.service.to <= to);
+/** Those of a period, by its instants where they say them. */
+function trueUpsOf(
+  lines: readonly Line[],
+  { period, service }: { readonly period: Span; readonly service: Line['service'] },
+): Line[] {
+  const within = ({ service: of, rule: { instants } }: Line) =>
+    instants
+      ? instants.from >= period.from.at && instants.to <= period.to.at
+      : of.from >= service.from && of.to <= service.to;
+  return lines.filter((line) => isTrueUp(line) && within(line));
+}
 
 function isFee(line: Line): boolean {
   if (line.kind === 'recurring' || line.kind === 'usage') return true;

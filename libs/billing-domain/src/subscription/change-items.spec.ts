@@ -379,6 +379,22 @@ describe('cases of public sources', () => {
     expect(moved(given(() => events))).toEqual([]);
   });
 
+  // Found by the simulated book: the hours of 31 January up to 08:30 were charged again with the bill of February.
+  it('in seconds keeps what is paid up to an hour of the day with which the next period begins', () => {
+    const anchor = { localDateTime: '2023-12-31T08:30:00' };
+    const events = all(
+      startOn('2024-01-01', { interval: month, anchor, rules: presets.stripe }),
+      (s) => changeBillingCycle(s, { anchor: { dayOfMonth: 31 }, edits: [] }, '2024-01-25T10:06:31.071Z'),
+      catchUp('2024-03-31'),
+    );
+    expect(linesOf(events).map(({ rule }) => [rule.instants?.from, rule.instants?.to])).toEqual([
+      ['2024-01-01T00:00:00.000Z', '2024-01-31T08:30:00.000Z'],
+      ['2024-01-31T08:30:00.000Z', '2024-02-29T00:00:00.000Z'],
+      ['2024-02-29T00:00:00.000Z', '2024-03-31T00:00:00.000Z'],
+      ['2024-03-31T00:00:00.000Z', '2024-04-30T00:00:00.000Z'],
+    ]);
+  });
+
   // Lago terminate_manually_spec.rb, without its tax of 20 %
   it('Lago: 100.00 from 8 February, terminated on the 21st, which counts as used', () => {
     const start = startOn(

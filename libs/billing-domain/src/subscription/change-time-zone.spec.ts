@@ -268,6 +268,24 @@ describe('a change of zone', () => {
     ]);
   });
 
+  it.each([
+    // From Tokyo's 15 January on.
+    ['2026-01-15', '2026-01-14T15:00:00.000Z'],
+    // The day with which the period after it begins, in Tokyo.
+    ['2026-02-01', '2026-01-31T15:00:00.000Z'],
+    ['2026-02-02', '2026-02-02T05:00:00.000Z'],
+  ])('where seconds are counted lets a change that is backdated to %s begin in the zone of that day', (on, begins) => {
+    const events = all(
+      start({ ...tokyo, rules: presets.openmeter }, { timing: 'arrears' }),
+      moving('America/New_York', '2026-01-10'),
+      catchUp('2026-02-10'),
+      (s) => changeQuantity(s, { itemId: 'base', quantity: '2', when: { effectiveOn: on } }, at('2026-02-10')),
+      catchUp('2026-03-02'),
+    );
+    const charged = linesOf(events).find(({ kind, quantity }) => kind === 'recurring' && quantity === '2');
+    expect(charged?.rule.instants?.from).toBe(begins);
+  });
+
   it('with the end of a trial and a pause charges no fee: nothing is paid for yet', () => {
     const fee = { kind: 'one-time', unitPrice: '500' } as const;
     const events = all(

@@ -210,9 +210,9 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
       // What was given back is charged anew: by terms with a number of their own, so that no line is taken for an earlier one.
       const anew = subscription.pauses.at(-1)?.credit ? subscription.terms.slice(-1) : [];
       const from = localAt(subscription, effectiveAt);
-      const terms = anew.map(({ timeZone: _, at: __, ...last }) =>
-        begun(subscription, { ...last, change: last.change + 1, from }, effectiveAt),
-      );
+      const terms = anew.map(({ timeZone: _, at: __, ...last }) => {
+        return { ...last, change: last.change + 1, from, ...clockOf(subscription, from, effectiveAt) };
+      });
       return { ...subscription, status: 'active', pauses, terms: [...subscription.terms, ...terms] };
     }
     case 'CancellationScheduled':
@@ -248,9 +248,7 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
         terms: [
           ...subscription.terms.filter((each) => each.from < from),
           ...terms.map((each) => {
-            const { timeZone, at } = subscription.terms.find((known) => known.from === each.from) ?? {};
-            const standing = { ...each, ...(timeZone !== undefined && { timeZone }), ...(at !== undefined && { at }) };
-            return each.from === from ? begun(subscription, standing, effectiveAt) : standing;
+            return { ...each, ...clockOf(subscription, each.from, each.from === from ? effectiveAt : undefined) };
           }),
         ],
         scheduledEdits: cause === 'scheduled' ? [] : subscription.scheduledEdits,
@@ -315,13 +313,18 @@ export function evolve(state: Subscription, event: SubscriptionEvent): StartedSu
   }
 }
 
-/** Terms that a decision at an instant began, with the instant where the clocks were behind. */
-function begun(
-  { status, timeZone }: StartedSubscription,
-  terms: StartedSubscription['terms'][number],
-  effectiveAt: string,
-): StartedSubscription['terms'][number] {
-  return status !== 'scheduled' && toLocal(effectiveAt, timeZone) < terms.from ? { ...terms, at: effectiveAt } : terms;
+/** By which clocks terms begin: at the instant of their decision where those were behind, else in the zone of that day. */
+function clockOf(
+  { status, timeZone, terms, lastClosed }: StartedSubscription,
+  from: string,
+  decidedAt: string | undefined,
+): Pick<StartedSubscription['terms'][number], 'timeZone' | 'at'> {
+  const behind = decidedAt !== undefined && status !== 'scheduled' && toLocal(decidedAt, timeZone) < from;
+  if (behind) return { at: decidedAt };
+  const known = terms.find((each) => each.from === from);
+  const before = lastClosed && from <= lastClosed.to ? lastClosed.timeZone : undefined;
+  const { timeZone: then = before, at } = known ?? {};
+  return { ...(then !== undefined && { timeZone: then }), ...(at !== undefined && { at }) };
 }
 
 /** What waits for its usage is billed as the stop says. */

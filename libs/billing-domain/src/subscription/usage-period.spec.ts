@@ -1,6 +1,7 @@
 import { presets } from '../billing-rules';
 import { changeBillingCycle } from './change-billing-cycle';
 import { changeItems } from './change-items';
+import { changeTimeZone } from './change-time-zone';
 import { at, given, startOn } from './decisions.fixture';
 import type { StartedSubscription } from './state';
 import { rollOver } from './subscription';
@@ -36,6 +37,22 @@ describe('the stretches of usage', () => {
     expect(stretches(within, 1)).toEqual([
       ['2026-01-01T00:00:00.000Z', '2026-01-11T00:00:00.000Z', 0],
       ['2026-01-11T00:00:00.000Z', '2026-02-01T00:00:00.000Z', 1],
+    ]);
+  });
+
+  it('are cut at the instant of a change in the hours that the clocks show again after a move westward', () => {
+    const boundary = '2026-01-31T15:00:00.000Z';
+    const now = '2026-01-31T16:00:00.000Z';
+    const tokyo = { timeZone: 'Asia/Tokyo', startsAt: '2025-12-31T15:00:00.000Z', interval: month };
+    const state = given(
+      startOn('2026-01-01', { ...tokyo, items: [calls('1')] }),
+      (s) => changeTimeZone(s, { timeZone: 'America/New_York' }, at('2026-01-10')),
+      (s) => rollOver(s, 1, boundary, nothing),
+      (s) => changeItems(s, { edits: put('2') }, now),
+    );
+    expect(stretches(state, 2)).toEqual([
+      [boundary, now, 0],
+      [now, '2026-03-01T05:00:00.000Z', 1],
     ]);
   });
 
