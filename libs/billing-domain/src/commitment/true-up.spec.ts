@@ -10,6 +10,7 @@ import { notStarted, type StartedSubscription, type Subscription } from '../subs
 import { releaseBill } from '../subscription/release-bill';
 import { addLineItem } from '../subscription/subscription';
 import type { Line } from '../line';
+import { commitmentEdit } from './bounds';
 import { feesOf } from './true-up';
 
 const month = { unit: 'month', count: 1 } as const;
@@ -304,6 +305,10 @@ describe('a minimum', () => {
     expect(asked({ minimum: '2', maximum: '1' })).toBe('invalid-price');
     expect(asked({ minimum: '-1' })).toBe('negative-amount');
     expect(asked({ minimum: `1${'0'.repeat(16)}` })).toBe('amount-out-of-range');
+    const most = `1${'0'.repeat(15)}`;
+    expect(commitmentEdit({ minimum: most, maximum: null })).toStrictEqual({ minimum: most, maximum: null });
+    expect(commitmentEdit({ discountableTrueUps: false })).toStrictEqual({ discountableTrueUps: false });
+    expect(commitmentEdit({ maximum: '1.50' })).toStrictEqual({ maximum: '1.5' });
     const change = (edits: Parameters<typeof changeItems>[1]['edits'], when: 'now' | 'period-end'): Decision => {
       return (s) => changeItems(s, { edits, when }, at('2026-01-10'));
     };
