@@ -7,7 +7,7 @@ export default {
   mutate: ['libs/billing-domain/src/**/*.ts', '!**/*.spec.ts', '!**/*.fixture.ts', '!**/events.ts', '!**/index.ts'],
   ignoreStatic: true,
   concurrency: 2,
-  timeoutMS: 10_000,
+  timeoutMS: 60_000,
   thresholds: { high: 95, low: 90, break: 85 },
   reporters: ['clear-text', 'progress-append-only', 'json'],
   jsonReporter: { fileName: 'coverage/mutation.json' },

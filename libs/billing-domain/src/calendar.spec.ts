@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import {
   addDays,
+  addHours,
+  addMilliseconds,
   date,
+  dateOf,
   daysBetween,
+  gridDay,
   gridOfDay,
   gridPeriod,
   gridPeriodAt,
@@ -12,6 +16,9 @@ import {
   interval,
   laterInstant,
   localDateTime,
+  millisecondsBetween,
+  secondsBetween,
+  startOfDay,
   timeZone,
   toInstant,
   toLocal,
@@ -56,31 +63,79 @@ describe('canonical forms', () => {
     '2026-01-01T00:00:00.000+00:00',
     '2026-02-30T00:00:00.000Z',
     '2026-01-01T24:00:00.000Z',
+    '2026-01-01T30:00:00.000Z',
+    '2026-01-01T00:60:00.000Z',
+    '2026-01-01T00:00:60.000Z',
+    '2026-01-01T00:00:00.0000Z',
+    '2026-01-01T00:00:00.00Z',
+    ' 2026-01-01T00:00:00.000Z',
+    '2026-01-01T00:00:00.000Z ',
+    '2026-13-01T00:00:00.000Z',
     '',
+    5 as unknown as string,
+    null as unknown as string,
+    ['2026-01-01T00:00:00.000Z'] as unknown as string,
   ])('refuses the instant %j', (text) => expect(codeOf(() => instant(text))).toBe('invalid-instant'));
 
   it('refuses dates and date-times that the calendar has not', () => {
-    for (const text of ['2023-02-29', '2026-13-01', '2026-00-10', '2026-1-1', '2026-01-00', '0000-01-01']) {
+    const none = [5, null, undefined] as unknown as string[];
+    const listed = [['2026-01-01'], ['2026-01-01T00:00:00']] as unknown as string[];
+    const long = ['2026-04-31', '2026-06-31', '2026-09-31', '2026-11-31', '2026-01-32', '2026-02-30', '2024-02-30'];
+    for (const text of ['2023-02-29', '2026-13-01', '2026-00-10', '2026-1-1', '2026-01-00', '0000-01-01', ...long]) {
+      expect(codeOf(() => date(text))).toBe('invalid-date');
+    }
+    for (const text of ['x2026-01-01', '2026-01-01x', '2026-01-01T00:00:00', ...none, ...listed]) {
       expect(codeOf(() => date(text))).toBe('invalid-date');
     }
     for (const text of ['2026-01-01', '2026-01-01T24:00:00', '2026-01-01T10:60:00', '2026-04-31T00:00:00']) {
       expect(codeOf(() => localDateTime(text))).toBe('invalid-local-date-time');
     }
+    for (const text of ['x2026-01-01T00:00:00', '2026-01-01T00:00:00Z', '2026-01-01T00:00:60', ...none, ...listed]) {
+      expect(codeOf(() => localDateTime(text))).toBe('invalid-local-date-time');
+    }
+    for (const month of ['01', '03', '05', '07', '08', '10', '12']) {
+      expect(date(`2026-${month}-31`)).toBe(`2026-${month}-31`);
+    }
+    for (const month of ['04', '06', '09', '11']) expect(date(`2026-${month}-30`)).toBe(`2026-${month}-30`);
+    expect(date('0001-01-01')).toBe('0001-01-01');
+    expect(localDateTime('2026-01-01T23:59:59')).toBe('2026-01-01T23:59:59');
+    expect(localDateTime('2026-01-01T19:00:00')).toBe('2026-01-01T19:00:00');
+    expect(instant('2026-12-31T23:59:59.999Z')).toBe('2026-12-31T23:59:59.999Z');
     expect(date('2024-02-29')).toBe('2024-02-29');
     expect(date('2000-02-29')).toBe('2000-02-29');
     expect(codeOf(() => date('1900-02-29'))).toBe('invalid-date');
     expect(codeOf(() => addDays('9999-12-31', 1))).toBe('date-out-of-range');
+    expect(codeOf(() => addDays('0001-01-01', -1))).toBe('date-out-of-range');
+    expect([addDays('9999-12-30', 1), addDays('0001-01-02', -1)]).toEqual(['9999-12-31', '0001-01-01']);
   });
 
   it('knows IANA zones, in their usual spelling', () => {
     expect(timeZone('europe/berlin')).toBe('Europe/Berlin');
-    for (const name of ['', 'Mars/Olympus', '+03:00', 'Europe/Berlin ', 'constructor']) {
+    expect(timeZone('Etc/GMT+3')).toBe('Etc/GMT+3');
+    expect(timeZone('America/Port-au-Prince')).toBe('America/Port-au-Prince');
+    const none = [5, null, ['UTC']] as unknown as string[];
+    for (const name of [
+      '',
+      'Mars/Olympus',
+      '+03:00',
+      '03:00',
+      'Europe/Berlin ',
+      'x'.repeat(65),
+      'constructor',
+      ...none,
+    ]) {
       expect(codeOf(() => timeZone(name))).toBe('unknown-time-zone');
     }
   });
 
   it('bounds intervals', () => {
     expect(interval({ unit: 'month', count: 3 })).toEqual({ unit: 'month', count: 3 });
+    const longest = { day: 3660, week: 520, month: 120, year: 10 } as const;
+    for (const unit of ['day', 'week', 'month', 'year'] as const) {
+      expect(interval({ unit, count: 1 })).toEqual({ unit, count: 1 });
+      expect(interval({ unit, count: longest[unit] })).toEqual({ unit, count: longest[unit] });
+      expect(codeOf(() => interval({ unit, count: longest[unit] + 1 }))).toBe('invalid-interval');
+    }
     for (const [unit, count] of [
       ['day', 0],
       ['day', 3661],
@@ -93,7 +148,34 @@ describe('canonical forms', () => {
   });
 
   it('gives the later of two instants', () => {
-    expect(laterInstant('2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z')).toBe('2026-01-01T00:00:00.001Z');
+    const [earlier, later] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z'] as const;
+    expect([laterInstant(earlier, later), laterInstant(later, earlier), laterInstant(later, later)]).toEqual([
+      later,
+      later,
+      later,
+    ]);
+    expect(codeOf(() => laterInstant('2026', later))).toBe('invalid-instant');
+    expect(codeOf(() => laterInstant(later, '2026'))).toBe('invalid-instant');
+  });
+
+  it('counts between instants and from them', () => {
+    const at = '2026-01-01T23:59:59.900Z';
+    expect(secondsBetween(at, '2026-01-02T00:00:00.100Z')).toBe(1);
+    expect(secondsBetween('2026-01-02T00:00:00.100Z', at)).toBe(-1);
+    expect(secondsBetween(at, '2026-01-01T23:59:59.999Z')).toBe(0);
+    expect(millisecondsBetween(at, '2026-01-02T00:00:00.100Z')).toBe(200);
+    expect(millisecondsBetween('2026-01-02T00:00:00.100Z', at)).toBe(-200);
+    expect(addHours(at, 25)).toBe('2026-01-03T00:59:59.900Z');
+    expect(addHours(at, -24)).toBe('2025-12-31T23:59:59.900Z');
+    expect(addMilliseconds(at, 100)).toBe('2026-01-02T00:00:00.000Z');
+    expect(addMilliseconds(at, -86_399_900)).toBe('2026-01-01T00:00:00.000Z');
+    expect(addMilliseconds('1969-12-31T00:00:00.007Z', 1)).toBe('1969-12-31T00:00:00.008Z');
+    expect(codeOf(() => addHours('9999-12-31T23:00:00.000Z', 1))).toBe('date-out-of-range');
+  });
+
+  it('takes a date for its start, and a date-time for its date', () => {
+    expect(startOfDay('2026-01-31')).toBe('2026-01-31T00:00:00');
+    expect(dateOf('2026-01-31T12:34:56')).toBe('2026-01-31');
   });
 });
 
@@ -204,6 +286,29 @@ describe('grid', () => {
       '2015-02-28',
       '2016-02-29',
     ]);
+  });
+
+  it('knows the day that it keeps, and clamps to the month, also far away', () => {
+    const quarterly: Interval = { unit: 'month', count: 3 };
+    expect(gridDay(gridOfDay(31, '2011-02-10T00:00:00', quarterly))).toBe(31);
+    expect(gridDay({ anchor: '2011-02-10T00:00:00', interval: quarterly })).toBe(10);
+    expect(gridOfDay(28, '2011-02-10T12:00:00', quarterly)).toEqual({
+      anchor: '2011-02-28T00:00:00',
+      interval: quarterly,
+    });
+    expect(gridOfDay(1, '2011-12-10T12:00:00', monthly).anchor).toBe('2011-12-01T00:00:00');
+    const grid = (unit: Interval['unit']) => ({ anchor: '2026-01-31T10:00:00', interval: { unit, count: 2 } });
+    expect((['day', 'week', 'month', 'year'] as const).map((unit) => gridPoint(grid(unit), 1))).toEqual([
+      '2026-02-02T10:00:00',
+      '2026-02-14T10:00:00',
+      '2026-03-31T10:00:00',
+      '2028-01-31T10:00:00',
+    ]);
+    const yearly = (anchor: string) => ({ anchor, interval: { unit: 'year', count: 1 } as const });
+    expect(gridPoint(yearly('9998-01-01T00:00:00'), 1)).toBe('9999-01-01T00:00:00');
+    expect(gridPoint(yearly('0002-01-01T00:00:00'), -1)).toBe('0001-01-01T00:00:00');
+    expect(codeOf(() => gridPoint(yearly('9999-01-01T00:00:00'), 1))).toBe('date-out-of-range');
+    expect(codeOf(() => gridPoint(yearly('0001-01-01T00:00:00'), -1))).toBe('date-out-of-range');
   });
 
   it('takes a day of month only with months and years', () => {

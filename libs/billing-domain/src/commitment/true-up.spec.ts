@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { presets } from '../billing-rules';
+import { presets, type BillingRules } from '../billing-rules';
 import { changeItems, changeQuantity } from '../subscription/change-items';
 import { cancelNow } from '../subscription/cancel';
 import { at, catchUp, given, linesOf, refusal, startOn, type Decision } from '../subscription/decisions.fixture';
@@ -36,6 +36,87 @@ it('counts the usage of its own period among the fees, not that of another one o
   const date = (each: string) => ({ date: each, at: '' });
   const period = { from: date('2026-01-10'), to: date('2026-02-01'), periodNumber: 2 };
   expect(feesOf([usageOf(1, '13'), usageOf(2, '500')], period)).toBe(500n);
+});
+
+// 50.00 came back for a period that nobody had paid for.
+it('takes by a maximum no more than is charged, and leaves a true-up alone that is waived', () => {
+  const waive =
+    (billNumber: number, lines: readonly Line[], now: string): Decision =>
+    (s) =>
+      releaseBill(s, { billNumber, lines, rebill: false }, at(now));
+  const advance = committed({ maximum: '3000' });
+  const bill1 = linesOf(advance(notStarted));
+  expect(after(given(advance), '2026-02-01')).toEqual([
+    ['recurring', '2026-02-01', '2026-03-01', '5000'],
+    ['maximum', '2026-01-01', '2026-02-01', '-2000'],
+  ]);
+  expect(after(given(advance, waive(1, bill1, '2026-01-10')), '2026-02-01')).toEqual([
+    ['recurring', '2026-02-01', '2026-03-01', '5000'],
+  ]);
+
+  const arrears = committed({ minimum: '9000' }, { timing: 'arrears' });
+  const first = given(arrears, catchUp('2026-02-01')) as StartedSubscription;
+  const bill = first.billed.map(({ line }) => line);
+  expect(shown(bill)).toEqual([
+    ['recurring', '2026-01-01', '2026-02-01', '5000'],
+    ['minimum', '2026-01-01', '2026-02-01', '4000'],
+  ]);
+  const doubled: Decision = (s) =>
+    changeQuantity(
+      s,
+      { itemId: 'base', quantity: '2', when: { effectiveOn: '2026-01-01' }, billing: 'now' },
+      at('2026-02-02'),
+    );
+  expect(shown(linesOf(doubled(first)))).toContainEqual(['correction', '2026-01-01', '2026-02-01', '-4000']);
+  const waived = given(arrears, catchUp('2026-02-01'), waive(1, bill, '2026-02-01'));
+  expect(shown(linesOf(doubled(waived)))).toEqual([
+    ['correction', '2026-01-01', '2026-02-01', '0'],
+    ['recurring', '2026-01-01', '2026-02-01', '10000'],
+  ]);
+});
+
+// It stated the second period's as a correction of the first one's, and charged only what it came to more.
+it('is of its own period where seconds count, and the subscription was paused twice on one date', () => {
+  const rules = { ...presets.perennial, prorationUnit: 'second' } as const;
+  const pauseAt =
+    (time: string): Decision =>
+    (s) =>
+      pause(s, { credit: 'none' }, at(`2026-01-10T${time}:00.000Z`));
+  const resumeAt =
+    (time: string): Decision =>
+    (s) =>
+      resume(s, { anchor: 'keep' }, at(`2026-01-10T${time}:00.000Z`));
+  const trueUps = (commitment: { minimum?: string; maximum?: string }, unitPrice: string) => {
+    const decisions = [
+      committed(commitment, { unitPrice, timing: 'arrears' }, { rules }),
+      ...[
+        pauseAt('01:00'),
+        resumeAt('02:00'),
+        pauseAt('03:00'),
+        resumeAt('04:00'),
+        pauseAt('06:00'),
+        resumeAt('07:00'),
+      ],
+      catchUp('2026-02-01'),
+    ];
+    const events = decisions.flatMap((_, i) => decisions[i]?.(given(...decisions.slice(0, i))) ?? []);
+    const lines = linesOf(events).filter(({ rule }) => rule.fees !== undefined);
+    expect(new Set(lines.map(({ lineId }) => lineId)).size).toBe(lines.length);
+    return lines.map(({ kind, net }) => [kind, net]);
+  };
+  // 10.00 an hour: nine days and an hour, an hour, two hours, and from seven o'clock to the end of January.
+  expect(trueUps({ minimum: '744000' }, '0')).toEqual([
+    ['minimum', '217000'],
+    ['minimum', '1000'],
+    ['minimum', '2000'],
+    ['minimum', '521000'],
+  ]);
+  expect(trueUps({ maximum: '74400' }, '744000')).toEqual([
+    ['maximum', '-195300'],
+    ['maximum', '-900'],
+    ['maximum', '-1800'],
+    ['maximum', '-468900'],
+  ]);
 });
 
 describe('a minimum', () => {
@@ -103,6 +184,77 @@ describe('a minimum', () => {
       ['base', '300'],
       [undefined, '500'],
     ]);
+  });
+
+  it('says what it is for: of one item with its texts and taxes, over all with its own', () => {
+    const price = { model: 'flat', unitPrice: '700', minimum: '1000' } as const;
+    const item = { price, taxCode: 'digital', taxBehaviour: 'exclusive', timing: 'arrears' } as const;
+    const trueUps = (rules: BillingRules) => {
+      const events = catchUp('2026-02-01')(given(committed({ minimum: '1500' }, item, { rules })));
+      return linesOf(events).filter(({ kind }) => kind === 'minimum');
+    };
+    const made = trueUps(presets.perennial);
+    const common = { kind: 'minimum', service: { from: '2026-01-01', to: '2026-02-01' }, quantity: '1', change: 0 };
+    const fraction = { numerator: '31', denominator: '31' };
+    const rule = { name: 'minimum', fraction, rounding: 'half-away-from-zero' };
+    expect(made).toStrictEqual([
+      {
+        ...common,
+        lineId: made[0]?.lineId,
+        itemId: 'base',
+        description: 'Base',
+        unitPrice: '1000',
+        net: '300',
+        taxCode: 'digital',
+        taxBehaviour: 'exclusive',
+        discountable: false,
+        rule: { ...rule, fees: '700' },
+        metadata: {},
+      },
+      {
+        ...common,
+        lineId: made[1]?.lineId,
+        description: 'Minimum commitment',
+        unitPrice: '1500',
+        net: '500',
+        taxCode: null,
+        taxBehaviour: 'unspecified',
+        discountable: false,
+        rule: { ...rule, fees: '1000' },
+        metadata: {},
+      },
+    ]);
+    // A rule that rounds the fraction says so on the line.
+    expect(trueUps(presets['kill-bill']).map((line) => line.rule.fractionDigits)).toEqual([9, 9]);
+  });
+
+  it('a true-up that is corrected says what it comes to now and what it was', () => {
+    const state = given(committed({ minimum: '10000' }), catchUp('2026-02-01'));
+    const change = { itemId: 'base', quantity: '3', when: { effectiveOn: '2026-01-01' } } as const;
+    const [trueUp] = linesOf(catchUp('2026-02-01')(given(committed({ minimum: '10000' })))).slice(-1);
+    const line = linesOf(changeQuantity(state, change, at('2026-02-03'))).at(-1);
+    expect(line).toStrictEqual({
+      lineId: line?.lineId,
+      kind: 'correction',
+      description: 'Minimum commitment',
+      service: { from: '2026-01-01', to: '2026-02-01' },
+      quantity: '1',
+      unitPrice: '10000',
+      net: '-5000',
+      taxCode: null,
+      taxBehaviour: 'unspecified',
+      discountable: false,
+      corrects: trueUp?.lineId,
+      change: 1,
+      rule: {
+        name: 'minimum',
+        fraction: { numerator: '31', denominator: '31' },
+        rounding: 'half-away-from-zero',
+        fees: '15000',
+        credit: { basis: 're-rate', netSoFar: '5000' },
+      },
+      metadata: {},
+    });
   });
 
   it('follows fees that change afterwards', () => {

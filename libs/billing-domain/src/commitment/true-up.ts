@@ -44,7 +44,8 @@ export function feesOf(lines: readonly Line[], period: Span & Numbered, itemId?:
 /**
  * The line that is missing so that a service period comes to its minimum, or to no more than its maximum: none when it does. When
  * fees of a period changed after it was trued up, a correction of that. `lines`: all of that period, billed or about to be.
- * (billing-model.md §5)
+ * `waived`: ids of those that nobody is charged for any more. They are fees, but a maximum takes off no more than is charged, and
+ * a true-up that was waived is corrected no more. (billing-model.md §5)
  */
 export function trueUpLine(
   subscriptionId: string,
@@ -55,24 +56,44 @@ export function trueUpLine(
     service,
     change,
     rules,
-  }: { period: Span & Numbered; service: Line['service']; change: number; rules: BillingRules },
+    waived,
+  }: {
+    period: Span & Numbered;
+    service: Line['service'];
+    change: number;
+    rules: BillingRules;
+    waived: ReadonlySet<string>;
+  },
 ): Line | undefined {
   const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
-  const trueUps = trueUpsOf(lines, service);
+  const trueUps = trueUpsOf(lines, { period, service });
+  // Counted in seconds, several periods can lie on one date.
+  const instants = rules.prorationUnit === 'second' ? { from: period.from.at, to: period.to.at } : undefined;
   // The fees of all items are those after the minimum or maximum of each.
   const items = itemId === undefined ? trueUps.filter((line) => line.itemId !== undefined) : [];
   const fees = feesOf(lines, period, itemId) + sum(items);
   const soFar = trueUps.filter((line) => line.itemId === itemId);
+  const first = soFar[0];
+  if (first && waived.has(first.lineId)) return undefined;
+  const isCharged = (line: Line) => !waived.has(line.lineId);
+  const charged = feesOf(lines.filter(isCharged), period, itemId) + sum(items.filter(isCharged));
   const boundOf = ({ rating, fraction }: Bound) => amountOf(rating, applied(fraction, rules.fractionDigits));
   const missing = minimum && fees < boundOf(minimum) ? boundOf(minimum) - fees : 0n;
-  const above = maximum && fees > boundOf(maximum) ? boundOf(maximum) - fees : 0n;
+  const over = maximum && fees > boundOf(maximum) ? fees - boundOf(maximum) : 0n;
+  const above = over < charged ? -over : charged > 0n ? -charged : 0n;
   const net = missing + above - sum(soFar);
   if (net === 0n) return undefined;
   const kind = above < 0n ? 'maximum' : 'minimum';
   const { rating, fraction } = (kind === 'maximum' ? maximum : minimum) ?? nothing;
-  const first = soFar[0];
   return {
-    lineId: lineId(subscriptionId, itemId ?? '', first ? 'correction' : kind, service, first?.lineId ?? null, change),
+    lineId: lineId(
+      subscriptionId,
+      itemId ?? '',
+      first ? 'correction' : kind,
+      instants ?? service,
+      first?.lineId ?? null,
+      change,
+    ),
     kind: first ? 'correction' : kind,
     ...(itemId !== undefined && { itemId }),
     description: description ?? names[kind],
@@ -89,6 +110,7 @@ export function trueUpLine(
       fraction: { numerator: fraction.numerator.toString(), denominator: fraction.denominator.toString() },
       rounding: rules.rounding,
       ...(rules.fractionDigits !== undefined && { fractionDigits: rules.fractionDigits }),
+      ...(instants && { instants }),
       fees: fees.toString(),
       ...(first && { credit: { basis: 're-rate', netSoFar: sum(soFar).toString() } }),
     },
@@ -105,7 +127,7 @@ export function aboveMaximums(
   lines: readonly Line[],
   { period, service }: { period: Span & Numbered; service: Line['service'] },
 ): Map<string, bigint> {
-  const trueUps = trueUpsOf(lines, service);
+  const trueUps = trueUpsOf(lines, { period, service });
   const taken = new Map<string, bigint>();
   if (trueUps.length === 0) return taken;
   const fees = new Map<string, bigint>();
@@ -136,8 +158,17 @@ export function aboveMaximums(
 
 const sortKey = ({ service, lineId: id }: Line) => `${service.from} ${id}`;
 
-const trueUpsOf = (lines: readonly Line[], { from, to }: Line['service']): Line[] =>
-  lines.filter((line) => isTrueUp(line) && line.service.from >= from && line.service.to <= to);
+/** Those of a period, by its instants where they say them. */
+function trueUpsOf(
+  lines: readonly Line[],
+  { period, service }: { readonly period: Span; readonly service: Line['service'] },
+): Line[] {
+  const within = ({ service: of, rule: { instants } }: Line) =>
+    instants
+      ? instants.from >= period.from.at && instants.to <= period.to.at
+      : of.from >= service.from && of.to <= service.to;
+  return lines.filter((line) => isTrueUp(line) && within(line));
+}
 
 function isFee(line: Line): boolean {
   if (line.kind === 'recurring' || line.kind === 'usage') return true;

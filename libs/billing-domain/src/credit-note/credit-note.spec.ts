@@ -1,6 +1,8 @@
 import { at, given, refusal, startOn } from '../subscription/decisions.fixture';
 import type { LinesBilled } from '../subscription/events';
 import { cancelNow } from '../subscription/cancel';
+import { creditNoteId } from '../ids';
+import type { CreditNoteEvent } from './events';
 import { creditNoteType, draftCreditNote, evolveCreditNote, issueCreditNote, type CreditNote } from './credit-note';
 
 const none: CreditNote = creditNoteType.initial;
@@ -22,18 +24,29 @@ describe('a credit note', () => {
   it('is drafted from a bill below zero, once', () => {
     const bill = billBelowZero();
     const events = draftCreditNote(none, bill);
-    expect(events[0]?.data).toMatchObject({
-      subtotal: '6452',
-      total: '6452',
-      taxes: [],
-      lines: bill.lines,
-      billNumber: 2,
-    });
-    expect(events[0]?.data).not.toHaveProperty('net');
+    const { net, paymentTermsDays: _, ...same } = bill;
+    expect(net).toBe('-6452');
+    expect(events).toStrictEqual([
+      {
+        type: 'CreditNoteDrafted',
+        data: {
+          ...same,
+          creditNoteId: creditNoteId(bill.subscriptionId, 2),
+          subtotal: '6452',
+          taxes: [],
+          total: '6452',
+        },
+      },
+    ]);
     expect(bill.lines.every(({ corrects }) => corrects !== undefined)).toBe(true);
     const drafted = events.reduce(evolveCreditNote, none);
     expect(draftCreditNote(drafted, bill)).toEqual([]);
     expect(refusal(() => draftCreditNote(none, { ...bill, lines: [] }))).toBe('bill-not-below-zero');
+    const line = bill.lines[0]!;
+    const nets = (...nets: string[]) => ({ ...bill, lines: nets.map((each) => ({ ...line, net: each })) });
+    expect(refusal(() => draftCreditNote(none, nets('-1', '1')))).toBe('bill-not-below-zero');
+    expect(refusal(() => draftCreditNote(none, nets('-1', '2')))).toBe('bill-not-below-zero');
+    expect(draftCreditNote(none, nets('-3', '2'))[0]?.data).toMatchObject({ total: '1' });
   });
 
   it('is issued once, under its number, on the local date', () => {
@@ -53,7 +66,20 @@ describe('a credit note', () => {
       },
     ]);
     const issued = events.reduce(evolveCreditNote, drafted);
-    expect(issued).toMatchObject({ status: 'issued', number: 'CN-000007' });
+    expect(drafted).toStrictEqual({
+      status: 'draft',
+      draftedAt: '2026-01-11T12:00:00.000Z',
+      customerId: 'customer-1',
+      timeZone: 'America/New_York',
+      currency: 'USD',
+      total: '6452',
+    });
+    expect(issued).toStrictEqual({ ...drafted, status: 'issued', number: 'CN-000007' });
+    expect(issueCreditNote(drafted, granted, at('2026-01-01'))[0]?.data.effectiveAt).toBe('2026-01-11T12:00:00.000Z');
+    const { toJSON, fromJSON } = creditNoteType.snapshot;
+    expect(fromJSON(JSON.parse(JSON.stringify(toJSON(issued))))).toEqual(issued);
+    const eaten = { type: 'CreditNoteEaten', data: {} } as unknown as CreditNoteEvent;
+    expect(() => evolveCreditNote(issued, eaten)).toThrow('unknown event CreditNoteEaten');
     expect(issueCreditNote(issued, granted, at('2026-02-01'))).toEqual([]);
     expect(refusal(() => issueCreditNote(none, granted, at('2026-02-01')))).toBe('credit-note-not-found');
     expect(() => evolveCreditNote(none, events[0]!)).toThrow('before it was drafted');

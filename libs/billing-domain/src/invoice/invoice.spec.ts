@@ -78,6 +78,42 @@ describe('an invoice', () => {
     expect(refusal(() => finalise(none, granted, '2026-01-01T00:00:00.000Z'))).toBe('invoice-not-found');
   });
 
+  it('keeps of its bill what finalising and voiding ask for', () => {
+    const bill = billIn('America/New_York', 30);
+    const drafted = after(none, draft(none, bill));
+    const { timeZone, paymentTermsDays, subscriptionId, billNumber, customerId, currency, lines } = bill;
+    const kept = { timeZone, paymentTermsDays, subscriptionId, billNumber, customerId, currency, lines };
+    const draftedAt = '2026-01-01T09:00:00.000Z';
+    expect(drafted).toStrictEqual({ status: 'draft', draftedAt, ...kept, total: '3000' });
+    const finalised = after(drafted, finalise(drafted, granted, '2026-02-01T00:00:00.000Z'));
+    expect(finalised).toStrictEqual({ ...drafted, status: 'finalised', number: 'INV-000042' });
+    const { toJSON, fromJSON } = invoiceType.snapshot;
+    expect(fromJSON(JSON.parse(JSON.stringify(toJSON(finalised))))).toEqual(finalised);
+  });
+
+  it('says who is billed when that is known', () => {
+    const drafted = after(none, draft(none, billIn('UTC')));
+    const personal = { subject: 'c', clear: { billTo: { name: 'Ada' } } };
+    const [event] = finalise(drafted, granted, '2026-02-01T00:00:00.000Z', '0', personal);
+    expect(event?.data).toMatchObject({ personal });
+    expect(event?.data).not.toHaveProperty('creditApplied');
+    expect(finalise(drafted, granted, '2026-02-01T00:00:00.000Z')[0]?.data).not.toHaveProperty('personal');
+  });
+
+  it('is drafted before all else that happens to it', () => {
+    const drafted = after(none, draft(none, { ...billIn('UTC'), autoFinalise: false }));
+    const now = '2026-02-01T00:00:00.000Z';
+    const finalised = after(drafted, finalise(drafted, granted, now));
+    for (const [event] of [
+      requestFinalisation(drafted, now),
+      changeInvoiceMetadata(drafted, { po: '7' }, now),
+      finalise(drafted, granted, now),
+      voidInvoice(finalised, { rebill: true, reason: 'x' }, now),
+    ]) {
+      expect(() => evolveInvoice(none, event!)).toThrow('before it was drafted');
+    }
+  });
+
   it('throws at an event that it does not know', () => {
     expect(() => evolveInvoice(none, { type: 'InvoiceEaten', data: {} } as unknown as InvoiceEvent)).toThrow(
       'unknown event',
@@ -110,7 +146,10 @@ describe('a void', () => {
       },
     ]);
     const voided = after(finalised, events);
-    expect(voided).toMatchObject({ status: 'voided', number: 'INV-000042' });
+    expect(voided).toEqual({ ...finalised, status: 'voided' });
+    expect(finalised).toMatchObject({ creditApplied: '1000' });
+    const [paid] = voidInvoice(after(drafted, finalise(drafted, granted, now)), wrong, now);
+    expect(paid?.data).not.toHaveProperty('creditApplied');
     expect(voidInvoice(voided, wrong, now)).toEqual([]);
     expect(finalise(voided, granted, now)).toEqual([]);
   });
@@ -122,6 +161,16 @@ describe('a void', () => {
     expect(refusal(() => finalise(drafted, granted, now, '3001'))).toBe('invalid-amount');
     expect(refusal(() => finalise(drafted, granted, now, '-1'))).toBe('invalid-amount');
     expect(finalise(drafted, granted, now, '3000')[0]?.data).toMatchObject({ creditApplied: '3000' });
+  });
+
+  it('says why, in at most 500 characters, and is dated no earlier than the draft', () => {
+    const why = (reason: string) => voidInvoice(finalised, { rebill: false, reason }, '2025-12-31T00:00:00.000Z');
+    expect(why('x'.repeat(500))[0]?.data).toMatchObject({
+      effectiveAt: '2026-01-01T09:00:00.000Z',
+      rebill: false,
+      reason: 'x'.repeat(500),
+    });
+    expect(refusal(() => why('x'.repeat(501)))).toBe('invalid-text');
   });
 });
 
@@ -144,6 +193,13 @@ describe('a draft for review', () => {
 
   it('is none by default', () => {
     expect(requestFinalisation(after(none, draft(none, billIn('UTC'))), now)).toEqual([]);
+    expect(after(none, draft(none, { ...billIn('UTC'), autoFinalise: true as never }))).not.toHaveProperty('waits');
+  });
+
+  it('is asked for no earlier than it was drafted, and no more once it is finalised', () => {
+    const [event] = requestFinalisation(drafted, '2025-12-31T00:00:00.000Z');
+    expect(event?.data.effectiveAt).toBe('2026-01-01T09:00:00.000Z');
+    expect(requestFinalisation(after(drafted, finalise(drafted, granted, now)), now)).toEqual([]);
   });
 });
 
@@ -158,5 +214,10 @@ describe('the metadata of an invoice', () => {
     expect(changeInvoiceMetadata(noted, { po: '7' }, now)).toEqual([]);
     expect(changeInvoiceMetadata(noted, { po: null }, now)[0]?.data).toMatchObject({ metadata: {} });
     expect(refusal(() => changeInvoiceMetadata(none, {}, now))).toBe('invoice-not-found');
+    expect(changeInvoiceMetadata(drafted, {}, now)).toEqual([]);
+    expect(refusal(() => changeInvoiceMetadata(drafted, { '': 'x' }, now))).toBe('invalid-metadata');
+    expect(changeInvoiceMetadata(drafted, { po: '7' }, '2025-12-31T00:00:00.000Z')[0]?.data.effectiveAt).toBe(
+      '2026-01-01T09:00:00.000Z',
+    );
   });
 });

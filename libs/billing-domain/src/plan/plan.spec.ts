@@ -1,5 +1,7 @@
 import { presets } from '../billing-rules';
 import { at, refusal } from '../subscription/decisions.fixture';
+import { MAX_ITEMS } from '../subscription/terms';
+import { encodedBytes } from '../text';
 import type { PlanComponent, PlanEvent, PlanTerms } from './events';
 import {
   archiveVersion,
@@ -11,7 +13,7 @@ import {
   publishVersion,
   type Plan,
 } from './plan';
-import { publishable } from './plan-terms';
+import { MAX_COMPONENTS, publishable } from './plan-terms';
 
 const now = at('2026-01-01');
 const base: PlanComponent = {
@@ -57,6 +59,75 @@ describe('a plan', () => {
     expect(refusal(() => draftVersion(planType.initial, 1, terms, now))).toBe('plan-not-found');
   });
 
+  it('is created with what is said of it, and without versions', () => {
+    const metadata = { team: 'growth' };
+    const all = { planId: 'p-1', name: 'n'.repeat(200), externalId: 'e'.repeat(200), metadata };
+    expect(createPlan(planType.initial, all, now)).toEqual([
+      { type: 'PlanCreated', data: { effectiveAt: now, ...all } },
+    ]);
+    const least = createPlan(planType.initial, { planId: 'p-1', name: 'Pro' }, now);
+    expect(least).toStrictEqual([
+      { type: 'PlanCreated', data: { effectiveAt: now, planId: 'p-1', name: 'Pro', metadata: {} } },
+    ]);
+    expect(created).toEqual({ status: 'active', planId: 'p-1', changedAt: now, versions: [] });
+    for (const wrong of [
+      { name: 'n'.repeat(201) },
+      { name: 'Pro', externalId: '' },
+      { name: 'Pro', externalId: 'e'.repeat(201) },
+    ]) {
+      expect(refusal(() => createPlan(planType.initial, { planId: 'p-1', ...wrong }, now))).toBe('invalid-text');
+    }
+    expect(refusal(() => createPlan(planType.initial, { planId: 'p-1', name: 'Pro' }, 'today'))).toBe(
+      'invalid-instant',
+    );
+  });
+
+  it('says what happened to its versions, dated no earlier than what was before', () => {
+    const later = at('2026-02-01');
+    const [again] = draftVersion(created, 1, terms, later);
+    expect(again).toEqual({ type: 'PlanVersionDrafted', data: { effectiveAt: later, version: 1, terms } });
+    const state = evolvePlan(created, again!);
+    expect(state).toEqual({
+      status: 'active',
+      planId: 'p-1',
+      changedAt: later,
+      versions: [{ version: 1, status: 'draft', terms }],
+    });
+    expect(draftVersion(state, 2, terms, now)[0]?.data.effectiveAt).toBe(later);
+    const [publishes] = publishVersion(state, 1, now);
+    expect(publishes).toEqual({ type: 'PlanVersionPublished', data: { effectiveAt: later, version: 1 } });
+    expect(evolvePlan(state, publishes!)).toEqual({ ...state, versions: [{ version: 1, status: 'published', terms }] });
+    const [archives] = archiveVersion(state, 1, now);
+    expect(archives).toEqual({ type: 'PlanVersionArchived', data: { effectiveAt: later, version: 1 } });
+    expect(evolvePlan(state, archives!)).toEqual({ ...state, versions: [{ version: 1, status: 'archived', terms }] });
+    expect(publishedTerms(published)).toEqual({ planId: 'p-1', version: 1, status: 'published', terms });
+  });
+
+  it('is there before its versions are', () => {
+    const none = planType.initial;
+    for (const act of [
+      () => publishVersion(none, 1, now),
+      () => archiveVersion(none, 1, now),
+      () => publishedTerms(none),
+    ]) {
+      expect(refusal(act)).toBe('plan-not-found');
+    }
+    expect(refusal(() => archiveVersion(created, 1, now))).toBe('plan-version-not-found');
+    expect(refusal(() => publishedTerms(created, 1))).toBe('plan-version-not-found');
+    for (const version of [0, -1, 1.5]) {
+      expect(refusal(() => draftVersion(created, version, terms, now))).toBe('plan-version-not-found');
+    }
+    const [archives] = archiveVersion(drafted, 1, now);
+    expect(() => evolvePlan(none, archives!)).toThrow('PlanVersionArchived before PlanCreated');
+    const eaten = { type: 'PlanEaten', data: {} } as unknown as PlanEvent;
+    expect(() => evolvePlan(created, eaten)).toThrow('unknown event PlanEaten');
+  });
+
+  it('is the same from a snapshot', () => {
+    const { toJSON, fromJSON } = planType.snapshot;
+    expect(fromJSON(JSON.parse(JSON.stringify(toJSON(published))))).toEqual(published);
+  });
+
   it('has a draft that can be written again, and then is published for good', () => {
     expect(draftVersion(drafted, 1, terms, now)).toEqual([]);
     const other = { ...terms, trialDays: 14 };
@@ -82,6 +153,21 @@ describe('a plan', () => {
       (s) => publishVersion(s, 1, now),
     );
     expect(publishedTerms(state).terms.components[0]?.prices['USD']).toEqual({ model: 'flat', unitPrice: '1.5' });
+    const draft = after(created, (s) => draftVersion(s, 1, loose, now));
+    expect(publishVersion(draft, 1, at('2026-02-01'))).toEqual([
+      {
+        type: 'PlanVersionDrafted',
+        data: {
+          effectiveAt: at('2026-02-01'),
+          version: 1,
+          terms: {
+            ...terms,
+            components: [{ ...base, prices: { ...base.prices, USD: { model: 'flat', unitPrice: '1.5' } } }],
+          },
+        },
+      },
+      { type: 'PlanVersionPublished', data: { effectiveAt: at('2026-02-01'), version: 1 } },
+    ]);
   });
 
   it('gives what is new its newest published version, and what is archived to nobody', () => {
@@ -117,6 +203,14 @@ describe('a plan', () => {
   it('refuses more than fits', () => {
     const long = { ...terms, components: [{ ...base, description: 'x'.repeat(700_000) }] };
     expect(refusal(() => draftVersion(created, 1, long, now))).toBe('plan-full');
+    // All versions together: what is there and what comes.
+    const room =
+      600_000 - encodedBytes(created) - encodedBytes({ ...terms, components: [{ ...base, description: '' }] });
+    const filled = (n: number) => ({ ...terms, components: [{ ...base, description: 'x'.repeat(n) }] });
+    expect(draftVersion(created, 1, filled(room), now)).toHaveLength(1);
+    expect(refusal(() => draftVersion(created, 1, filled(room + 1), now))).toBe('plan-full');
+    const half = after(created, (s) => draftVersion(s, 1, filled(400_000), now));
+    expect(refusal(() => draftVersion(half, 2, filled(400_000), now))).toBe('plan-full');
   });
 });
 
@@ -133,6 +227,24 @@ describe('terms are not published', () => {
     ['with a component twice', 'duplicate-component', { components: [base, base] }],
     ['with a meter twice', 'duplicate-component', { components: [calls, { ...calls, componentKey: 'more' }] }],
     ['with half a trial day', 'invalid-option', { trialDays: 0.5 }],
+    ['with trial days below zero', 'invalid-option', { trialDays: -1 }],
+    ['with a trial of more than ten years', 'invalid-option', { trialDays: 3661 }],
+    ['with part of a minimum term', 'invalid-option', { minimumTermPeriods: 1.5 }],
+    ['with a notice below zero', 'invalid-option', { noticeDays: -1 }],
+    ['with too long a grace', 'invalid-option', { usageGraceHours: 3661 }],
+    ['with a maximum in one currency alone', 'incomplete-plan', { maximum: { EUR: '100' } }],
+    ['with a minimum that is no amount', 'invalid-decimal', { minimum: { USD: '100', EUR: 'x' } }],
+    [
+      'with too many components that can be picked',
+      'too-many-items',
+      {
+        components: Array.from({ length: MAX_COMPONENTS + 1 }, (_, i) => ({
+          ...base,
+          componentKey: `${i}`,
+          optional: true as const,
+        })),
+      },
+    ],
     ['with a minimum in one currency alone', 'incomplete-plan', { minimum: { USD: '100' } }],
     [
       'with a minimum above the maximum',
@@ -152,6 +264,21 @@ describe('terms are not published', () => {
     ['a fee with a meter', 'incomplete-plan', { meter: { key: 'x', aggregation: 'count' } }],
     ['usage in advance', 'invalid-option', { kind: 'usage', meter: { key: 'x', aggregation: 'count' } }],
     ['no cadence', 'invalid-option', { every: 0 }],
+    ['half a cadence', 'invalid-option', { every: 1.5 }],
+    ['too long a cadence', 'invalid-option', { every: 121 }],
+    ['usage with a cadence', 'invalid-option', { ...calls, every: 2 }],
+    ['no kind', 'invalid-option', { kind: 'gift' as 'usage' }],
+    ['no timing', 'invalid-option', { timing: 'later' as 'advance' }],
+    ['no key', 'invalid-text', { componentKey: '' }],
+    ['too long a key', 'invalid-text', { componentKey: 'x'.repeat(101) }],
+    ['too long a description', 'invalid-text', { description: 'x'.repeat(501) }],
+    [
+      'a meter that measures nothing',
+      'invalid-option',
+      { ...calls, meter: { key: 'x', aggregation: 'mean' as 'sum' } },
+    ],
+    ['no tax behaviour', 'invalid-option', { taxBehaviour: 'none' as 'unspecified' }],
+    ['too long a tax code', 'invalid-text', { taxCode: 'x'.repeat(51) }],
     ['a set-up fee with a cadence', 'invalid-option', { kind: 'one-time', every: 12 }],
     ['a recurring percentage', 'invalid-price', { prices: { ...calls.prices } }],
     [
@@ -166,4 +293,37 @@ describe('terms are not published', () => {
     ],
     ['no description', 'invalid-text', { description: '' }],
   ])('with %s', (_, code, changes) => expect(withBase(changes)).toBe(code));
+
+  it('but at all of their limits they are, in canonical form', () => {
+    const wide: PlanTerms = {
+      ...terms,
+      trialDays: 3660,
+      minimumTermPeriods: 0,
+      noticeDays: 3660,
+      usageGraceHours: 0,
+      minimum: { USD: '100', EUR: '90' },
+      maximum: { USD: '100', EUR: '90' },
+      components: [
+        ...Array.from({ length: MAX_ITEMS - 1 }, (_, i) => ({
+          ...base,
+          componentKey: `${i}`.padEnd(100, 'x'),
+          description: 'd'.repeat(500),
+          every: 120,
+        })),
+        calls,
+        ...Array.from({ length: MAX_COMPONENTS - MAX_ITEMS }, (_, i) => ({
+          ...base,
+          componentKey: `add-on-${i}`,
+          optional: true as const,
+        })),
+      ],
+    };
+    const canonical = publishable(wide);
+    const metered = { ...calls, meter: { key: 'api-calls', event: 'api-calls', aggregation: 'sum' } };
+    expect(canonical).toEqual({
+      ...wide,
+      components: wide.components.map((each) => (each.kind === 'usage' ? metered : each)),
+    });
+    expect(publishable(canonical)).toEqual(canonical);
+  });
 });

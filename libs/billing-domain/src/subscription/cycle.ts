@@ -1,9 +1,9 @@
+import type { BillingRules } from '../billing-rules';
 import { dateOf, gridPoint, type Grid } from '../calendar';
 import { sameJson } from '../json';
 import type { Line } from '../line';
 import type { ClosedPeriod } from './billing-period';
 import type { Item, ItemsChanged } from './events';
-import type { StartedSubscription } from './state';
 
 /** The interval for which an item bills: k periods of the grid, counted from its anchor. (billing-model.md §4) */
 export interface Cycle {
@@ -28,7 +28,11 @@ export const isLongArrears = ({ kind, timing, every }: Item): boolean =>
  * seconds are counted they are by the clocks of one zone: a move ends what the clocks of another would measure otherwise.
  */
 export function runUpTo(
-  { lastClosed: previous, grid, rules }: Pick<StartedSubscription, 'lastClosed' | 'grid' | 'rules'>,
+  {
+    lastClosed: previous,
+    grid,
+    rules,
+  }: { readonly lastClosed: ClosedPeriod | null; readonly grid: Grid; readonly rules: BillingRules },
   { startsAt, kind }: Pick<ClosedPeriod, 'startsAt' | 'kind'>,
 ): ClosedPeriod['run'] {
   if (previous?.endsAt !== startsAt || previous.kind !== kind || !sameJson(previous.grid, grid)) return undefined;

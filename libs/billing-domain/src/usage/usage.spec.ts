@@ -1,6 +1,6 @@
 import { refusal } from '../subscription/decisions.fixture';
 import type { UsageRecord } from './usage-record';
-import { meter, type NewMeter } from './meter';
+import type { NewMeter } from './meter';
 import { CLOCK_TOLERANCE_MS, usageRecord } from './record-usage';
 import { day, periodOf, quantities, UsageStream } from './usage.fixture';
 
@@ -395,44 +395,5 @@ describe('a seal', () => {
     expect(stream.seal(day(31)).segments).toEqual([
       { from: day(1), meters: [{ meter: 'm', records: 3, quantity: '17', first: ['3', '5'] }] },
     ]);
-  });
-});
-
-describe('a meter', () => {
-  it('is refused when it cannot be meant', () => {
-    const invalid: NewMeter[] = [
-      { key: '', aggregation: 'count' },
-      { key: 'toString', aggregation: 'count' },
-      { key: 'm', aggregation: 'unique-count' },
-      { key: 'm', aggregation: 'sum', uniqueProperty: 'user' },
-      { key: 'm', aggregation: 'count', valueProperty: 'bytes' },
-      { key: 'm', aggregation: 'sum', carry: true },
-      { key: 'm', aggregation: 'count', filters: [{ property: 'a', values: [] }] },
-      {
-        key: 'm',
-        aggregation: 'count',
-        filters: [
-          { property: 'a', values: ['1'] },
-          { property: 'a', values: ['2'] },
-        ],
-      },
-      {
-        key: 'm',
-        aggregation: 'count',
-        filters: [{ property: 'a', values: Array.from({ length: 20 }, (_, n) => `${n}`.padEnd(200, 'x')) }],
-      },
-    ];
-    expect(invalid.map((each) => refusal(() => meter(each)))).toEqual([
-      'invalid-text',
-      ...Array.from({ length: 8 }, () => 'invalid-meter'),
-    ]);
-  });
-
-  it('is kept without what says nothing', () => {
-    expect(meter({ key: 'm', aggregation: 'sum', filters: [], carry: false, late: 'accept' })).toEqual({
-      key: 'm',
-      event: 'm',
-      aggregation: 'sum',
-    });
   });
 });
