@@ -63,6 +63,7 @@ class NaiveCalculator implements Recomputed {
   private readonly added = new Map<string, Line>();
   private readonly billed = new Map<string, Line>();
   private readonly fees: Fee[] = [];
+  private readonly waived = new Set<string>();
   private readonly discounts = new NaiveDiscounts();
   /** Usage lines that the next bill must have, in words. */
   private usageDue: string[] = [];
@@ -128,6 +129,7 @@ class NaiveCalculator implements Recomputed {
   /** What is waived is asked for no more, and what is taken off it later gives nothing back. */
   private waive(lineIds: ReadonlySet<string>): void {
     for (const lineId of lineIds) {
+      this.waived.add(lineId);
       const line = this.billed.get(lineId);
       if (line) this.ask(line, -BigInt(line.net));
       const held = this.held.find((each) => each.line.lineId === lineId);
@@ -284,17 +286,19 @@ class NaiveCalculator implements Recomputed {
     const itemTrueUps = bill.filter((each) => each.rule.fees !== undefined && each.itemId !== undefined);
     const later = (each: Line) => line.itemId !== undefined && itemTrueUps.indexOf(each) > itemTrueUps.indexOf(line);
     const mine = known.filter((each) => line.itemId === undefined || each.itemId === line.itemId);
-    const fees = mine
+    const counted = mine
       .filter((each) => !later(each) && counts(each, line))
-      .reduce(
-        (sum, each) =>
-          sum +
-          (each.rule.fees === undefined ? this.within(each, from, to, whole.opened.periodNumber) : BigInt(each.net)),
-        0n,
-      );
-    const soFar = mine
-      .filter((each) => each.rule.fees !== undefined && each.itemId === line.itemId && inside(each, line))
-      .reduce((sum, each) => sum + BigInt(each.net), 0n);
+      .map((each) => ({
+        waived: this.waived.has(each.lineId),
+        fee: each.rule.fees === undefined ? this.within(each, from, to, whole.opened.periodNumber) : BigInt(each.net),
+      }));
+    const fees = counted.reduce((sum, { fee }) => sum + fee, 0n);
+    const charged = counted.reduce((sum, { waived, fee }) => (waived ? sum : sum + fee), 0n);
+    const before = mine.filter(
+      (each) => each.rule.fees !== undefined && each.itemId === line.itemId && inside(each, line),
+    );
+    if (before[0] && this.waived.has(before[0].lineId)) this.differ(`${told(line)}: what it corrects is waived`);
+    const soFar = before.reduce((sum, each) => sum + BigInt(each.net), 0n);
     if (line.rule.fees !== fees.toString()) this.differ(`${told(line)}: the fees are ${fees}`);
     const asked = (which: 'minimum' | 'maximum') => {
       const bounds = ticks.map((tick) => [tick, history.bound(line.itemId, tick, which)] as const);
@@ -308,7 +312,10 @@ class NaiveCalculator implements Recomputed {
     };
     const [minimum, maximum] = [asked('minimum'), asked('maximum')];
     const missing = minimum !== undefined && fees < minimum ? minimum - fees : 0n;
-    const above = maximum !== undefined && fees > maximum ? maximum - fees : 0n;
+    // Nothing is taken off what nobody is charged.
+    const most = charged > 0n ? charged : 0n;
+    const over = maximum !== undefined && fees > maximum ? fees - maximum : 0n;
+    const above = over < most ? -over : -most;
     const net = missing + above - soFar;
     // A bound that changed within the period is a sum of roundings of a fraction, where the rules round fractions.
     const off = net - BigInt(line.net);

@@ -39,6 +39,43 @@ it('counts the usage of its own period among the fees, not that of another one o
   expect(feesOf([usageOf(1, '13'), usageOf(2, '500')], period)).toBe(500n);
 });
 
+// 50.00 came back for a period that nobody had paid for.
+it('takes by a maximum no more than is charged, and leaves a true-up alone that is waived', () => {
+  const waive =
+    (billNumber: number, lines: readonly Line[], now: string): Decision =>
+    (s) =>
+      releaseBill(s, { billNumber, lines, rebill: false }, at(now));
+  const advance = committed({ maximum: '3000' });
+  const bill1 = linesOf(advance(notStarted));
+  expect(after(given(advance), '2026-02-01')).toEqual([
+    ['recurring', '2026-02-01', '2026-03-01', '5000'],
+    ['maximum', '2026-01-01', '2026-02-01', '-2000'],
+  ]);
+  expect(after(given(advance, waive(1, bill1, '2026-01-10')), '2026-02-01')).toEqual([
+    ['recurring', '2026-02-01', '2026-03-01', '5000'],
+  ]);
+
+  const arrears = committed({ minimum: '9000' }, { timing: 'arrears' });
+  const first = given(arrears, catchUp('2026-02-01')) as StartedSubscription;
+  const bill = first.billed.map(({ line }) => line);
+  expect(shown(bill)).toEqual([
+    ['recurring', '2026-01-01', '2026-02-01', '5000'],
+    ['minimum', '2026-01-01', '2026-02-01', '4000'],
+  ]);
+  const doubled: Decision = (s) =>
+    changeQuantity(
+      s,
+      { itemId: 'base', quantity: '2', when: { effectiveOn: '2026-01-01' }, billing: 'now' },
+      at('2026-02-02'),
+    );
+  expect(shown(linesOf(doubled(first)))).toContainEqual(['correction', '2026-01-01', '2026-02-01', '-4000']);
+  const waived = given(arrears, catchUp('2026-02-01'), waive(1, bill, '2026-02-01'));
+  expect(shown(linesOf(doubled(waived)))).toEqual([
+    ['correction', '2026-01-01', '2026-02-01', '0'],
+    ['recurring', '2026-01-01', '2026-02-01', '10000'],
+  ]);
+});
+
 // It stated the second period's as a correction of the first one's, and charged only what it came to more.
 it('is of its own period where seconds count, and the subscription was paused twice on one date', () => {
   const rules = { ...presets.perennial, prorationUnit: 'second' } as const;

@@ -44,7 +44,8 @@ export function feesOf(lines: readonly Line[], period: Span & Numbered, itemId?:
 /**
  * The line that is missing so that a service period comes to its minimum, or to no more than its maximum: none when it does. When
  * fees of a period changed after it was trued up, a correction of that. `lines`: all of that period, billed or about to be.
- * (billing-model.md §5)
+ * `waived`: ids of those that nobody is charged for any more. They are fees, but a maximum takes off no more than is charged, and
+ * a true-up that was waived is corrected no more. (billing-model.md §5)
  */
 export function trueUpLine(
   subscriptionId: string,
@@ -55,7 +56,14 @@ export function trueUpLine(
     service,
     change,
     rules,
-  }: { period: Span & Numbered; service: Line['service']; change: number; rules: BillingRules },
+    waived,
+  }: {
+    period: Span & Numbered;
+    service: Line['service'];
+    change: number;
+    rules: BillingRules;
+    waived: ReadonlySet<string>;
+  },
 ): Line | undefined {
   const { itemId, description, minimum, maximum, taxCode, taxBehaviour, discountable } = commitment;
   const trueUps = trueUpsOf(lines, { period, service });
@@ -65,14 +73,18 @@ export function trueUpLine(
   const items = itemId === undefined ? trueUps.filter((line) => line.itemId !== undefined) : [];
   const fees = feesOf(lines, period, itemId) + sum(items);
   const soFar = trueUps.filter((line) => line.itemId === itemId);
+  const first = soFar[0];
+  if (first && waived.has(first.lineId)) return undefined;
+  const isCharged = (line: Line) => !waived.has(line.lineId);
+  const charged = feesOf(lines.filter(isCharged), period, itemId) + sum(items.filter(isCharged));
   const boundOf = ({ rating, fraction }: Bound) => amountOf(rating, applied(fraction, rules.fractionDigits));
   const missing = minimum && fees < boundOf(minimum) ? boundOf(minimum) - fees : 0n;
-  const above = maximum && fees > boundOf(maximum) ? boundOf(maximum) - fees : 0n;
+  const over = maximum && fees > boundOf(maximum) ? fees - boundOf(maximum) : 0n;
+  const above = over < charged ? -over : charged > 0n ? -charged : 0n;
   const net = missing + above - sum(soFar);
   if (net === 0n) return undefined;
   const kind = above < 0n ? 'maximum' : 'minimum';
   const { rating, fraction } = (kind === 'maximum' ? maximum : minimum) ?? nothing;
-  const first = soFar[0];
   return {
     lineId: lineId(
       subscriptionId,

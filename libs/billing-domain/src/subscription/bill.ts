@@ -158,6 +158,7 @@ function trueUps(
   if (!last) return [];
   const known = [...billed.map(({ line }) => line), ...charged];
   const trued = known.filter((line) => isTrueUp(line) && line.service.from >= service.from);
+  const waived = new Set(billed.flatMap(({ line, waived: isWaived }) => (isWaived ? [line.lineId] : [])));
   const made: Line[] = [];
   const items = pieces.flatMap(({ terms }) => terms.items);
   for (const itemId of new Set([...items, ...trued, {}].map((each: { itemId?: string }) => each.itemId))) {
@@ -184,6 +185,7 @@ function trueUps(
       service,
       change: last.terms.change,
       rules,
+      waived,
     });
     if (line) made.push(line);
   }
