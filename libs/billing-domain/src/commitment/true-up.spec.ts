@@ -10,7 +10,8 @@ import { notStarted, type StartedSubscription, type Subscription } from '../subs
 import { releaseBill } from '../subscription/release-bill';
 import { addLineItem } from '../subscription/subscription';
 import type { Line } from '../line';
-import { feesOf } from './true-up';
+import { commitmentEdit } from './bounds';
+import { aboveMaximums, feesOf } from './true-up';
 
 const month = { unit: 'month', count: 1 } as const;
 const committed = (
@@ -341,6 +342,10 @@ describe('a minimum', () => {
     expect(asked({ minimum: '2', maximum: '1' })).toBe('invalid-price');
     expect(asked({ minimum: '-1' })).toBe('negative-amount');
     expect(asked({ minimum: `1${'0'.repeat(16)}` })).toBe('amount-out-of-range');
+    const most = `1${'0'.repeat(15)}`;
+    expect(commitmentEdit({ minimum: most, maximum: null })).toStrictEqual({ minimum: most, maximum: null });
+    expect(commitmentEdit({ discountableTrueUps: false })).toStrictEqual({ discountableTrueUps: false });
+    expect(commitmentEdit({ maximum: '1.50' })).toStrictEqual({ maximum: '1.5' });
     const change = (edits: Parameters<typeof changeItems>[1]['edits'], when: 'now' | 'period-end'): Decision => {
       return (s) => changeItems(s, { edits, when }, at('2026-01-10'));
     };
@@ -413,5 +418,76 @@ describe('minimum and maximum', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('what maximums take off', () => {
+  const january = { from: '2026-01-01', to: '2026-02-01' };
+  const moment = (date: string) => ({ date, at: at(date) });
+  const period = { from: moment('2026-01-01'), to: moment('2026-02-01'), periodNumber: 1 };
+  const line = (lineId: string, itemId: string | undefined, net: string, more: Partial<Line> = {}): Line => ({
+    lineId,
+    kind: 'recurring',
+    ...(itemId !== undefined && { itemId }),
+    description: 'x',
+    service: january,
+    quantity: '1',
+    unitPrice: net,
+    net,
+    taxCode: null,
+    taxBehaviour: 'unspecified',
+    discountable: true,
+    change: 0,
+    rule: { name: 'flat', fraction: { numerator: '1', denominator: '1' }, rounding: 'half-away-from-zero' },
+    metadata: {},
+    ...more,
+  });
+  const maximum = (net: string, itemId?: string) => {
+    const { rule } = line('', '', '0');
+    return line(`max-${itemId}`, itemId, net, { kind: 'maximum', rule: { ...rule, name: 'maximum', fees: '0' } });
+  };
+  const usage = (lineId: string, itemId: string, net: string, periodNumber: number) => {
+    const { rule } = line('', '', '0');
+    const measured = { meter: 'm', periodNumber, from: at('2026-01-01'), to: at('2026-02-01') };
+    return line(lineId, itemId, net, { kind: 'usage', rule: { ...rule, usage: measured } });
+  };
+  const taken = (...lines: Line[]) => Object.fromEntries(aboveMaximums(lines, { period, service: january }));
+
+  it('is first that of the item off its lines, then that over all off what is left of each', () => {
+    const lines = [
+      line('a', 'x', '100'),
+      line('b', 'y', '50'),
+      usage('u', 'x', '60', 1),
+      line('once', 'z', '500', { kind: 'one-time' }),
+      line('back', 'y', '-20', { kind: 'correction', corrects: 'b' }),
+    ];
+    expect(taken(...lines)).toEqual({});
+    expect(taken(...lines, maximum('-30', 'x'))).toEqual({ a: 19n, u: 11n });
+    // Of 81, 49 and 30.
+    expect(taken(...lines, maximum('-30', 'x'), maximum('-40'))).toEqual({ a: 39n, u: 23n, b: 8n });
+    expect(taken(...lines, maximum('-40'), maximum('-30', 'x'))).toEqual({ a: 39n, u: 23n, b: 8n });
+    expect(taken(...lines, maximum('-9999'))).toEqual({ a: 100n, b: 30n, u: 60n });
+    expect(taken(...lines, maximum('-9999', 'z'))).toEqual({});
+  });
+
+  it('is none of a line that has come to nothing, or that is of another period', () => {
+    expect(taken(line('a', 'x', '10'), line('zero', 'x', '0'), usage('u', 'x', '60', 2), maximum('-3', 'x'))).toEqual({
+      a: 3n,
+    });
+    const back = line('back', 'x', '-10', { kind: 'correction', corrects: 'a' });
+    expect(taken(line('a', 'x', '10'), line('b', 'x', '10'), back, maximum('-3', 'x'))).toEqual({ b: 3n });
+  });
+
+  it('is less where a minimum brought the item up, or what was taken was given back', () => {
+    expect(taken(line('a', 'x', '10'), maximum('-3', 'x'), maximum('1', 'x'))).toEqual({ a: 2n });
+    expect(taken(line('a', 'x', '10'), maximum('3', 'x'))).toEqual({});
+  });
+
+  it('goes on a tie to the service that begins earlier, then to the lower id', () => {
+    const from = (date: string) => ({ service: { from: date, to: '2026-02-01' } });
+    expect(taken(line('b', 'x', '5'), line('a', 'x', '5'), maximum('-3', 'x'))).toEqual({ a: 2n, b: 1n });
+    expect(
+      taken(line('a', 'x', '5', from('2026-01-20')), line('b', 'x', '5', from('2026-01-10')), maximum('-3', 'x')),
+    ).toEqual({ b: 2n, a: 1n });
   });
 });

@@ -79,7 +79,12 @@ describe('a coupon', () => {
       redeemed: 0,
       reserved: [],
     });
-    expect(offerOf(given(create()))).not.toHaveProperty('componentKeys');
+    expect(offerOf(given(create()))).toStrictEqual({
+      couponId: 'c',
+      code: 'SPRING-26',
+      description: 'SPRING-26',
+      discount: { kind: 'percentage', percent: '12.5' },
+    });
   });
 
   it('is created with all that can be said of it, at its limits', () => {
@@ -169,6 +174,8 @@ describe('a coupon', () => {
     ]);
     expect(archiveCoupon(held, now)).toEqual([{ type: 'CouponArchived', data: { effectiveAt: later } }]);
     const two = given(create(), reserve(1), reserve(2));
+    expect(releaseRedemption(two, of(3), now)).toEqual([]);
+    expect(releaseRedemption(two, of(2), now)).toHaveLength(1);
     expect(releaseRedemption(two, of(1), now).reduce<Coupon>(couponType.evolve, two)).toEqual({
       ...two,
       reserved: [{ ...of(2), reservedUntil: now }],

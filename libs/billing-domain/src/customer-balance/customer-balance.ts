@@ -39,7 +39,6 @@ export function applyCredit(
   now: string,
 ): CustomerBalanceEvent[] {
   const [due, balance] = [parseMinor(of.amount), BigInt(state.balance)];
-  if (due < 0n) throw new DomainError('invalid-amount');
   const amount = (due < balance ? due : balance).toString();
   if (amount === '0') return [];
   return [{ type: 'CreditApplied', data: { ...changed(state, { ...of, amount }, -1n, now), invoiceId } }];

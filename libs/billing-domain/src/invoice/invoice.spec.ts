@@ -147,7 +147,9 @@ describe('a void', () => {
     ]);
     const voided = after(finalised, events);
     expect(voided).toEqual({ ...finalised, status: 'voided' });
-    expect(finalised).toMatchObject({ creditApplied: '1000' });
+    const again = after(drafted, finalise(drafted, granted, now, '1000'));
+    expect(again).toStrictEqual({ ...drafted, status: 'finalised', number: 'INV-000042', creditApplied: '1000' });
+    expect(voidInvoice(again, wrong, now)).toEqual(events);
     const [paid] = voidInvoice(after(drafted, finalise(drafted, granted, now)), wrong, now);
     expect(paid?.data).not.toHaveProperty('creditApplied');
     expect(voidInvoice(voided, wrong, now)).toEqual([]);

@@ -2,7 +2,7 @@ import { interval } from '../calendar';
 import { DomainError } from '../domain-error';
 import { currency } from '../money';
 import { price, type Price } from '../price/price';
-import { MAX_EVERY, MAX_ITEMS, newItem, newItems, taxFields } from '../subscription/terms';
+import { newItem, newItems, taxFields } from '../subscription/terms';
 import { oneOf, text } from '../text';
 import { meter } from '../usage/meter';
 import { itemOf } from './component-item';
@@ -21,8 +21,7 @@ export function publishable(terms: PlanTerms): PlanTerms {
     throw incomplete('a plan names its currencies, each once');
   }
   if (terms.components.length === 0) throw incomplete('a plan has components');
-  const always = terms.components.filter(({ optional }) => optional !== true);
-  if (terms.components.length > MAX_COMPONENTS || always.length > MAX_ITEMS) throw new DomainError('too-many-items');
+  if (terms.components.length > MAX_COMPONENTS) throw new DomainError('too-many-items');
   const keys = terms.components.map(({ componentKey }) => componentKey);
   const meters = terms.components.flatMap(({ meter: of }) => of?.key ?? []);
   if (new Set(keys).size < keys.length || new Set(meters).size < meters.length) {
@@ -65,14 +64,9 @@ export function publishable(terms: PlanTerms): PlanTerms {
 }
 
 function publishableComponent(component: PlanComponent, currencies: readonly string[]): PlanComponent {
-  const { kind, timing, every, meter: measured } = component;
+  const { kind, meter: measured } = component;
   oneOf('kind', kind, ['recurring', 'usage', 'one-time']);
-  oneOf('timing', timing, ['advance', 'arrears']);
-  if (!Number.isInteger(every) || every < 1 || every > MAX_EVERY)
-    throw new DomainError('invalid-option', `every is 1 to ${MAX_EVERY}`);
-  if (kind !== 'recurring' && every !== 1) throw new DomainError('invalid-option', `every is 1 of ${kind}`);
   if ((kind === 'usage') !== (measured !== undefined)) throw incomplete('usage, and only that, has a meter');
-  if (kind === 'usage' && timing !== 'arrears') throw new DomainError('invalid-option', 'usage is billed in arrears');
   const others = Object.keys(component.prices).filter((code) => !currencies.includes(code));
   if (others.length > 0) throw incomplete(`a price in ${others.join()}, which is no currency of the plan`);
   const prices = currencies.map((code): [string, Price] => {

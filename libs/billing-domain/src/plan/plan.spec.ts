@@ -216,11 +216,42 @@ describe('a plan', () => {
 
 describe('terms are not published', () => {
   const publish = (changes: Partial<PlanTerms>) => refusal(() => publishable({ ...terms, ...changes }));
+  const inDollars = { ...base, prices: { USD: { model: 'flat', unitPrice: '1' } } } as const;
+  const sum = { key: 'sum', aggregation: 'sum' } as const;
+  const free = (freeRecords: number) => {
+    const price = { model: 'percentage', rate: '1', freeRecords } as const;
+    return { prices: { USD: price, EUR: price } };
+  };
   const withBase = (changes: Partial<PlanComponent>) => publish({ components: [{ ...base, ...changes }] });
   it.each<[string, string, Partial<PlanTerms>]>([
     ['without components', 'incomplete-plan', { components: [] }],
     ['without currencies', 'incomplete-plan', { currencies: [] }],
+    ['without currencies or prices', 'incomplete-plan', { currencies: [], components: [{ ...base, prices: {} }] }],
     ['with a currency twice', 'incomplete-plan', { currencies: ['USD', 'USD'] }],
+    ['with its only currency twice', 'incomplete-plan', { currencies: ['USD', 'USD'], components: [inDollars] }],
+    ['with an add-on of the same key', 'duplicate-component', { components: [base, { ...base, optional: true }] }],
+    [
+      'with an add-on of the same meter',
+      'duplicate-component',
+      { components: [calls, { ...calls, componentKey: 'more', optional: true }] },
+    ],
+    [
+      'with an add-on that nobody can pick',
+      'invalid-price',
+      { components: [base, { ...base, ...free(1), componentKey: 'more', optional: true }] },
+    ],
+    [
+      'with more free records than are kept',
+      'invalid-price',
+      {
+        components: [600, 401].map((n, i) => ({
+          ...calls,
+          ...free(n),
+          componentKey: `${i}`,
+          meter: { ...sum, key: `${i}` },
+        })),
+      },
+    ],
     ['in an unknown currency', 'unknown-currency', { currencies: ['USD', 'XXX'] }],
     ['without a price in a currency', 'incomplete-plan', { currencies: ['USD', 'EUR', 'JPY'] }],
     ['with a price in another currency', 'incomplete-plan', { currencies: ['USD'] }],
@@ -310,7 +341,7 @@ describe('terms are not published', () => {
           description: 'd'.repeat(500),
           every: 120,
         })),
-        calls,
+        { ...calls, meter: { key: 'api-calls', aggregation: 'sum' } },
         ...Array.from({ length: MAX_COMPONENTS - MAX_ITEMS }, (_, i) => ({
           ...base,
           componentKey: `add-on-${i}`,
@@ -325,5 +356,8 @@ describe('terms are not published', () => {
       components: wide.components.map((each) => (each.kind === 'usage' ? metered : each)),
     });
     expect(publishable(canonical)).toEqual(canonical);
+    const { minimum, maximum, ...unbounded } = canonical;
+    expect([minimum, maximum]).toEqual([wide.minimum, wide.maximum]);
+    expect(publishable(unbounded)).toStrictEqual(unbounded);
   });
 });

@@ -234,6 +234,56 @@ describe('percentage', () => {
   });
 });
 
+describe('what a line says', () => {
+  const unit = (tier: number, quantity: string, unitPrice: string) => ({ tier, per: 'unit', quantity, unitPrice });
+  const amount = (tier: number, quantity: string, unitPrice: string) => ({ tier, per: 'amount', quantity, unitPrice });
+  const fee = (tier: number, unitPrice: string) => ({ tier, per: 'flat-fee', quantity: '1', unitPrice });
+  const tiers = [tier('10', '5', '100'), tier(null, '3')];
+  const rates = [
+    { upTo: '1000', rate: '1', flatFee: '100' },
+    { upTo: null, rate: '0.5' },
+  ];
+  const packages: Price = { model: 'package', packageSize: '10', packagePrice: '7' };
+  const percentage = { model: 'percentage', rate: '1.3' } as const;
+  it.each<[Price, string, unknown]>([
+    [{ model: 'graduated', tiers }, '10', [unit(0, '10', '5'), fee(0, '100')]],
+    [{ model: 'graduated', tiers }, '12.5', [unit(0, '10', '5'), fee(0, '100'), unit(1, '2.5', '3')]],
+    [{ model: 'graduated', tiers }, '0', [unit(0, '0', '5'), fee(0, '100')]],
+    [{ model: 'volume', tiers }, '10', [unit(0, '10', '5'), fee(0, '100')]],
+    [{ model: 'volume', tiers }, '12.5', [unit(1, '12.5', '3')]],
+    [packages, '21', [{ tier: 0, per: 'package', quantity: '3', unitPrice: '7' }]],
+    [{ ...packages, freeUnits: '21' }, '21', [{ tier: 0, per: 'package', quantity: '0', unitPrice: '7' }]],
+    [percentage, '500', [amount(0, '500', '0.013')]],
+    [{ ...percentage, recordFee: '0' }, '500', [amount(0, '500', '0.013')]],
+    [
+      { ...percentage, recordFee: '2' },
+      '500',
+      [amount(0, '500', '0.013'), { tier: 0, per: 'record', quantity: '1', unitPrice: '2' }],
+    ],
+    [
+      { model: 'graduated-percentage', tiers: rates },
+      '1500',
+      [amount(0, '1000', '0.01'), fee(0, '100'), amount(1, '500', '0.005')],
+    ],
+  ])('of %j for %s: its parts, and no price of its own', (p, quantity, parts) => {
+    expect(rate(p, { quantity })).toStrictEqual({ quantity, unitPrice: '0', parts });
+  });
+
+  it('a free amount splits the record that uses it up; one that is free to its last cent takes no fee', () => {
+    const p = { ...percentage, recordFee: '2', freeAmount: '100' };
+    const rated = (...records: string[]) => rate(p, { records }).parts?.map((part) => part.quantity);
+    expect(rated('60', '40', '50')).toEqual(['50', '1']);
+    expect(rated('60', '41', '50')).toEqual(['51', '2']);
+    expect(rated('100')).toEqual(['0', '0']);
+    expect(rated('101')).toEqual(['1', '1']);
+    // Nothing is left that a record of nothing could be free of.
+    expect(rated('100', '0')).toEqual(['0', '1']);
+    const counted = (...records: string[]) => rate({ ...percentage, recordFee: '2', freeRecords: 1 }, { records });
+    expect(counted('60', '40').parts?.map((part) => part.quantity)).toEqual(['40', '1']);
+    expect(counted().parts?.map((part) => part.quantity)).toEqual(['0', '0']);
+  });
+});
+
 describe('minimum and maximum', () => {
   // Lago create_true_up_service_spec.rb, spending_minimum_spec.rb
   it('trues up to the minimum of the part of the period', () => {

@@ -41,7 +41,7 @@ function earliestEnd(subscription: StartedSubscription, period: BillingPeriod, a
   let ahead = Math.min(Math.max(minimumTermPeriods - completedPeriods - 1, 0), last);
   const endOf = () => (ahead === 0 ? period.to : gridPeriod(grid, period.gridIndex + ahead).to);
   while (dateOf(endOf()) < noticed && ahead < last) ahead += 1;
-  return ahead === 0 ? period.endsAt : toInstant(endOf(), zone);
+  return ahead === 0 ? period.endsAt : toInstant(endOf(), subscription.scheduledTimeZone ?? zone);
 }
 
 /** Raises `minimum-term` or `notice-period` when it may not end at once. */

@@ -313,6 +313,22 @@ describe('a change of zone', () => {
     expect(refusal(() => moving('UTC', '2026-01-06')(canceling))).toBe('cancellation-scheduled');
   });
 
+  it('does not put an end off by a period that is to come later, by notice: the two are made one after the other', () => {
+    const noticed = { ...newYork, noticeDays: 40 };
+    const ending: Decision = (s) => scheduleCancellation(s, at('2026-01-05'));
+    const begun = [start(noticed), catchUp('2026-01-02')];
+    const moved = [...begun, moving('Asia/Tokyo', '2026-01-04'), ending];
+    expect(stateOf(...moved).cancelsAt).toBe('2026-02-28T15:00:00.000Z');
+    expect(stateOf(...moved, catchUp('2026-04-02'))).toMatchObject({
+      status: 'canceled',
+      lastClosed: { endsAt: '2026-02-28T15:00:00.000Z' },
+    });
+    const ended = [...begun, ending];
+    expect(stateOf(...ended).cancelsAt).toBe('2026-03-01T05:00:00.000Z');
+    expect(refusal(() => moving('Asia/Tokyo', '2026-01-06')(stateOf(...ended)))).toBe('cancellation-scheduled');
+    expect(refusal(() => moving('America/New_York', '2026-01-06')(stateOf(...moved)))).toBe('cancellation-scheduled');
+  });
+
   it('any moves at any times: periods tile, and every day is charged once', () => {
     const zones = fc.constantFrom(
       'Asia/Tokyo',

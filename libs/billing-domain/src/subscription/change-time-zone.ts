@@ -21,12 +21,11 @@ export function changeTimeZone(
   const { periodNumber, startsAt, endsAt } = openPeriod(subscription);
   if (zone === (subscription.scheduledTimeZone ?? subscription.timeZone)) return [];
   const effectiveAt = laterInstant(now, startsAt);
-  if (zone === subscription.timeZone) {
-    return [{ type: 'TimeZoneChangeUnscheduled', data: { effectiveAt, periodNumber } }];
-  }
-  if (subscription.cancelsAt !== null && subscription.cancelsAt <= endsAt) {
-    throw new DomainError('cancellation-scheduled');
-  }
+  const { cancelsAt } = subscription;
+  const undone = zone === subscription.timeZone;
+  // An end with a later period is a boundary by the clocks that were to hold then: by others the period would end beside it.
+  if (cancelsAt !== null && (!undone || cancelsAt > endsAt)) throw new DomainError('cancellation-scheduled');
+  if (undone) return [{ type: 'TimeZoneChangeUnscheduled', data: { effectiveAt, periodNumber } }];
   const data = { effectiveAt, periodNumber, timeZone: zone, takesEffectAt: endsAt };
   return [{ type: 'TimeZoneChangeScheduled', data }];
 }

@@ -267,6 +267,27 @@ describe('a period', () => {
   });
 });
 
+describe('the last time of usage', () => {
+  const period = periodOf([calls]);
+  const lastAt = (state: Usage) => (state as KnownUsage).lastAt;
+  const late = (state: Usage, now: string) =>
+    after(state, countLateUsage(state, { home: 0, records: [use('late', day(1))], period }, nothing, now));
+
+  it('is the latest own time of a record, in whatever order they come', () => {
+    const state = open(period, use('a', day(4)), use('b', day(2)));
+    expect(lastAt(state)).toBe(day(4));
+    expect(lastAt(after(state, record(state, period, [use('c', day(3))], day(5)).events))).toBe(day(4));
+    expect(lastAt(after(state, record(state, period, [use('c', day(5))], day(5)).events))).toBe(day(5));
+  });
+
+  it('is of what came late the time of its counting', () => {
+    expect(lastAt(late(none, day(9)))).toBe(day(9));
+    const state = open(period, use('a', day(4)));
+    expect(lastAt(late(state, day(9)))).toBe(day(9));
+    expect(lastAt(late(state, day(3)))).toBe(day(4));
+  });
+});
+
 describe('what the stream of usage remembers', () => {
   it('is the id of each record, and the values that unique counts count', () => {
     const records = [
