@@ -176,6 +176,7 @@ describe('a bill that is released', () => {
 
   it('is one that there is', () => {
     for (const n of [0, -1, 2, 1.5, NaN]) expect(refusal(() => release(n))).toBe('bill-not-found');
+    expect(() => release(2)).toThrow(expect.objectContaining({ details: { billNumber: 2 } }));
   });
 
   it('of a subscription that has ended is dated no earlier than its end', () => {

@@ -265,6 +265,18 @@ describe('a period', () => {
       'usage-out-of-range',
     ]);
   });
+
+  it('refuses all that a meter would count beyond it, and nothing else', () => {
+    const called: NewMeter = { key: 'called', event: 'call', aggregation: 'count' };
+    const both = periodOf([calls, volume, called]);
+    const most = `1${'0'.repeat(15)}`;
+    const state = open(both, use('a', day(2), { value: most }));
+    const call = { ...use('c', day(2)), event: 'call' };
+    expect(
+      codes(state, both, [use('b', day(2), { value: '1' }), call, use('d', day(2), { value: '0' })], day(5)),
+    ).toEqual(['usage-out-of-range', 'accepted', 'usage-out-of-range']);
+    expect(codes(state, both, [call, use('d', day(2), { value: '0' })], day(5))).toEqual(['accepted', 'accepted']);
+  });
 });
 
 describe('the last time of usage', () => {
