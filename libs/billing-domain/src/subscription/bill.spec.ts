@@ -221,6 +221,17 @@ describe('another billing cycle', () => {
     expect(last.map(({ type }) => type)).toEqual(restarted.slice(0, 3));
   });
 
+  it('keeps a day that its month has not', () => {
+    const short = given(startOn('2026-02-01', { interval: month }));
+    const changed = changeBillingCycle(short, { edits, anchor: { dayOfMonth: 31 } }, at('2026-02-11'));
+    expect(changed[1]).toEqual({
+      type: 'BillingCycleChanged',
+      data: { effectiveAt: at('2026-02-11'), anchor: '2026-02-28T00:00:00', anchorDay: 31, interval: month },
+    });
+    const long = changeBillingCycle(given(started()), { edits, anchor: { dayOfMonth: 31 } }, at('2026-01-11'));
+    expect(long[1]?.data).not.toHaveProperty('anchorDay');
+  });
+
   it('takes edits with it, also where the grid is so already', () => {
     const doubled = [{ kind: 'quantity', itemId: 'base', quantity: '2' }] as const;
     expect(of({ edits: doubled })).toEqual(['ItemsChanged', 'LinesBilled']);
