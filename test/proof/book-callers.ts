@@ -33,6 +33,8 @@ export interface Known {
   readonly customers: string[];
   lastCustomer: string;
   readonly contracts: Contract[];
+  /** Who was asked last to move to another zone. */
+  moved?: Contract;
   readonly invoices: string[];
   /** Of subscriptions whose invoices wait for a review. */
   readonly drafts: string[];
@@ -413,7 +415,15 @@ export const askings: Readonly<Record<string, readonly [weight: number, Asking]>
         ...random.pick([{}, { when: 'period-end' }]),
       }),
   ],
-  'change-time-zone': [2, ({ random }, of) => on(of, 'time-zone', { timeZone: random.pick(zones) })],
+  'change-time-zone': [
+    2,
+    (known, of) => {
+      known.moved = of;
+      return on(of, 'time-zone', { timeZone: known.random.pick(zones) });
+    },
+  ],
+  // Soon after, so that it is still to come.
+  'take-back-time-zone': [1, ({ moved }, of) => on(moved ?? of, 'time-zone', { timeZone: (moved ?? of).zone })],
   'draft-plan-version': [
     0.4,
     ({ random, planIds }) => ({
