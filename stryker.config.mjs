@@ -2,6 +2,7 @@
 export default {
   plugins: ['./test/mutation/one-process.mjs'],
   testRunner: 'one-process',
+  // The text of an error is for people: what callers and specs hold on to is its code and its details.
   ignorers: ['messages'],
   coverageAnalysis: 'perTest',
   mutate: ['libs/billing-domain/src/**/*.ts', '!**/*.spec.ts', '!**/*.fixture.ts', '!**/events.ts', '!**/index.ts'],

@@ -352,6 +352,9 @@ describe('a price is refused', () => {
     expect(price({ model: 'percentage', rate: '1.30', recordFee: '2.0', freeRecords: 3, freeAmount: '250.0' })).toEqual(
       { model: 'percentage', rate: '1.3', recordFee: '2', freeRecords: 3, freeAmount: '250' },
     );
+    expect(price({ model: 'percentage', rate: '1.30' })).toStrictEqual({ model: 'percentage', rate: '1.3' });
+    const packages = { model: 'package', packageSize: '10', packagePrice: '1' } as const;
+    expect(price(packages)).toStrictEqual(packages);
   });
 });
 

@@ -176,6 +176,7 @@ describe('a bill that is released', () => {
 
   it('is one that there is', () => {
     for (const n of [0, -1, 2, 1.5, NaN]) expect(refusal(() => release(n))).toBe('bill-not-found');
+    expect(() => release(2)).toThrow(expect.objectContaining({ details: { billNumber: 2 } }));
   });
 
   it('of a subscription that has ended is dated no earlier than its end', () => {
@@ -218,6 +219,17 @@ describe('another billing cycle', () => {
       at('2026-02-11'),
     );
     expect(last.map(({ type }) => type)).toEqual(restarted.slice(0, 3));
+  });
+
+  it('keeps a day that its month has not', () => {
+    const short = given(startOn('2026-02-01', { interval: month }));
+    const changed = changeBillingCycle(short, { edits, anchor: { dayOfMonth: 31 } }, at('2026-02-11'));
+    expect(changed[1]).toEqual({
+      type: 'BillingCycleChanged',
+      data: { effectiveAt: at('2026-02-11'), anchor: '2026-02-28T00:00:00', anchorDay: 31, interval: month },
+    });
+    const long = changeBillingCycle(given(started()), { edits, anchor: { dayOfMonth: 31 } }, at('2026-01-11'));
+    expect(long[1]?.data).not.toHaveProperty('anchorDay');
   });
 
   it('takes edits with it, also where the grid is so already', () => {

@@ -325,14 +325,14 @@ function beyondLimits(usage: KnownUsage, result: Measured, prices: RecordUsage['
   const beyond = new Set<string>();
   const touched = new Set(result.partials.map(({ meter }) => meter));
   for (const key of touched) {
-    let total = 0n;
+    let [total, count] = [0n, 0];
     usage.segments.forEach((_, segment) => {
       const now = result.partials.find((each) => each.meter === key && each.segment === segment);
-      const { sum, max } = now ?? usage.partials[segment]?.[key] ?? {};
+      const { records = 0, sum, max } = now ?? usage.partials[segment]?.[key] ?? {};
+      count += records;
       const largest = toTrillionths(parseDecimal(sum ?? max ?? '0'));
       total += largest < 0n ? 0n : largest;
     });
-    const count = BigInt(usage.records + result.partials.reduce((sum, { records }) => sum + records, 0));
     try {
       if (total > MAX_QUANTITY) throw new DomainError('amount-out-of-range');
       const price = prices[key];

@@ -265,6 +265,39 @@ describe('a period', () => {
       'usage-out-of-range',
     ]);
   });
+
+  it('takes records up to what a line can charge for, and what is below zero in a segment frees no room in another', () => {
+    const counted = periodOf([calls]);
+    const state = open(counted, use('a', day(2)), use('b', day(2)));
+    const price = (unitPrice: string) => ({ calls: { model: 'per-unit', unitPrice } }) as const;
+    const third = (unitPrice: string) =>
+      recordUsage(state, { records: [use('c', day(3))], period: counted, prices: price(unitPrice) }, nothing, day(5));
+    const most = `1${'0'.repeat(15)}`;
+    expect(third('333333333333333').answers[0]?.result).toBe('accepted');
+    expect(third('333333333333334').answers).toEqual([{ id: 'c', result: 'refused', code: 'usage-out-of-range' }]);
+    const halves = periodOf([volume], {
+      segments: [
+        [day(1), 'volume'],
+        [day(10), 'volume'],
+      ],
+    });
+    const full = open(halves, use('a', day(2), { value: '-1' }));
+    const then = after(full, record(full, halves, [use('b', day(12), { value: most })], day(15)).events);
+    expect(codes(then, halves, [use('c', day(12), { value: '0.5' })], day(15))).toEqual(['usage-out-of-range']);
+    expect(codes(then, halves, [use('c', day(12), { value: '0' })], day(15))).toEqual(['accepted']);
+  });
+
+  it('refuses all that a meter would count beyond it, and nothing else', () => {
+    const called: NewMeter = { key: 'called', event: 'call', aggregation: 'count' };
+    const both = periodOf([calls, volume, called]);
+    const most = `1${'0'.repeat(15)}`;
+    const state = open(both, use('a', day(2), { value: most }));
+    const call = { ...use('c', day(2)), event: 'call' };
+    expect(
+      codes(state, both, [use('b', day(2), { value: '1' }), call, use('d', day(2), { value: '0' })], day(5)),
+    ).toEqual(['usage-out-of-range', 'accepted', 'usage-out-of-range']);
+    expect(codes(state, both, [call, use('d', day(2), { value: '0' })], day(5))).toEqual(['accepted', 'accepted']);
+  });
 });
 
 describe('the last time of usage', () => {
