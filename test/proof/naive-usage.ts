@@ -38,7 +38,7 @@ interface Run {
   readonly from: string;
   to: string;
   quantity: bigint;
-  records: UsageRecord[];
+  records: Counted[];
 }
 
 /** A usage line as it ought to be, in words that can be compared. */
@@ -204,8 +204,7 @@ export class NaiveUsage {
       const item = items.find((each) => each.componentKey === componentKey);
       if (!item?.meter) return;
       const quantity = this.quantities(history, period, stretches, item.meter)[i] ?? 0n;
-      const counted = this.counting(stretches, period.opened.periodNumber, item.meter)[i] ?? [];
-      const records = counted.map(({ record }) => record);
+      const records = this.counting(stretches, period.opened.periodNumber, item.meter)[i] ?? [];
       const before = runs.at(-1);
       if (before?.to === from && sameCharge(before.item, item)) {
         before.to = to;
@@ -265,18 +264,19 @@ function amountsOf(
   return new Map([...after].map(([tier, amount]) => [tier, amount - (sofar.get(tier) ?? 0n)]));
 }
 
-/** Record by record in order of time: free until the count or the amount of the period is used up. */
+/** Record by record in the order in which they count: free until the count or the amount of the period is used up. */
 function percentage(
   price: Extract<Item['price'], { model: 'percentage' }>,
   meter: Meter | undefined,
   quantity: bigint,
-  records: readonly UsageRecord[],
+  records: readonly Counted[],
   used: { records: number; amount: bigint },
 ): bigint {
   const { freeRecords = Infinity, freeAmount, recordFee = '0', rate } = price;
   const anyFree = price.freeRecords !== undefined || freeAmount !== undefined;
   let [free, withoutFee] = [0n, 0];
-  for (const record of [...records].sort(inTime)) {
+  const inOrder = records.map(({ record, countsAt }) => ({ ...record, at: countsAt })).sort(inTime);
+  for (const record of inOrder) {
     const left = freeAmount === undefined ? undefined : units(freeAmount) - used.amount;
     const value = meter ? valueOf(meter, record) : 0n;
     const counts = value > 0n ? value : 0n;

@@ -601,9 +601,9 @@ it('has golden files that nobody edited', () => {
    1034e3df9e239acc subscription/state.v1.json
    96cacd51cc7b65d8 subscription/state.v2.json
    96cacd51cc7b65d8 subscription/state.v3.json
-   00167af656c2cc1f usage/LateUsageCounted.v1.json
+   d8da2e7987bbf209 usage/LateUsageCounted.v1.json
    ded5ff140322c09e usage/LateUsageNoted.v1.json
-   7b1e9efc72846bb4 usage/UsageCut.v1.json
+   faea7900f8ca4661 usage/UsageCut.v1.json
    136264594eb1c4d3 usage/UsageOpened.v1.json
    e32e03bc42c7023e usage/UsageRecorded.v1.json
    4f388b07a3ce89dc usage/UsageSealed.v1.json

@@ -36,10 +36,10 @@ export interface MeterTotal {
   /** latest: the last record in order of time, then id. */
   readonly latest?: TimedValue;
   /**
-   * The first records in order of segments, time and id, of each part of the period in which they begin anew; `segment`: where one
-   * that came late counts.
+   * The first records, of each part of the period in which they begin anew, in the order in which they count; `at`: their own time, of
+   * one that came late when it came.
    */
-  readonly first?: readonly (TimedValue & { readonly segment?: number })[];
+  readonly first?: readonly TimedValue[];
 }
 
 export interface TimedValue {

@@ -151,7 +151,7 @@ export function countLateUsage(
   const records = input.records.filter((record) => !isHeld(record, memory.records));
   const places = records.map((record) => ({ record, segment, readers: lateReaders(usage, segment, record) }));
   if (records.length === 0) return [];
-  const data = { effectiveAt: now, home: input.home, records, ...measured(usage, places, memory, usage.startsAt) };
+  const data = { effectiveAt: now, home: input.home, records, ...measured(usage, places, memory, now) };
   return [...opened, { type: 'LateUsageCounted', data }];
 }
 
@@ -289,12 +289,12 @@ interface Placed {
   readonly readers: readonly MeterInUse[];
 }
 
-/** `weighsFrom`: the moment from which every record weighs, in place of its own time. */
+/** `cameAt`: when they came, where that was too late for their own period. */
 function measured(
   usage: KnownUsage,
   places: readonly Placed[],
   { values }: UsageMemory,
-  weighsFrom: string | undefined,
+  cameAt: string | undefined,
 ): Measured {
   const sums = tally(usage, usage);
   const seen = new Set<string>();
@@ -310,7 +310,7 @@ function measured(
         unique.set(key, news);
         news.records.push(place);
       }
-      sums.add(record, each, segment, weighsFrom ?? record.at, isNew);
+      sums.add(record, each, segment, cameAt, isNew);
     }
   });
   return {

@@ -6,7 +6,7 @@ import { roundHalfAwayFromZero } from '../ratio';
 import { sameJson } from '../json';
 import type { Partial, SealedUsage, TimedValue, UsageCut, UsageEvent } from './events';
 import { propertyOf, type Meter } from './meter';
-import { isBefore, placeOf, segmentAt } from './first-records';
+import { isBefore, segmentAt } from './first-records';
 import { hasTerms, measures, opening, sameTerms, type UsagePeriod } from './record-usage';
 import { readersOf, tally } from './tally';
 import { evolveUsage, type KnownUsage, type Usage } from './usage';
@@ -54,7 +54,7 @@ export function recount(period: UsagePeriod) {
         const segment = segmentAt(period.segments, late ? effectiveAt : record.at);
         for (const each of readersOf(meters, period.segments[segment]?.meters ?? [], record)) {
           if (!measures(each, record) || (late && each.meter.late === 'refuse')) continue;
-          sums.add(record, each, segment, late ? period.startsAt : record.at, isNew(each.meter, record));
+          sums.add(record, each, segment, late ? effectiveAt : undefined, isNew(each.meter, record));
         }
       }
     },
@@ -205,7 +205,7 @@ function segmentStart({ startsAt, segments, endsAt }: KnownUsage, segment: numbe
 
 function firstIn(usage: KnownUsage, key: string, segment: number): string[] | undefined {
   const { first } = usage.totals[key] ?? {};
-  return first?.filter((each) => placeOf(usage.segments, each) === segment).map(({ value }) => value);
+  return first?.filter((each) => segmentAt(usage.segments, each.at) === segment).map(({ value }) => value);
 }
 
 const trillionths = (text: string) => toTrillionths(parseDecimal(text));

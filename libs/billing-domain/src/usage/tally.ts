@@ -22,8 +22,11 @@ interface Running {
 
 /** Adds records, in any order, to what is measured so far. */
 export interface Tally {
-  /** A record in a segment; `at`: the time from which it weighs, at the earliest the period's start. `isNew`: of its value of a unique count. */
-  add(record: UsageRecord, meter: MeterInUse, segment: number, at: string, isNew: boolean): void;
+  /**
+   * A record in a segment. `cameAt`: when it came, if that was too late for its own period: then it weighs from this period's start,
+   * and is free or not in the order of that moment. `isNew`: of its value of a unique count.
+   */
+  add(record: UsageRecord, meter: MeterInUse, segment: number, cameAt: string | undefined, isNew: boolean): void;
   /** What was touched, as it is now. */
   partials(): (Partial & { readonly segment: number; readonly meter: string })[];
   totals(): (MeterTotal & { readonly meter: string })[];
@@ -36,7 +39,7 @@ export function tally(
   const sums = new Map<string, Running & { readonly segment: number; readonly meter: string }>();
   const whole = new Map<string, { distinct?: number; latest?: TimedValue; first?: FirstRecords }>();
   return {
-    add(record, { meter, first }, segment, at, isNew) {
+    add(record, { meter, first }, segment, cameAt, isNew) {
       const name = `${segment} ${meter.key}`;
       let running = sums.get(name);
       if (!running)
@@ -49,7 +52,8 @@ export function tally(
           break;
         case 'weighted-sum':
           running.sum = (running.sum ?? 0n) + value;
-          running.moment = (running.moment ?? 0n) + value * BigInt(millisecondsBetween(startsAt, at));
+          running.moment ??= 0n;
+          if (cameAt === undefined) running.moment += value * BigInt(millisecondsBetween(startsAt, record.at));
           break;
         case 'max':
           if (running.max === undefined || value > running.max) running.max = value;
@@ -72,8 +76,8 @@ export function tally(
       if (meter.aggregation === 'unique-count' && isNew) total.distinct = (total.distinct ?? 0) + 1;
       const timed = { at: record.at, id: record.id, value: formatTrillionths(value) };
       if (meter.aggregation === 'latest' && (!total.latest || isBefore(total.latest, timed))) total.latest = timed;
-      // One that came late does not count where its own time lies.
-      const counted = at === record.at ? timed : { ...timed, segment };
+      // In the order in which they count: an earlier time of its own takes nothing from those that were free before it came.
+      const counted = { ...timed, at: cameAt ?? record.at };
       if (keepsFirst) (total.first ??= new FirstRecords([], segments, meter.key)).add(counted, first);
     },
     partials: () =>

@@ -36,6 +36,25 @@ it('a record that came late is among the free ones of the segment in which it co
   ]);
 });
 
+// Found by the simulated book: what was free hung on whether another meter came in the middle of the period.
+it('a record that came late counts towards the free ones when it came, whether the period is cut there or not', () => {
+  const sum: NewMeter = { key: 'm', event: 'use', aggregation: 'sum' };
+  const cut = [
+    [day(1), 'm'],
+    [day(10), 'm'],
+  ] as const;
+  const freed = [{}, { segments: cut }].map((over) => {
+    const stream = new UsageStream(periodOf([sum], { first: 2, ...over }));
+    stream.record([use(day(5), '2'), use(day(6), '10')], day(7));
+    stream.countLate([use('2025-12-20T00:00:00.000Z', '250')], day(12));
+    return stream.seal(day(31)).segments.flatMap(({ meters: [measured] }) => measured?.first ?? []);
+  });
+  expect(freed).toEqual([
+    ['2', '10'],
+    ['2', '10'],
+  ]);
+});
+
 describe('what a meter measures', () => {
   it('sum: of values, also of those below zero, exactly', () => {
     expect(sealed({ aggregation: 'sum' }, [use(day(2), '1.5'), use(day(3), '2.25'), use(day(4), '-0.75')])).toBe('3');
