@@ -107,7 +107,8 @@ export function edited(items: readonly Item[], edits: readonly ItemEdit[], from:
           return list.filter((item) => item.itemId !== edit.itemId);
         case 'put': {
           const known = list.find((item) => item.itemId === edit.item.itemId);
-          const item = { ...edit.item, ...(known?.ofPlan && { ofPlan: known.ofPlan }), from: known?.from ?? from };
+          const ofPlan = known?.ofPlan && { ofPlan: known.ofPlan };
+          const item = { ...edit.item, ...ofPlan, from: since(known, edit.item, from) };
           return known ? list.map((each) => (each === known ? item : each)) : [...list, item];
         }
         case 'plan':
@@ -131,11 +132,16 @@ function onPlan(list: readonly Item[], planned: Extract<ItemEdit, { kind: 'plan'
     if (!item) return known.ofPlan ? [] : [known];
     const quantity = item.quantity ?? (item.kind === known.kind ? known.quantity : '1');
     withinLimits(item, quantity);
-    return [{ ...item, itemId: known.itemId, quantity, from: known.from }];
+    return [{ ...item, itemId: known.itemId, quantity, from: since(known, item, from) }];
   });
   const keys = new Set(kept.map(({ componentKey }) => componentKey));
   const added = planned.filter(({ componentKey }) => !keys.has(componentKey));
   return [...kept, ...added.map((item) => ({ ...item, quantity: item.quantity ?? '1', from }))];
+}
+
+/** Since when an item is there: one of another kind comes anew, so that a fee that is charged once is charged. */
+function since(known: Item | undefined, { kind }: Pick<Item, 'kind'>, from: string): string {
+  return known && known.kind === kind ? known.from : from;
 }
 
 /** What terms say besides their items, after edits in order. Raises `invalid-price` when a minimum is above its maximum. */

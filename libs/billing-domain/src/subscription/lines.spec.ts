@@ -127,7 +127,11 @@ it('a tiered price states its parts on the charge, and on what is given back', (
 describe('an item that becomes another', () => {
   it('is given back where it becomes a fee that is charged once', () => {
     const lines = linesOf(changing('2026-01-11', put({ kind: 'one-time' }))(given(started())));
-    expect(shown(lines)[0]).toEqual(['correction', '-2100']);
+    expect(shown(lines)).toEqual([
+      ['correction', '-2100'],
+      ['one-time', '3100'],
+    ]);
+    expect(lines[1]?.service).toEqual({ from: '2026-01-11', to: '2026-01-12' });
   });
 
   it('is given back where it bills for three periods, for which it is charged', () => {

@@ -4,11 +4,12 @@ import type { Line } from '../line';
 import { cancelNow } from './cancel';
 import { changeItems } from './change-items';
 import { at, catchUp, given, linesOf, startOn, thirtyDays, type Decision } from './decisions.fixture';
-import type { SubscriptionEvent } from './events';
+import type { Item, ItemEdit, SubscriptionEvent } from './events';
+import { edited } from './items-changed';
 import { releaseBill } from './release-bill';
 import type { StartSubscription } from './start';
 import type { StartedSubscription } from './state';
-import type { NewItem } from './terms';
+import { newItem, type NewItem } from './terms';
 
 /* A fee that is charged once, beside 30.00 in advance every month. */
 
@@ -44,6 +45,12 @@ const fees = (...decisions: [...Decision[], Decision]): Line[] => {
 const shown = (lines: readonly Line[]) =>
   lines.map(({ kind, itemId, service, net }) => [kind, itemId, service.from, net]);
 
+const planned = ({ from: _, ...item }: Item): ItemEdit => ({
+  kind: 'plan',
+  interval: { unit: 'month', count: 1 },
+  items: [item],
+  conditions: {},
+});
 const day = { from: '2026-01-01', to: '2026-01-02' };
 const charge: Line = {
   lineId: lineId(subscriptionId, 'set-up', 'one-time', day, null, 0),
@@ -148,6 +155,25 @@ describe('a fee that is charged once', () => {
     const { kind: _, ...every } = { ...setUp, description: 'Care', quantity: '1' };
     const lines = linesOf(editing('2026-01-11', put(every))(given(started())));
     expect(lines.map(({ kind, net }) => [kind, net])).toEqual([['recurring', '3387']]);
+  });
+
+  // Found by mutants: it kept the day on which it had begun to recur, on which no fee was asked for, and was never charged.
+  it('is charged where it takes the place of an item that recurs, and where a plan has it so', () => {
+    const { kind: _, ...every } = { ...setUp, quantity: '1' };
+    expect(shown(fees(started([every]), editing('2026-01-11', put(setUp))))).toEqual([
+      ['one-time', 'set-up', '2026-01-11', '10000'],
+    ]);
+    expect(shown(fees(started([every]), editing('2026-01-11', put(setUp)), editing('2026-01-15', put(every))))).toEqual(
+      [],
+    );
+    const ofPlan = edited(
+      [{ ...newItem(every, ''), ofPlan: true, from: 'then' }],
+      [planned(newItem(setUp, ''))],
+      'now',
+    );
+    expect(ofPlan).toMatchObject([{ itemId: 'set-up', kind: 'one-time', from: 'now' }]);
+    const same = edited([{ ...newItem(every, ''), ofPlan: true, from: 'then' }], [planned(newItem(every, ''))], 'now');
+    expect(same).toMatchObject([{ itemId: 'set-up', from: 'then' }]);
   });
 
   it('comes when the trial has ended, and when it is in arrears with the end of its period', () => {
