@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { propertyRuns } from '../../../../test/support/property-runs';
 import { presets, type BillingRules } from '../billing-rules';
 import { changeItems, changeQuantity } from '../subscription/change-items';
 import { cancelNow } from '../subscription/cancel';
@@ -416,7 +417,7 @@ describe('minimum and maximum', () => {
         expect(outstandingLines(state)).toEqual([]);
         expect(bill(state, 'change', state.periodNumber, now(), [])).toEqual([]);
       }),
-      { numRuns: 300 },
+      propertyRuns(300),
     );
   });
 });

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { propertyRuns } from '../../../../test/support/property-runs';
 import type { DomainError } from '../domain-error';
 import { refusal } from '../subscription/decisions.fixture';
 import { MAX_ITEMS } from '../subscription/terms';
@@ -291,7 +292,7 @@ describe('a coupon', () => {
           expect(counted.size + holds.size).toBeLessThanOrEqual(most);
         }
       }),
-      { numRuns: 500 },
+      propertyRuns(500),
     );
   });
 });

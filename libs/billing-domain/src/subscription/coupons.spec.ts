@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { propertyRuns } from '../../../../test/support/property-runs';
 import { dateOf } from '../calendar';
 import type { CouponOffer } from '../coupon/events';
 import { parseMinor } from '../money';
@@ -452,7 +453,7 @@ describe('coupons, whatever happens', () => {
           expect(bill(state, 'change', state.periodNumber, now(), [])).toEqual([]);
         },
       ),
-      { numRuns: 400 },
+      propertyRuns(400),
     );
   });
 
