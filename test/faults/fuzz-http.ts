@@ -193,6 +193,8 @@ class Fuzz {
   private readonly onPlan: string[] = [];
   /** Subscriptions that were cancelled, or will be: what most conflicts are about. */
   private readonly ended: string[] = [];
+  /** What each customer is called by who starts a subscription. */
+  private readonly nameOf = new Map<string, string>();
   /** Subscriptions that have usage, and the period of it. */
   private readonly measured: { readonly subscriptionId: string; readonly periodNumber: number }[] = [];
 
@@ -484,6 +486,8 @@ class Fuzz {
       operation.body &&
       (intent === '400' && random.chance(0.7) ? values.broken(operation.body) : values.valid(operation.body));
     if (operation === this.start && intent !== '400') body = this.startable(body);
+    if (operation.path.endsWith('/plan') && intent === 'use' && random.chance(0.4))
+      body = { plan: { planId: random.pick(this.pools['published'] ?? []) } };
     if (operation.path.startsWith('/v1/plans/{planId}/versions') && intent === 'use') {
       // Few plans, so that a version is drafted, published and archived before too many others are.
       const plans = this.pools['planId'] ?? [];
@@ -635,6 +639,12 @@ class Fuzz {
       if (request?.['plan'] !== undefined) this.onPlan.push(body.id);
     }
     if (path.endsWith('/cancel') && body.dryRun === false) this.ended.push(body.id);
+    // Where all customers are erased nobody starts anything any more; now and then one is tried.
+    if (path.endsWith('/erase') && body.dryRun === false && this.random.chance(0.9)) {
+      const known = this.pools['customerId'] ?? [];
+      const at = known.indexOf(this.nameOf.get(body.id) ?? '');
+      if (at >= 0) known.splice(at, 1);
+    }
     if (path === '/v1/usage' && body.dryRun === false) {
       const sent = (request?.['records'] ?? []) as readonly { readonly subscriptionId?: string }[];
       (body.records as readonly { readonly periodNumber?: number }[]).forEach(({ periodNumber }, i) => {
@@ -652,6 +662,7 @@ class Fuzz {
     if (path === '/v1/customers' && method === 'post' && body.dryRun === false) {
       note('customer', body.id);
       note('customerId', request?.['externalId'] ?? body.id);
+      this.nameOf.set(body.id, String(request?.['externalId'] ?? body.id));
       note('externalId', request?.['externalId']);
     }
     if (path === '/v1/api-keys' && method === 'post' && body.dryRun === false) note('apiKeyId', body.id);
