@@ -299,7 +299,9 @@ class NaiveCalculator implements Recomputed {
     );
     if (before[0] && this.waived.has(before[0].lineId)) this.differ(`${told(line)}: what it corrects is waived`);
     const soFar = before.reduce((sum, each) => sum + BigInt(each.net), 0n);
-    if (line.rule.fees !== fees.toString()) this.differ(`${told(line)}: the fees are ${fees}`);
+    // What nobody is charged for counts towards a minimum alone.
+    const compared = line.rule.name === 'maximum' ? charged : fees;
+    if (line.rule.fees !== compared.toString()) this.differ(`${told(line)}: the fees are ${compared}`);
     const asked = (which: 'minimum' | 'maximum') => {
       const bounds = ticks.map((tick) => [tick, history.bound(line.itemId, tick, which)] as const);
       if (bounds.every(([, each]) => each === undefined)) return undefined;
@@ -312,10 +314,7 @@ class NaiveCalculator implements Recomputed {
     };
     const [minimum, maximum] = [asked('minimum'), asked('maximum')];
     const missing = minimum !== undefined && fees < minimum ? minimum - fees : 0n;
-    // Nothing is taken off what nobody is charged.
-    const most = charged > 0n ? charged : 0n;
-    const over = maximum !== undefined && fees > maximum ? fees - maximum : 0n;
-    const above = over < most ? -over : -most;
+    const above = maximum !== undefined && charged > maximum ? maximum - charged : 0n;
     const net = missing + above - soFar;
     // A bound that changed within the period is a sum of roundings of a fraction, where the rules round fractions.
     const off = net - BigInt(line.net);

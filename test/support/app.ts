@@ -110,7 +110,7 @@ export function lineItem(lineItemId: string, more: object = {}): object {
 export async function eventually(
   ask: () => Promise<Answer>,
   wanted: (answer: Answer) => boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 40_000,
 ): Promise<Answer> {
   const until = performance.now() + timeoutMs;
   for (;;) {

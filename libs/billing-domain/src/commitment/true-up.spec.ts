@@ -41,7 +41,7 @@ it('counts the usage of its own period among the fees, not that of another one o
 });
 
 // 50.00 came back for a period that nobody had paid for.
-it('takes by a maximum no more than is charged, and leaves a true-up alone that is waived', () => {
+it('limits by a maximum what is charged, not what is waived, and leaves a true-up alone that is waived', () => {
   const waive =
     (billNumber: number, lines: readonly Line[], now: string): Decision =>
     (s) =>
@@ -55,6 +55,21 @@ it('takes by a maximum no more than is charged, and leaves a true-up alone that 
   expect(after(given(advance, waive(1, bill1, '2026-01-10')), '2026-02-01')).toEqual([
     ['recurring', '2026-02-01', '2026-03-01', '5000'],
   ]);
+
+  // 40.00 were added and are charged: 30.00 of them.
+  const more: Decision = (s) =>
+    changeItems(
+      s,
+      {
+        edits: [
+          { kind: 'put', item: { componentKey: 'more', description: 'More', unitPrice: '4000', timing: 'arrears' } },
+        ],
+        when: { effectiveOn: '2026-01-01' },
+      },
+      at('2026-01-10'),
+    );
+  const trued = linesOf(catchUp('2026-02-01')(given(advance, waive(1, bill1, '2026-01-10'), more)));
+  expect(trued.find(({ kind }) => kind === 'maximum')).toMatchObject({ net: '-1000', rule: { fees: '4000' } });
 
   const arrears = committed({ minimum: '9000' }, { timing: 'arrears' });
   const first = given(arrears, catchUp('2026-02-01')) as StartedSubscription;

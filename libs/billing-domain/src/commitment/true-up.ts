@@ -44,8 +44,8 @@ export function feesOf(lines: readonly Line[], period: Span & Numbered, itemId?:
 /**
  * The line that is missing so that a service period comes to its minimum, or to no more than its maximum: none when it does. When
  * fees of a period changed after it was trued up, a correction of that. `lines`: all of that period, billed or about to be.
- * `waived`: ids of those that nobody is charged for any more. They are fees, but a maximum takes off no more than is charged, and
- * a true-up that was waived is corrected no more. (billing-model.md §5)
+ * `waived`: ids of those that nobody is charged for any more. They count towards a minimum, but not towards a maximum; a true-up
+ * that was waived is corrected no more. (billing-model.md §5)
  */
 export function trueUpLine(
   subscriptionId: string,
@@ -79,8 +79,7 @@ export function trueUpLine(
   const charged = feesOf(lines.filter(isCharged), period, itemId) + sum(items.filter(isCharged));
   const boundOf = ({ rating, fraction }: Bound) => amountOf(rating, applied(fraction, rules.fractionDigits));
   const missing = minimum && fees < boundOf(minimum) ? boundOf(minimum) - fees : 0n;
-  const over = maximum && fees > boundOf(maximum) ? fees - boundOf(maximum) : 0n;
-  const above = over < charged ? -over : charged > 0n ? -charged : 0n;
+  const above = maximum && charged > boundOf(maximum) ? boundOf(maximum) - charged : 0n;
   const net = missing + above - sum(soFar);
   if (net === 0n) return undefined;
   const kind = above < 0n ? 'maximum' : 'minimum';
@@ -111,7 +110,7 @@ export function trueUpLine(
       rounding: rules.rounding,
       ...(rules.fractionDigits !== undefined && { fractionDigits: rules.fractionDigits }),
       ...(instants && { instants }),
-      fees: fees.toString(),
+      fees: (kind === 'maximum' ? charged : fees).toString(),
       ...(first && { credit: { basis: 're-rate', netSoFar: sum(soFar).toString() } }),
     },
     metadata: {},
