@@ -111,6 +111,11 @@ const publishedComponents = [
   { componentKey: 'base', description: 'Base', kind: 'recurring', timing: 'advance', prices: flat },
   { componentKey: 'seats', description: 'Seats', kind: 'recurring', timing: 'arrears', optional: true, prices: flat },
 ];
+const publishedTerms = {
+  interval: { unit: 'month', count: 1 },
+  currencies: ['USD', 'EUR'],
+  components: publishedComponents,
+};
 const flatItem = {
   itemId: 'base',
   description: 'Base',
@@ -693,13 +698,34 @@ class Fuzz {
     );
   }
 
+  /** A plan that nobody has archived, and a subscription that has just begun on it: chance may have left none that can change. */
+  private async beginOnPlan(): Promise<{ readonly planId: string; readonly subscriptionId: string }> {
+    const { client } = this.service;
+    const name = `aimed-at-${(this.keys += 1)}`;
+    const { body: plan } = await client.post('/v1/plans', { name }, `${name}-plan`);
+    const version = `/v1/plans/${plan.id}/versions/1`;
+    await client.ask('PUT', version, { body: publishedTerms, key: `${name}-version` });
+    await client.post(`${version}/publish`, undefined, `${name}-published`);
+    const start = { customerId: name, currency: 'USD', timeZone: 'UTC', plan: { planId: plan.id } };
+    const { body } = await client.post('/v1/subscriptions', start, `${name}-start`);
+    return { planId: plan.id, subscriptionId: body.id };
+  }
+
   /** Aims at what chance has left out, with a subscription that has just begun among those to choose from. */
   async aim(): Promise<void> {
     if (this.start) await this.ask(this.compose(this.start, 'use'));
     for (const each of this.missing()) {
-      const [method, path, status = ''] = each.split(' ');
+      const [method, path = '', status = ''] = each.split(' ');
       const operation = this.operations.find((one) => one.method.toUpperCase() === method && one.path === path);
       if (!operation) continue;
+      if (/\{subscriptionId\}\/(plan|add-ons)$/.test(path) && status === '200') {
+        const { planId, subscriptionId } = await this.beginOnPlan();
+        const headers = { 'content-type': 'application/json', 'idempotency-key': `aimed-${subscriptionId}` };
+        const body = path.endsWith('/plan') ? { plan: { planId } } : { add: [{ componentKey: 'seats' }] };
+        const url = path.replace('{subscriptionId}', subscriptionId);
+        await this.ask({ operation, client: this.service.client, url, headers, body });
+        continue;
+      }
       const intent = intents.find((one) => one === status) ?? 'use';
       const asked = this.compose(operation, this.random.chance(0.8) ? intent : 'use');
       const recents = (this.pools['subscriptionId'] ?? []).slice(-3);
@@ -730,12 +756,7 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
     };
     const { body: plan } = await service.client.post('/v1/plans', { name: 'Published' }, 'plan');
     const version = `/v1/plans/${plan.id}/versions/1`;
-    const terms = {
-      interval: { unit: 'month', count: 1 },
-      currencies: ['USD', 'EUR'],
-      components: publishedComponents,
-    };
-    await service.client.ask('PUT', version, { body: terms, key: 'plan-version' });
+    await service.client.ask('PUT', version, { body: publishedTerms, key: 'plan-version' });
     await service.client.post(`${version}/publish`, undefined, 'plan-published');
     const fuzz = new Fuzz(service, plan.id, document, narrow, o.seed);
     let said = 0;
