@@ -702,13 +702,10 @@ class Fuzz {
   private async beginOnPlan(): Promise<{ readonly planId: string; readonly subscriptionId: string }> {
     const { client } = this.service;
     const name = `aimed-at-${(this.keys += 1)}`;
-    const { body: plan } = await client.post('/v1/plans', { name }, `${name}-plan`);
-    const version = `/v1/plans/${plan.id}/versions/1`;
-    await client.ask('PUT', version, { body: publishedTerms, key: `${name}-version` });
-    await client.post(`${version}/publish`, undefined, `${name}-published`);
-    const start = { customerId: name, currency: 'USD', timeZone: 'UTC', plan: { planId: plan.id } };
+    const planId = await publishPlan(client, name);
+    const start = { customerId: name, currency: 'USD', timeZone: 'UTC', plan: { planId } };
     const { body } = await client.post('/v1/subscriptions', start, `${name}-start`);
-    return { planId: plan.id, subscriptionId: body.id };
+    return { planId, subscriptionId: body.id };
   }
 
   /** Aims at what chance has left out, with a subscription that has just begun among those to choose from. */
@@ -741,6 +738,15 @@ class Fuzz {
   }
 }
 
+/** A plan with a published version; its id. */
+async function publishPlan(client: HttpClient, name: string): Promise<string> {
+  const { body: plan } = await client.post('/v1/plans', { name }, `${name}-plan`);
+  const version = `/v1/plans/${plan.id}/versions/1`;
+  await client.ask('PUT', version, { body: publishedTerms, key: `${name}-version` });
+  await client.post(`${version}/publish`, undefined, `${name}-publish`);
+  return plan.id;
+}
+
 /** Runs the campaign against a standalone of its own. */
 export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
   const service = await Service.start();
@@ -754,11 +760,8 @@ export async function fuzzCampaign(o: FuzzCampaign): Promise<FuzzReport> {
       writer: service.as(await service.newKey('default', ['commands:write'])),
       stranger: service.as('pk_00000000-0000-5000-8000-000000000000_'.padEnd(83, 'A')),
     };
-    const { body: plan } = await service.client.post('/v1/plans', { name: 'Published' }, 'plan');
-    const version = `/v1/plans/${plan.id}/versions/1`;
-    await service.client.ask('PUT', version, { body: publishedTerms, key: 'plan-version' });
-    await service.client.post(`${version}/publish`, undefined, 'plan-published');
-    const fuzz = new Fuzz(service, plan.id, document, narrow, o.seed);
+    const published = await publishPlan(service.client, 'published');
+    const fuzz = new Fuzz(service, published, document, narrow, o.seed);
     let said = 0;
     const worker = async () => {
       while (fuzz.requests < o.requests && seconds() < o.maxSeconds && fuzz.violations.length < 20) {

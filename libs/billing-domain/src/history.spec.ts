@@ -607,6 +607,6 @@ it('has golden files that nobody edited', () => {
    136264594eb1c4d3 usage/UsageOpened.v1.json
    e32e03bc42c7023e usage/UsageRecorded.v1.json
    4f388b07a3ce89dc usage/UsageSealed.v1.json
-   bbd17b7458e595e2 usage/state.v1.json"
+   9e71a50effebfd15 usage/state.v1.json"
   `);
 });

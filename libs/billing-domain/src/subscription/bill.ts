@@ -33,6 +33,9 @@ export function bill(
   const closed = toTrueUp(subscription, stop);
   const gross = [...charged, ...(closed ? trueUps(subscription, charged, closed) : [])];
   const known = subscription.billed.map(({ line }) => line);
+  if (subscription.coupons.length === 0 && known.every(({ kind }) => kind !== 'discount')) {
+    return linesBilled(subscription, cause, periodNumber, effectiveAt, gross);
+  }
   const above = {
     before: closed ? aboveMaximums(known, closed) : new Map<string, bigint>(),
     now: closed ? aboveMaximums([...known, ...gross], closed) : new Map<string, bigint>(),
