@@ -142,7 +142,7 @@ async function sendSecurityHeaders(server: FastifyInstance): Promise<void> {
       reply.headers(headers);
       return;
     }
-    await reply.helmet();
+    reply.helmet();
     headers = reply.raw.getHeaders();
   });
 }
