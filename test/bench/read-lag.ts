@@ -50,7 +50,7 @@ async function lagAt({ scale, say }: BenchRun, service: Service, most: number): 
     if (n % LOOK_EVERY !== 0) return;
     const seen = await client.get(`/v1/subscriptions/${id}/current-billing-period?minPosition=${position}`);
     lags.push(performance.now() - answered);
-    if (seen.status !== 200 || !JSON.stringify(seen.body).includes(`"${item.lineItemId}"`)) {
+    if (seen.status !== 200 || !JSON.stringify(seen.body).includes(`"${String(item.lineItemId)}"`)) {
       throw new Error(
         `a line that was answered is not shown: ${seen.status} ${JSON.stringify(seen.body).slice(0, 500)}`,
       );
