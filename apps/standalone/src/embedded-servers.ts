@@ -15,7 +15,10 @@ export interface EmbeddedServers extends Servers {
 export async function startEmbeddedServers(config: Config, logger: Logger): Promise<EmbeddedServers> {
   const [store, database] = await Promise.allSettled([
     config.eventstoreUrl === undefined
-      ? startEventStoreWorker({ dataDir: join(config.dataDir, 'eventstore') })
+      ? startEventStoreWorker({
+          dataDir: join(config.dataDir, 'eventstore'),
+          onNotice: (notice) => logger.warn({ notice }, 'the embedded event store'),
+        })
       : { url: config.eventstoreUrl, close: async () => undefined },
     config.databaseUrl === undefined
       ? startPostgres({
