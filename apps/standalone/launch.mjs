@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm start` and `npm test` on a fresh clone: install what is missing, build what is stale, go on. A line each.
+// `npm start`, `npm test` and the like on a fresh clone: install what is missing, build what is stale, go on. A line each.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -75,13 +75,16 @@ unlessDone(
 const programs = {
   start: ['dist/apps/standalone/src/main.js'],
   test: ['node_modules/jest/bin/jest.js'],
+  bench: ['test/run.mjs', 'test/bench/bench.ts'],
+  faults: ['test/run.mjs', 'test/faults/faults.ts'],
 };
+const doing = { start: 'starting', test: 'testing', bench: 'measuring', faults: 'doing harm' };
 const program = programs[task];
 if (!program) {
   say(`usage: launch.mjs ${Object.keys(programs).join('|')} [arguments]`);
   process.exit(2);
 }
-say(task === 'start' ? 'starting' : 'testing');
+say(doing[task]);
 const child = spawn(process.execPath, [...program, ...args], { cwd: root, stdio: 'inherit' });
 // A terminal's Ctrl-C reaches the child by itself; what a supervisor sends to this process alone is handed on.
 process.on('SIGINT', () => undefined);

@@ -1,0 +1,6 @@
+import type { Bench } from './figure';
+import { fold } from './fold';
+import { loadByLength } from './load-by-length';
+
+/** Every benchmark, in the order of the run. */
+export const benches: readonly Bench[] = [fold, loadByLength];
