@@ -1,3 +1,4 @@
+import { billingRun } from './billing-run';
 import type { Bench } from './figure';
 import { fold } from './fold';
 import { hotStream } from './hot-stream';
@@ -6,4 +7,4 @@ import { loadByLength } from './load-by-length';
 import { readLag } from './read-lag';
 
 /** Every benchmark, in the order of the run. */
-export const benches: readonly Bench[] = [fold, loadByLength, httpCommands, hotStream, readLag];
+export const benches: readonly Bench[] = [fold, loadByLength, httpCommands, hotStream, readLag, billingRun];
