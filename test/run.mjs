@@ -1,6 +1,6 @@
 /**
  * Runs a TypeScript program of this directory under plain Node, compiled in memory exactly as jest compiles the specs:
- * `node test/run.mjs test/faults/kill-standalone.ts --seed 1`.
+ * `node test/run.mjs test/faults/faults.ts --seed 1`.
  */
 import Module, { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';

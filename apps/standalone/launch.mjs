@@ -76,8 +76,9 @@ const programs = {
   start: ['dist/apps/standalone/src/main.js'],
   test: ['node_modules/jest/bin/jest.js'],
   bench: ['test/run.mjs', 'test/bench/bench.ts'],
+  faults: ['test/run.mjs', 'test/faults/faults.ts'],
 };
-const doing = { start: 'starting', test: 'testing', bench: 'measuring' };
+const doing = { start: 'starting', test: 'testing', bench: 'measuring', faults: 'doing harm' };
 const program = programs[task];
 if (!program) {
   say(`usage: launch.mjs ${Object.keys(programs).join('|')} [arguments]`);

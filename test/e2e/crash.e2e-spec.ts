@@ -1,17 +1,19 @@
-import { killCampaign } from '../faults/kill-standalone';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { killStandalone } from '../faults/kills';
+import { Random } from '../support/random';
 
-/** Two rounds of what `node test/run.mjs test/faults/kill-standalone.ts` does thirty times. */
+/** A short round of `npm run faults -- --only kill-standalone`. */
 it('keeps every acknowledged command, once, when it is killed with commands in flight', async () => {
-  const report = await killCampaign({
-    rounds: 2,
-    seed: 7,
-    inFlight: 64,
-    maxSeconds: 60,
-    losses: false,
-    say: () => undefined,
-  });
-  expect(report.violations).toEqual([]);
-  expect(report.rounds).toBe(2);
-  expect(report.acknowledged).toBeGreaterThan(50);
-  expect(report.unknown).toBeGreaterThan(20);
+  const directory = mkdtempSync(join(tmpdir(), 'perennial-crash-'));
+  try {
+    const round = { seed: 7, random: new Random(7), directory, say: () => undefined };
+    const { violations, counts } = await killStandalone(round, { kills: 2, loses: false });
+    expect(violations).toEqual([]);
+    expect(counts['acknowledged']).toBeGreaterThan(50);
+    expect(counts['unknown']).toBeGreaterThan(20);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }, 180_000);

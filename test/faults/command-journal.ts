@@ -1,4 +1,5 @@
 import type { Answer, HttpClient } from '../support/http-client';
+import { ownTime } from './own-time';
 
 /** One command as its caller knows it. */
 export interface Journaled {
@@ -19,6 +20,11 @@ export class CommandJournal {
   inFlight = 0;
   /** Answers that no command may get, whatever happens. */
   readonly violations: string[] = [];
+  /** The longest that a caller waited for an answer, in ms. */
+  slowestMs = 0;
+
+  /** Until `withinMs` every command has to be answered: what is late is a violation. */
+  constructor(private readonly withinMs = Infinity) {}
 
   get(state: Journaled['state']): Journaled[] {
     return this.commands.filter((each) => each.state === state);
@@ -35,8 +41,11 @@ export class CommandJournal {
   /** Sends it (again) with its key and notes what came of it. */
   async attempt(client: HttpClient, command: Journaled): Promise<void> {
     this.inFlight += 1;
+    const asked = ownTime();
     try {
-      this.note(command, await client.post(command.path, command.body, command.key));
+      const answer = await client.post(command.path, command.body, command.key);
+      this.timed(command, ownTime() - asked);
+      this.note(command, answer);
     } catch {
       if (command.state === 'in flight') command.state = 'unknown';
     } finally {
@@ -44,7 +53,13 @@ export class CommandJournal {
     }
   }
 
-  private note(command: Journaled, { status, body }: Answer): void {
+  private timed({ path, key }: Journaled, tookMs: number): void {
+    this.slowestMs = Math.max(this.slowestMs, tookMs);
+    if (tookMs > this.withinMs)
+      this.violations.push(`${path} ${key}: answered after ${Math.round(tookMs)} ms, due within ${this.withinMs}`);
+  }
+
+  private note(command: Journaled, { status, body, headers }: Answer): void {
     const known = command.answer;
     if (status === 200 || status === 201) {
       const answer = { id: String(body.id), revision: String(body.revision), events: Number(body.events?.length) };
@@ -55,6 +70,8 @@ export class CommandJournal {
       command.answer = answer;
     } else if (status >= 500) {
       if (status !== 503) this.violations.push(`${command.path} ${command.key}: ${status} ${JSON.stringify(body)}`);
+      else if (headers['retry-after'] === undefined)
+        this.violations.push(`${command.path} ${command.key}: 503 without Retry-After ${JSON.stringify(body)}`);
       if (command.state === 'in flight') command.state = 'unknown';
     } else {
       if (![404, 409, 412, 422].includes(status))

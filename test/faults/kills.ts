@@ -1,0 +1,236 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HttpClient } from '../support/http-client';
+import { Program } from '../support/processes';
+import type { Random } from '../support/random';
+import { apiKeyOf, serversOf } from '../support/standalone';
+import { Callers } from './callers';
+import { answerWithinMs, Deployment } from './deployment';
+import type { Fault, FaultOutcome, FaultRound } from './fault';
+import { CommandJournal } from './command-journal';
+import { auditDifferences, compareWithStore } from './oracles';
+
+const inFlight = 64;
+/** Every kill finds so many commands in flight. */
+const wanted = 50;
+
+/** A standalone with its embedded servers that is killed again and again, and started on what is left. */
+class Victim {
+  readyMs = 0;
+  private program: Program | undefined;
+  private client: HttpClient | undefined;
+
+  constructor(readonly dataDir: string) {}
+
+  get http(): HttpClient {
+    if (!this.client) throw new Error('not started');
+    return this.client;
+  }
+
+  async start(): Promise<void> {
+    this.program = await Program.start({
+      program: 'standalone',
+      args: ['--test-clock'],
+      env: {
+        DATA_DIR: this.dataDir,
+        RATE_LIMIT_PER_SECOND: '1000000',
+        RATE_LIMIT_BURST: '1000000',
+        SCHEDULER_INTERVAL_MS: '100',
+        SNAPSHOT_EVERY: '20',
+      },
+    });
+    this.readyMs = Math.max(this.readyMs, await this.program.ready());
+    this.client?.close();
+    this.client = new HttpClient(this.program.url, apiKeyOf(this.dataDir));
+  }
+
+  async kill9(): Promise<void> {
+    await this.program?.kill9();
+  }
+
+  async stop(): Promise<{ code: number | string; log: string }> {
+    const code = (await this.program?.stop()) ?? 0;
+    return { code, log: this.program?.log.slice(-2_000) ?? '' };
+  }
+
+  async end(): Promise<void> {
+    this.client?.close();
+    if (this.program?.running) await this.program.kill9();
+  }
+}
+
+/** Kills the standalone `kills` times with commands in flight, then, when it `loses` it, throws its database away. */
+export async function killStandalone(
+  { random, directory, say }: FaultRound,
+  { kills, loses }: { readonly kills: number; readonly loses: boolean },
+): Promise<FaultOutcome> {
+  const victim = new Victim(join(directory, 'data'));
+  const callers = new Callers(random, () => victim.http);
+  const { journal } = callers;
+  const violations: string[] = [];
+  let unknown = 0;
+  try {
+    await victim.start();
+    await callers.advance(0);
+    for (let kill = 1; kill <= kills; kill += 1) {
+      const first = journal.commands.length;
+      callers.start(inFlight);
+      await Promise.all([delay(random.between(300, 1_500)), movesTimeOn(callers, random)]);
+      const caught = await manyInFlight(journal);
+      callers.hush();
+      await victim.kill9();
+      await callers.stop();
+      const lost = journal.get('unknown').length;
+      unknown += lost;
+      await victim.start();
+      await callers.settle();
+      await callers.askAgain(journal.commands.slice(first));
+      if (caught < wanted) violations.push(`kill ${kill}: only ${caught} commands were in flight`);
+      say(`kill ${kill}: ${journal.commands.length - first} commands, ${caught} in flight, ${lost} unknown`);
+    }
+    if (loses) {
+      await victim.kill9();
+      rmSync(join(victim.dataDir, 'postgres'), { recursive: true });
+      await victim.start();
+    }
+    const { eventstoreUrl } = serversOf(victim.dataDir);
+    const stored = await compareWithStore({ eventstoreUrl, commands: journal.commands });
+    violations.push(...stored.violations, ...(await auditDifferences({ DATA_DIR: victim.dataDir })));
+    const { code, log } = await victim.stop();
+    if (code !== 0) violations.push(`a graceful stop ended with ${code}:\n${log}`);
+    return {
+      violations: [...journal.violations, ...violations],
+      counts: {
+        kills,
+        ...(loses && { 'databases lost': 1 }),
+        ...commandCounts(journal),
+        unknown,
+        events: stored.events,
+        readyMs: Math.round(victim.readyMs),
+      },
+    };
+  } finally {
+    callers.hush();
+    await victim.end();
+  }
+}
+
+/** What a round says of its commands. */
+export function commandCounts(journal: CommandJournal): Record<string, number> {
+  return {
+    commands: journal.commands.length,
+    acknowledged: journal.get('acknowledged').length,
+    refused: journal.get('refused').length,
+  };
+}
+
+async function movesTimeOn(callers: Callers, random: Random): Promise<void> {
+  await delay(random.between(50, 200));
+  await callers.advance(random.between(5, 40));
+}
+
+async function manyInFlight(journal: CommandJournal): Promise<number> {
+  const until = performance.now() + 5_000;
+  while (journal.inFlight < wanted && performance.now() < until) await delay(1);
+  return journal.inFlight;
+}
+
+const standaloneKilled: Fault = {
+  name: 'kill-standalone',
+  about:
+    'kill -9 of the standalone with 50 commands or more in flight, three times; sometimes its database is lost too',
+  round: (o) => killStandalone(o, { kills: 3, loses: o.random.chance(1 / 3) }),
+};
+
+const eventStoreKilled: Fault = {
+  name: 'kill-event-store',
+  about: 'kill -9 of the event store alone, with 50 commands or more in flight; the service stays and goes on',
+  round: (o) =>
+    underLoad(o, 'standalone', async ({ deployment, callers, random }) => {
+      for (let kill = 1; kill <= 3; kill += 1) {
+        await Promise.all([delay(random.between(300, 1_200)), movesTimeOn(callers, random)]);
+        await manyInFlight(callers.journal);
+        await deployment.store.process.kill9();
+        await delay(random.between(0, 500));
+        await deployment.store.restart();
+        await deployment.apis[0]?.ready();
+      }
+      return { kills: 3 };
+    }),
+};
+
+const workerKilled: Fault = {
+  name: 'kill-worker',
+  about: 'kill -9 of the worker alone while the API takes commands; it goes on where its rows and policies stand',
+  round: (o) =>
+    underLoad(o, { apis: 1, workers: 1 }, async ({ deployment, callers, random }) => {
+      let slowestMs = 0;
+      for (let kill = 1; kill <= 2; kill += 1) {
+        await Promise.all([delay(random.between(300, 1_200)), movesTimeOn(callers, random)]);
+        const worker = deployment.workers[0];
+        if (!worker) throw new Error('no worker');
+        await worker.kill9();
+        const { readyMs } = await deployment.restart(worker);
+        slowestMs = Math.max(slowestMs, readyMs);
+      }
+      return { kills: 2, readyMs: Math.round(slowestMs) };
+    }),
+};
+
+export interface UnderLoad {
+  readonly deployment: Deployment;
+  readonly callers: Callers;
+  readonly random: Random;
+  readonly say: (line: string) => void;
+  readonly violations: string[];
+}
+
+/**
+ * Brings a deployment up, keeps commands in flight while `happens` does its harm and mends it, settles what is unknown
+ * and asks every oracle. Each command has to be answered in time whatever happens.
+ */
+export async function underLoad(
+  { random, directory, say }: FaultRound,
+  programs: 'standalone' | { readonly apis: number; readonly workers: number },
+  happens: (o: UnderLoad) => Promise<Record<string, number>>,
+  { env = {}, load = inFlight }: { readonly env?: Record<string, string>; readonly load?: number } = {},
+): Promise<FaultOutcome> {
+  const deployment = await Deployment.start({ directory, programs, env });
+  const callers = new Callers(random, deployment.client, new CommandJournal(answerWithinMs));
+  const { journal } = callers;
+  const violations: string[] = [];
+  try {
+    await callers.advance(0);
+    await callers.subscribe();
+    callers.start(load);
+    const counts = await happens({ deployment, callers, random, say, violations });
+    await callers.stop();
+    const unknown = journal.get('unknown').length;
+    await callers.settle();
+    await callers.askAgain();
+    const { direct } = deployment;
+    const stored = await compareWithStore({
+      eventstoreUrl: direct['EVENTSTORE_URL'] ?? '',
+      commands: journal.commands,
+    });
+    violations.push(...stored.violations, ...(await auditDifferences(direct)));
+    for (const program of deployment.programs)
+      if (!program.running) violations.push(`the ${program.options.program} ended by itself:\n${program.log}`);
+    return {
+      violations: [...journal.violations, ...violations],
+      counts: {
+        ...counts,
+        ...commandCounts(journal),
+        unknown,
+        events: stored.events,
+        slowestMs: Math.round(journal.slowestMs),
+      },
+    };
+  } finally {
+    callers.hush();
+    await deployment.close();
+  }
+}
+
+export const kills: readonly Fault[] = [standaloneKilled, eventStoreKilled, workerKilled];
