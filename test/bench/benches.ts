@@ -4,7 +4,16 @@ import { fold } from './fold';
 import { hotStream } from './hot-stream';
 import { httpCommands } from './http-commands';
 import { loadByLength } from './load-by-length';
+import { projectionRebuild } from './projection-rebuild';
 import { readLag } from './read-lag';
 
 /** Every benchmark, in the order of the run. */
-export const benches: readonly Bench[] = [fold, loadByLength, httpCommands, hotStream, readLag, billingRun];
+export const benches: readonly Bench[] = [
+  fold,
+  loadByLength,
+  httpCommands,
+  hotStream,
+  readLag,
+  projectionRebuild,
+  billingRun,
+];

@@ -37,13 +37,11 @@ export interface Message {
   readonly type: string;
   readonly contentType: 'application/json' | 'application/octet-stream';
   readonly data: string | Uint8Array;
-  readonly metadata: string | undefined;
+  readonly metadata: string | Uint8Array | undefined;
 }
 
 interface Call {
   readonly duplex: Promise<Duplex>;
-  /** Of `duplex`, once it is there. */
-  open?: Duplex;
   /** By correlation id. */
   readonly waiting: Map<string, (answer: BatchAppendResp | Error) => void>;
 }
@@ -75,23 +73,21 @@ export class BatchAppender {
     expected: Revision | 'any',
     withinMs: number,
   ): Promise<{ revision: bigint; position: bigint | undefined }> {
-    const deadline = performance.now() + withinMs;
     const id = uuid();
     const request = encodeRequest(id, stream, messages, expected);
-    const call = (this.#call ??= this.#open());
-    const { waiting } = call;
-    const open = call.open ?? (await within(withinMs, opened(call)));
+    const { duplex, waiting } = (this.#call ??= this.#open());
     const answer = await new Promise<BatchAppendResp>((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.delete(id);
         reject(new DeadlinePassed(withinMs));
-      }, deadline - performance.now());
+      }, withinMs);
       waiting.set(id, (settled) => {
         clearTimeout(timer);
         if (settled instanceof Error) reject(settled);
         else resolve(settled);
       });
-      open.write(request);
+      // A call that cannot be opened settles what waits in it.
+      duplex.then((open) => waiting.has(id) && open.write(request)).catch(() => undefined);
     });
     const problem = answer.getError();
     if (problem) {
@@ -127,29 +123,8 @@ export class BatchAppender {
         .on('end', () => over()),
     );
     const call: Call = { duplex: create(), waiting };
-    call.duplex.then((duplex) => (call.open = duplex), over);
+    call.duplex.catch(over);
     return call;
-  }
-}
-
-async function opened({ duplex }: Call): Promise<Duplex> {
-  try {
-    return await duplex;
-  } catch (error) {
-    throw new BatchCallEnded(error as Error);
-  }
-}
-
-/** Rejects after `ms` with DeadlinePassed; a later outcome of the call is ignored, also when it is an error. */
-export async function within<T>(ms: number, call: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlinePassed(ms)), ms);
-  });
-  try {
-    return await Promise.race([call, expired]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -9,7 +9,7 @@ import {
 import { validate as isUuid } from 'uuid';
 import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { BatchCallEnded, type Message, within } from './batch-append';
+import { BatchCallEnded, DeadlinePassed, type Message } from './batch-append';
 import { assertJson } from './event-codec';
 import { type LogFilter, type LogRecord, readLog } from './log-reading';
 import { type Call, type Connected, type Connection, connectTo } from './store-client';
@@ -122,7 +122,7 @@ export class EventStore {
 
   async #append(
     stream: string,
-    messages: readonly EventData[],
+    messages: readonly Message[],
     expected: Revision | 'any',
     options: { withinMs?: number },
   ): Promise<Appended> {
@@ -467,6 +467,19 @@ class Mark {
   constructor(readonly value: bigint | 'caught-up') {}
 }
 
+/** Rejects after `ms` with DeadlinePassed; a later outcome of the call is ignored, also when it is an error. */
+async function within<T>(ms: number, call: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlinePassed(ms)), ms);
+  });
+  try {
+    return await Promise.race([call, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Throws a TypeError for what JSON cannot say; text is JSON already. */
 function toMessage({ id, type, data, metadata }: NewEvent): Message {
   if (!isUuid(id)) throw new TypeError(`not an event id: ${id}`);
@@ -484,17 +497,20 @@ function jsonText(value: object | string): string {
 }
 
 /** As the client's own append takes it, which makes JSON text itself. */
-function toEventData({ id, type, data, metadata }: Message): EventData {
-  const described = { id, type, ...(metadata === undefined ? {} : { metadata: JSON.parse(metadata) as Json }) };
-  return typeof data === 'string'
-    ? jsonEvent({ ...described, data: JSON.parse(data) as Json })
-    : binaryEvent({ ...described, data });
+function toEventData({ id, type, contentType, data, metadata }: Message): EventData {
+  const described = { id, type, ...(metadata === undefined ? {} : { metadata: parsed(metadata) }) };
+  return contentType === 'application/json'
+    ? jsonEvent({ ...described, data: parsed(data) })
+    : binaryEvent({ ...described, data: Buffer.from(data) });
+}
+
+function parsed(json: string | Uint8Array): Json {
+  return JSON.parse(Buffer.from(json).toString()) as Json;
 }
 
 /** Bytes for both contents: only BatchAppend takes them so. */
-function messageOf({ id, type, isJson, data, metadata }: LogRecord): EventData {
-  const contentType = isJson ? 'application/json' : 'application/octet-stream';
-  return { id, type, contentType, data, metadata } as unknown as EventData;
+function messageOf({ id, type, isJson, data, metadata }: LogRecord): Message {
+  return { id, type, contentType: isJson ? 'application/json' : 'application/octet-stream', data, metadata };
 }
 
 type Json = { [key: string]: JsonValue };
