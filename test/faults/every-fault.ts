@@ -1,7 +1,8 @@
+import { crashPoints } from './crash-points';
 import { databaseFaults } from './database-faults';
 import type { Fault } from './fault';
 import { kills } from './kills';
 import { storeFaults } from './store-faults';
 
 /** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */
-export const everyFault: readonly (readonly Fault[])[] = [kills, storeFaults, databaseFaults];
+export const everyFault: readonly (readonly Fault[])[] = [kills, crashPoints, storeFaults, databaseFaults];
