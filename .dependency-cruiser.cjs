@@ -50,7 +50,7 @@ module.exports = {
       from: {
         path: '^(libs|apps)/',
         pathNot:
-          '(^libs/event-sourcing/src/(event-store|batch-append|store-client|store-failures)\\.ts|^libs/embedded-eventstore/|\\.(spec|int-spec)\\.ts$)',
+          '(^libs/event-sourcing/src/(event-store|batch-append|log-reading|store-client|store-failures)\\.ts|^libs/embedded-eventstore/|\\.(spec|int-spec)\\.ts$)',
       },
       to: { path: '@eventstore/db-client' },
     },

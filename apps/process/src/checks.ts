@@ -1,20 +1,28 @@
 import { sql } from 'kysely';
 import { billingProjections } from '@perennial/billing-read-models';
-import type { ProjectionRunner } from '@perennial/event-sourcing';
+import { type ProjectionRunner, readTransfer } from '@perennial/event-sourcing';
 import type { Connections } from './connections';
 import type { Check } from './readiness';
 
 /** How far behind the read models may be before a process that only reads them is not ready, in ms. */
 const tolerableLagMs = 10_000;
 
-/** The store answers, and the database answers. */
-export function connectionChecks({ store, database }: Connections): Check[] {
+/** Why nothing may run on this store yet: a copy or a restore into it is not finished. */
+export async function unfinishedTransfer({ store, config }: Connections): Promise<string | undefined> {
+  const note = await readTransfer(store, config.streamPrefix);
+  if (note?.type !== 'TransferBegun') return undefined;
+  return `the store holds an unfinished copy of ${note.data.from}, begun at ${note.data.at}: run it again to its end`;
+}
+
+/** The store answers and holds no half copy, and the database answers. */
+export function connectionChecks(connections: Connections): Check[] {
+  const { store, database } = connections;
   return [
     {
       name: 'event-store',
       problem: async () => {
         await store.ping();
-        return undefined;
+        return unfinishedTransfer(connections);
       },
     },
     {

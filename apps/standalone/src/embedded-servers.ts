@@ -11,11 +11,19 @@ export interface EmbeddedServers extends Servers {
   close(): Promise<void>;
 }
 
+/** Where the embedded event store has its files. */
+export function storeDirectory(dataDir: string): string {
+  return join(dataDir, 'eventstore');
+}
+
 /** Brings up what EVENTSTORE_URL and DATABASE_URL do not name, each in a thread of its own with its data under DATA_DIR. */
 export async function startEmbeddedServers(config: Config, logger: Logger): Promise<EmbeddedServers> {
   const [store, database] = await Promise.allSettled([
     config.eventstoreUrl === undefined
-      ? startEventStoreWorker({ dataDir: join(config.dataDir, 'eventstore') })
+      ? startEventStoreWorker({
+          dataDir: storeDirectory(config.dataDir),
+          onNotice: (notice) => logger.warn({ notice }, 'the embedded event store'),
+        })
       : { url: config.eventstoreUrl, close: async () => undefined },
     config.databaseUrl === undefined
       ? startPostgres({

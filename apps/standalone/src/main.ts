@@ -2,10 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { CommandBus } from '@nestjs/cqrs';
 import { createApiServer } from '../../api/src/api-server';
 import { serve } from '../../api/src/serve';
-import { connectionChecks, policiesCheck, runnerCheck } from '../../process/src/checks';
+import { connectionChecks, policiesCheck, runnerCheck, unfinishedTransfer } from '../../process/src/checks';
 import { connect, projectionsOf } from '../../process/src/connections';
 import { Readiness } from '../../process/src/readiness';
-import { run } from '../../process/src/run';
+import { CannotStart, run } from '../../process/src/run';
 import { Visibility } from '../../process/src/visibility';
 import { Worker } from '../../worker/src/worker';
 import { ensureApiKey } from './api-key-file';
@@ -21,6 +21,8 @@ void run({
       await mkdir(config.dataDir, { recursive: true });
       await publishServers(config.dataDir, servers);
       const connections = connect(servers, config, logger);
+      const unfinished = await unfinishedTransfer(connections);
+      if (unfinished !== undefined) throw new CannotStart(unfinished);
       const projections = projectionsOf(connections, { embedded: servers.embedsDatabase });
       let worker: Worker | undefined = undefined;
       const readiness = new Readiness([

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { startEventStoreWorker } from '@perennial/embedded-eventstore';
 import type { Config, Logger } from '@perennial/platform';
 import type { Servers } from '../../process/src/connections';
-import { type EmbeddedServers, startEmbeddedServers } from './embedded-servers';
+import { type EmbeddedServers, startEmbeddedServers, storeDirectory } from './embedded-servers';
 
 /** What DATA_DIR/servers.json holds while a standalone runs: where its servers are, for the commands of an operator. */
 interface Published extends Servers {
@@ -42,6 +44,29 @@ export async function reachServers(config: Config, logger: Logger): Promise<Reac
   const running = await readPublished(config.dataDir);
   if (running) return { ...running, embedsDatabase, own: false, close };
   return { ...(await startEmbeddedServers(config, logger)), own: true };
+}
+
+/**
+ * The event store alone: the one that EVENTSTORE_URL names, else that of the standalone that runs on DATA_DIR, else the embedded
+ * one, started for this command. Throws when DATA_DIR holds none.
+ */
+export async function reachStore({
+  dataDir,
+  eventstoreUrl,
+}: Config): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const close = async () => undefined;
+  if (eventstoreUrl !== undefined) return { url: eventstoreUrl, close };
+  const running = await readPublished(dataDir);
+  if (running) return { url: running.eventstoreUrl, close };
+  if (!existsSync(storeDirectory(dataDir))) {
+    throw new Error(`there is no event store in ${dataDir}: set DATA_DIR or EVENTSTORE_URL to where it is`);
+  }
+  return startEventStoreWorker({ dataDir: storeDirectory(dataDir) });
+}
+
+/** Whether a standalone runs on this directory. */
+export async function isServed(dataDir: string): Promise<boolean> {
+  return (await readPublished(dataDir)) !== undefined;
 }
 
 async function readPublished(dataDir: string): Promise<Servers | undefined> {

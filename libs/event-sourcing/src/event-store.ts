@@ -11,6 +11,7 @@ import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from '.
 import type { JsonValue, RecordedEvent } from './event';
 import { BatchCallEnded } from './batch-append';
 import { assertJson } from './event-codec';
+import { type LogFilter, type LogRecord, readLog } from './log-reading';
 import { type Call, type Connected, type Connection, connectTo } from './store-client';
 import { GRPC, appendFailure, codeOf, connectionLost, readFailure, reconnectsByItself } from './store-failures';
 
@@ -99,8 +100,31 @@ export class EventStore {
     expected: Revision | 'any',
     options: { withinMs?: number } = {},
   ): Promise<Appended> {
-    if (events.length === 0) throw new TypeError('an append of no events');
-    const messages = events.map(toMessage);
+    return this.#append(stream, events.map(toMessage), expected, options);
+  }
+
+  /**
+   * Appends events of another log as they stand there, byte for byte. As append, and more: calls that are made one after
+   * another without waiting are written in that order, as long as none fails and fewer than 64 are under way.
+   */
+  async appendRecords(stream: string, records: readonly LogRecord[], expected: Revision): Promise<Appended> {
+    // The client's own append would make JSON of the bytes.
+    if (!this.#batching) throw new StoreUnavailable('appending bytes', 'the server has no BatchAppend');
+    return this.#append(stream, records.map(messageOf), expected, {});
+  }
+
+  /** The log's wanted events with their bytes, in its order, up to its head. Throws CorruptEvent or StoreUnavailable. */
+  readLog(filter: LogFilter): AsyncGenerator<LogRecord, void, undefined> {
+    return readLog(this.options.url, filter);
+  }
+
+  async #append(
+    stream: string,
+    messages: readonly EventData[],
+    expected: Revision | 'any',
+    options: { withinMs?: number },
+  ): Promise<Appended> {
+    if (messages.length === 0) throw new TypeError('an append of no events');
     const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
@@ -471,6 +495,12 @@ function toMessage({ id, type, data, metadata }: NewEvent): EventData {
   if (data instanceof Uint8Array) return binaryEvent({ ...described, data });
   assertJson(data);
   return jsonEvent({ ...described, data: data as Json });
+}
+
+/** Bytes for both contents: only BatchAppend takes them so. */
+function messageOf({ id, type, isJson, data, metadata }: LogRecord): EventData {
+  const contentType = isJson ? 'application/json' : 'application/octet-stream';
+  return { id, type, contentType, data, metadata } as unknown as EventData;
 }
 
 type Json = { [key: string]: JsonValue };
