@@ -25,7 +25,7 @@ const { values } = parseArgs({
   },
 });
 const random = new Random(Number(values.seed));
-const subscriptions = Math.max(8, Math.ceil(Number(values.events) / 250));
+const subscriptions = Math.max(8, Math.ceil(Number(values.events) / 60));
 const root = mkdtempSync(join(tmpdir(), 'perennial-move-'));
 const HOUR = 3_600_000;
 const dist = process.env['DIST_DIR'] ?? join(__dirname, '../../dist');
@@ -164,8 +164,10 @@ class Book {
       ['january', '2026-02-01T12:00:00.000Z'],
       ['february', '2026-03-01T12:00:00.000Z'],
     ] as const) {
-      await this.all(this.ids.map((id) => () => this.items(id, month, 100)));
-      await this.all(this.ids.flatMap((id) => [0, 1, 2].map((n) => () => this.one(id, `${month}-single-${n}`))));
+      await this.all(this.ids.map((id) => () => this.items(id, month, 20)));
+      await this.all(
+        this.ids.flatMap((id) => Array.from({ length: 20 }, (_, n) => () => this.one(id, `${month}-single-${n}`))),
+      );
       await this.setClock(clock);
       await this.settled();
       say(`${month} is billed`);
