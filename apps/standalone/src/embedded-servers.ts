@@ -20,7 +20,10 @@ export function storeDirectory(dataDir: string): string {
 export async function startEmbeddedServers(config: Config, logger: Logger): Promise<EmbeddedServers> {
   const [store, database] = await Promise.allSettled([
     config.eventstoreUrl === undefined
-      ? startEventStoreWorker({ dataDir: storeDirectory(config.dataDir) })
+      ? startEventStoreWorker({
+          dataDir: storeDirectory(config.dataDir),
+          onNotice: (notice) => logger.warn({ notice }, 'the embedded event store'),
+        })
       : { url: config.eventstoreUrl, close: async () => undefined },
     config.databaseUrl === undefined
       ? startPostgres({

@@ -15,9 +15,9 @@ import {
 import { join } from 'node:path';
 import Database from 'libsql';
 import { lockDirectory } from './directory-lock';
-import { streamNameOf } from './record';
-import { FORMAT, Storage, isCorruption } from './storage';
-import { PageReader, wholeAppends } from './salvage';
+import { recordCrc, streamNameOf, type StoredRecord } from './record';
+import { FORMAT, Storage, isCorruption, structuralDamage } from './storage';
+import { PageReader, isPlainSchema, wholeAppends } from './salvage';
 import { verify } from './verify';
 import { inspectWal, type WalInspection } from './wal';
 
@@ -31,6 +31,7 @@ type Notice = (notice: string) => void;
 const PAGE = 4096;
 /** After a crash without a trace of damage, a file larger than this is checked in its newest part only. */
 const FULL_CHECK_BYTES = 128 * 1024 * 1024;
+const RESTORE = 'restore a backup';
 const NEWEST_RECORDS = 10_000;
 /** No record takes less than 100 bytes. */
 const RECORDS_OF_A_PAGE = 40;
@@ -80,41 +81,59 @@ function openDirectory(dataDir: string, notice: Notice): Storage {
   }
   // SQLite opens no file that is shorter than its header says; a missing tail reads as a zeroed one.
   if (file.tailIsCut) truncateSync(path, Math.max(1, file.pages) * PAGE);
-  let storage: Storage;
+  const tail = file.tailIsCut || file.zeroTail > 0;
+  if (!tail && file.schemaIsDamaged && !wal.hasFirstPage)
+    throw new DamagedStore(`${path}: its first page is damaged; ${RESTORE}`);
+  let opened: { storage: Storage; damage: string | undefined };
   try {
-    storage = openFile(path);
+    opened = openFile(path);
   } catch (error) {
     if (error instanceof DamagedStore || !isCorruption(error)) throw error;
-    if (!file.tailIsCut && file.zeroTail === 0) throw new DamagedStore(`${path} cannot be opened: ${message(error)}`);
+    if (!tail) throw new DamagedStore(`${path} cannot be opened: ${message(error)}; ${RESTORE}`);
     return rebuild(path, 0, message(error), notice);
   }
-  return existed ? checked(storage, path, file, wal, notice) : storage;
+  const { storage, damage } = opened;
+  return existed ? checked(storage, damage, path, file, wal, notice) : storage;
 }
 
-/** Reads through a file that may be damaged and rebuilds it when its tail is. */
-function checked(storage: Storage, path: string, file: FileInspection, wal: WalInspection, notice: Notice): Storage {
+/**
+ * Reads through a file that may be damaged: rebuilds it on whole appends when its tail is, repairs it when the ways to
+ * its records are (`structure`).
+ */
+function checked(
+  storage: Storage,
+  structure: string | undefined,
+  path: string,
+  file: FileInspection,
+  wal: WalInspection,
+  notice: Notice,
+): Storage {
   const suspicious = file.tailIsCut || file.zeroTail > 0 || wal.torn;
+  if (!suspicious && structure !== undefined) return repair(storage, path, structure, notice);
   if (!suspicious && file.closedCleanly && wal.size === 0) return storage;
   const whole = suspicious || file.size + wal.size <= FULL_CHECK_BYTES;
   const found = verify(storage, whole ? -1 : storage.positionBeforeNewest(NEWEST_RECORDS));
-  if (found.damage === undefined && found.indexDamage === undefined) {
-    notice(`not closed when last used: checked ${found.records} records, opened at position ${found.soundUntil}`);
-    return storage;
-  }
+  const damage = found.damage ?? found.indexDamage;
   const tail = file.tailIsCut || wal.torn || found.unfinished || explainedByZeros(file.zeroTail, found.soundAfter);
-  if (found.damage !== undefined && !tail) {
-    notice(`damaged: ${found.damage}; nothing is dropped, reading that place answers DATA_LOSS`);
-    return storage;
+  if (damage !== undefined && tail) {
+    let reclaimedUntil = 0;
+    try {
+      reclaimedUntil = storage.reclaimedUntil();
+      storage.close();
+    } catch (error) {
+      // Then the file is taken as it is, without its write-ahead log.
+      if (!isCorruption(error)) throw error;
+    }
+    return rebuild(path, reclaimedUntil, damage, notice);
   }
-  let reclaimedUntil = 0;
-  try {
-    reclaimedUntil = storage.reclaimedUntil();
-    storage.close();
-  } catch (error) {
-    // Then the file is taken as it is, without its write-ahead log.
-    if (!isCorruption(error)) throw error;
-  }
-  return rebuild(path, reclaimedUntil, found.damage ?? found.indexDamage ?? '', notice);
+  const ways = structure ?? found.indexDamage;
+  if (ways !== undefined) return repair(storage, path, ways, notice);
+  notice(
+    damage === undefined
+      ? `not closed when last used: checked ${found.records} records, opened at position ${found.soundUntil}`
+      : `damaged: ${damage}; nothing is dropped, reading that place answers DATA_LOSS`,
+  );
+  return storage;
 }
 
 /**
@@ -126,27 +145,118 @@ const explainedByZeros = (zeroTail: number, soundAfter: number): boolean =>
 
 /** Makes a new file of the whole appends that the damaged one still has from the start on, and sets that one aside. */
 function rebuild(path: string, reclaimedUntil: number, damage: string, notice: Notice): Storage {
+  const reader = new PageReader(path, PAGE);
+  try {
+    const { records, last } = replace(path, wholeAppends(reader, reclaimedUntil), reclaimedUntil, new Map(), notice);
+    notice(`damaged (${damage}): opened on the ${records} records of whole appends up to position ${last}`);
+  } finally {
+    reader.close();
+  }
+  return openFile(path).storage;
+}
+
+/**
+ * Makes a new file of every record that the pages of the damaged one still hold. What the index knows of and no page
+ * holds keeps its place and answers DATA_LOSS.
+ * @throws DamagedStore when it cannot be told whether anything is missing.
+ */
+function repair(storage: Storage, path: string, damage: string, notice: Notice): Storage {
+  let reclaimedUntil: number;
+  let counted: number | undefined;
+  let indexed: [stream: number, revision: number, position: number][] | undefined;
+  let names: Map<number, Buffer>;
+  try {
+    reclaimedUntil = storage.reclaimedUntil();
+    indexed = unlessCorrupt(() => [...storage.scanIndex()]);
+    counted = unlessCorrupt(() => storage.count());
+    names = new Map(unlessCorrupt(() => storage.streams()) ?? []);
+    storage.close();
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    throw new DamagedStore(`${path} is damaged: ${damage}; ${RESTORE}`);
+  }
+  const reader = new PageReader(path, PAGE);
+  try {
+    const places = reader.places();
+    if (indexed === undefined && counted !== places.length) {
+      throw new DamagedStore(`${path} is damaged: ${damage}; ${RESTORE}`);
+    }
+    const sound = new Set(places.map(({ position }) => position));
+    const standing = new Set(places.map(({ stream, revision }) => `${stream}@${revision}`));
+    const missing = (indexed ?? []).filter(
+      ([stream, revision, position]) => !sound.has(position) && !standing.has(`${stream}@${revision}`),
+    );
+    replace(path, withHoles(reader, places, missing), reclaimedUntil, names, notice);
+    notice(
+      missing.length === 0
+        ? `damaged (${damage}): made anew, nothing is missing`
+        : `damaged (${damage}): ${missing.length} records cannot be read, from position ${missing.map(([, , at]) => at).sort((a, b) => a - b)[0]} on; ` +
+            `nothing is dropped, reading them answers DATA_LOSS`,
+    );
+  } finally {
+    reader.close();
+  }
+  return openFile(path).storage;
+}
+
+/** Records in the order of their positions; a missing one is a row whose checksum never holds. */
+function* withHoles(
+  reader: PageReader,
+  places: ReturnType<PageReader['places']>,
+  missing: readonly [stream: number, revision: number, position: number][],
+): Generator<StoredRecord> {
+  const bytes = Buffer.alloc(0);
+  const holes = missing.map(([stream, revision, position]) => ({ position, stream, revision }));
+  let created = 0;
+  for (const place of [...places, ...holes].sort((a, b) => a.position - b.position)) {
+    const record = 'page' in place ? reader.record(place.page, place.cell) : undefined;
+    created = record?.created ?? created;
+    const { position, stream, revision } = place;
+    const crc = recordCrc(stream, revision, position, 0, bytes) ^ 1;
+    yield record ?? { position, stream, revision, created, remaining: 0, crc, bytes };
+  }
+}
+
+/** Writes records into a new file that takes the place of the damaged one, which is set aside. `names`: of streams without a readable record. */
+function replace(
+  path: string,
+  found: Iterable<StoredRecord>,
+  reclaimedUntil: number,
+  names: ReadonlyMap<number, Buffer>,
+  notice: Notice,
+): { records: number; last: number } {
   const dataDir = join(path, '..');
   const partial = `${path}.partial`;
   for (const suffix of ['', '-wal', '-journal']) rmSync(`${partial}${suffix}`, { force: true });
-  const reader = new PageReader(path, PAGE);
-  const to = openFile(partial);
+  const { storage: to } = openFile(partial);
   const known = new Set<number>();
+  const unnamed = new Set<number>();
   let records = 0;
   let last = 0;
   try {
     to.begin();
-    for (const record of wholeAppends(reader, reclaimedUntil)) {
-      if (!known.has(record.stream)) to.addStream(record.stream, Buffer.from(streamNameOf(record.bytes)));
-      known.add(record.stream);
+    for (const record of found) {
+      if (!known.has(record.stream)) {
+        const name = record.bytes.length > 0 ? Buffer.from(streamNameOf(record.bytes)) : undefined;
+        if (name === undefined) unnamed.add(record.stream);
+        else {
+          to.addStream(record.stream, name);
+          known.add(record.stream);
+          unnamed.delete(record.stream);
+        }
+      }
       to.insert(record);
       records++;
       last = record.position;
     }
+    for (const stream of unnamed) {
+      const name = names.get(stream);
+      if (name === undefined) throw new DamagedStore(`${path} is damaged: a stream has lost its name; ${RESTORE}`);
+      to.addStream(stream, name);
+    }
     to.setReclaimedUntil(Math.min(reclaimedUntil, last));
     to.commit();
   } finally {
-    reader.close();
     to.rollback();
     to.close();
   }
@@ -155,14 +265,25 @@ function rebuild(path: string, reclaimedUntil: number, damage: string, notice: N
   setAside(dataDir, notice);
   renameSync(`${path}.rebuilt`, path);
   syncDirectory(dataDir);
-  notice(`damaged (${damage}): opened on the ${records} records of whole appends up to position ${last}`);
-  return openFile(path);
+  return { records, last };
 }
 
-function openFile(path: string): Storage {
+function unlessCorrupt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Opens a file, or makes it, and says what is wrong with the ways to its records. */
+function openFile(path: string): { storage: Storage; damage: string | undefined } {
   const db = openDatabase(path);
   let storage: Storage;
+  let damage: string | undefined;
   try {
+    damage = structuralDamage(db);
     storage = new Storage(db, path);
   } catch (error) {
     db.close();
@@ -174,7 +295,7 @@ function openFile(path: string): Storage {
     throw new DamagedStore(`${path} has format ${format}; this version reads format ${FORMAT}`);
   }
   syncDirectory(join(path, '..'));
-  return storage;
+  return { storage, damage };
 }
 
 function openDatabase(path: string): Database.Database {
@@ -209,17 +330,27 @@ interface FileInspection {
   /** Zero bytes at the end, up to a page. */
   zeroTail: number;
   headerIsZero: boolean;
+  /** The definitions of the tables on the first page are not plain text: SQLite's binding ends the process over them. */
+  schemaIsDamaged: boolean;
 }
 
 function inspectFile(path: string): FileInspection {
   if (!existsSync(path)) {
-    return { size: 0, closedCleanly: true, pages: 0, tailIsCut: false, zeroTail: 0, headerIsZero: false };
+    return {
+      size: 0,
+      closedCleanly: true,
+      pages: 0,
+      tailIsCut: false,
+      zeroTail: 0,
+      headerIsZero: false,
+      schemaIsDamaged: false,
+    };
   }
   const { size } = statSync(path);
   const fd = openSync(path, 'r');
   try {
-    const header = Buffer.alloc(100);
-    readSync(fd, header, 0, 100, 0);
+    const header = Buffer.alloc(PAGE);
+    readSync(fd, header, 0, PAGE, 0);
     const tail = Buffer.alloc(Math.min(PAGE, size));
     readSync(fd, tail, 0, tail.length, size - tail.length);
     const pages = header.readUInt32BE(28);
@@ -229,7 +360,8 @@ function inspectFile(path: string): FileInspection {
       pages,
       tailIsCut: size % PAGE !== 0 || Math.max(1, pages) * PAGE > size,
       zeroTail: tail.length - 1 - tail.findLastIndex((byte) => byte !== 0),
-      headerIsZero: header.every((byte) => byte === 0),
+      headerIsZero: header.subarray(0, 100).every((byte) => byte === 0),
+      schemaIsDamaged: !isPlainSchema(header),
     };
   } finally {
     closeSync(fd);

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
+import Database from 'libsql';
 import { DirectoryInUse, startEventStore } from '.';
 import { EventLog, type WriteResult } from './log';
 import { openStorage } from './open';
@@ -267,6 +268,133 @@ describe('damage in the middle', () => {
     expect(seen).toEqual([0n]);
     await client.dispose();
     await server.close();
+  });
+});
+
+describe('damage to the ways to records', () => {
+  /** Numbers of the pages of a kind, by the first byte of a page (https://www.sqlite.org/fileformat2.html#b_tree_pages). */
+  const pagesOf = (bytes: Buffer, kind: number): number[] =>
+    Array.from({ length: bytes.length / 4096 }, (_, page) => page).filter(
+      (page) => page > 1 && bytes[page * 4096] === kind,
+    );
+  const TABLE_LEAF = 13;
+  const INDEX_LEAF = 10;
+
+  async function closedStore(): Promise<{ directory: string; bytes: Buffer; all: string[] }> {
+    const directory = fresh();
+    const store = open(directory);
+    const appends = await fill(store.log, 200);
+    await store.close();
+    return { directory, bytes: readFileSync(join(directory, 'events.db')), all: appends.flat() };
+  }
+
+  /** The same store with other bytes in its file. */
+  function damagedBy(bytes: Buffer, change: (copy: Buffer) => void): string {
+    const copy = Buffer.from(bytes);
+    change(copy);
+    const directory = fresh();
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'events.db'), copy);
+    return directory;
+  }
+
+  /** Every text up to the end, or to the first place that answers as damaged. */
+  function readUntilDamage(log: EventLog): { found: string[]; damaged: boolean } {
+    const found: string[] = [];
+    for (let position = -1; ;) {
+      let page: StoredRecord[];
+      try {
+        page = log.after(position, 64);
+      } catch (error) {
+        expect(error).toBeInstanceOf(DamagedRecord);
+        return { found, damaged: true };
+      }
+      if (page.length === 0) return { found, damaged: false };
+      found.push(...page.map((record) => decodeRecord(record.bytes).data.toString()));
+      position = page.at(-1)?.position as number;
+    }
+  }
+
+  it('never passes over a record in silence when a pointer to it is wrong, and drops no other', async () => {
+    const { bytes, all } = await closedStore();
+    const page = pagesOf(bytes, TABLE_LEAF)[20] as number;
+    const cells = bytes.readUInt16BE(page * 4096 + 3);
+    for (let cell = 0; cell < cells; cell += 1) {
+      const directory = damagedBy(bytes, (copy) => {
+        const at = page * 4096 + 8 + 2 * cell;
+        copy[at + 1] = (copy[at + 1] as number) ^ 4;
+      });
+      const damaged = open(directory);
+      const { found, damaged: told } = readUntilDamage(damaged.log);
+      expect(told).toBe(true);
+      expect(found).toEqual(all.slice(0, found.length));
+      expect(damaged.notices.join()).toMatch(/1 records cannot be read, from position \d+ on; nothing is dropped/);
+      let kept = 0;
+      for (let stream = 0; stream < 10; stream += 1) {
+        const readable = damaged.log.readable(`s-${stream}`);
+        if (readable.kind !== 'present') throw new Error('the stream is gone');
+        for (let revision = 0; revision <= readable.last; revision += 1)
+          try {
+            kept += damaged.log.forwards(readable.id, revision, revision, 1).length;
+          } catch (error) {
+            expect(error).toBeInstanceOf(DamagedRecord);
+          }
+      }
+      expect(kept).toBe(all.length - 1);
+      await damaged.close();
+    }
+  });
+
+  it('makes the index anew, with nothing missing, when a byte of it is wrong', async () => {
+    const { bytes, all } = await closedStore();
+    const page = pagesOf(bytes, INDEX_LEAF).at(-1) as number;
+    for (const at of [0, 3, 4, 9, 2_500, 3_000, 4_095]) {
+      const directory = damagedBy(bytes, (copy) => {
+        copy[page * 4096 + at] = (copy[page * 4096 + at] as number) ^ 1;
+      });
+      const repaired = open(directory);
+      expect(texts(repaired.log)).toEqual(all);
+      if (repaired.notices.length > 0) expect(repaired.notices.join()).toMatch(/made anew, nothing is missing/);
+      for (let stream = 0; stream < 10; stream += 1) {
+        const { last } = repaired.log.lastRevision(`s-${stream}`);
+        const stale = await new Promise<WriteResult>((resolve) => {
+          const request = {
+            kind: 'append' as const,
+            stream: `s-${stream}`,
+            expected: last - 1,
+            events: [event('stale')],
+          };
+          repaired.log.write(request, resolve);
+        });
+        expect(stale).toEqual({ kind: 'wrong-expected-revision', current: last });
+      }
+      await repaired.close();
+    }
+  });
+
+  it('survives a value that has become text which is no UTF-8, where the binding ends the process', async () => {
+    const { directory, all } = await closedStore();
+    const db = new Database(join(directory, 'events.db'));
+    db.exec(
+      "UPDATE record SET bytes = CAST(x'41ff' || bytes AS TEXT) WHERE position = (SELECT max(position) FROM record)",
+    );
+    db.close();
+    const damaged = open(directory);
+    const { found, damaged: told } = readUntilDamage(damaged.log);
+    expect({ found, told }).toEqual({ found: all.slice(0, -1), told: true });
+    await damaged.close();
+  });
+
+  it('refuses a file whose definitions of tables are damaged, and does not make new ones beside them', async () => {
+    const { bytes } = await closedStore();
+    const at = bytes.indexOf('TABLE record');
+    for (const other of ['q', '\xff']) {
+      const directory = damagedBy(bytes, (copy) => {
+        copy.write(other, at + 8, 'latin1');
+      });
+      expect(() => open(directory)).toThrow(/restore a backup/);
+      expect(readFileSync(join(directory, 'events.db')).length).toBe(bytes.length);
+    }
   });
 });
 

@@ -3,6 +3,15 @@ import { TOMBSTONE_REVISION, recordCrc, type StoredRecord } from './record';
 import { FIRST_POSITION, RECORD_OVERHEAD } from './log';
 import { MalformedMessage, Reader } from './wire';
 
+/** A sound record and where it stands in the file. */
+export interface RecordPlace {
+  readonly position: number;
+  readonly stream: number;
+  readonly revision: number;
+  readonly page: number;
+  readonly cell: number;
+}
+
 /**
  * Reads records straight from the leaf pages of an SQLite file (https://www.sqlite.org/fileformat2.html#b_tree_pages),
  * without the pages that lead to them: those are made later than the leaves and are the first to go with a cut tail.
@@ -28,8 +37,8 @@ export class PageReader {
   }
 
   /** Where each record stands, in the order of positions, each position once. */
-  places(): { position: number; page: number; cell: number }[] {
-    const found = new Map<number, { position: number; page: number; cell: number }>();
+  places(): RecordPlace[] {
+    const found = new Map<number, RecordPlace>();
     for (let page = 1; page <= this.pages; page++) {
       if (!this.load(page)) continue;
       const start = page === 1 ? 100 : 0;
@@ -37,7 +46,10 @@ export class PageReader {
       const cells = this.page.readUInt16BE(start + 3);
       for (let cell = 0; cell < cells && start + 10 + 2 * cell <= this.pageSize; cell++) {
         const record = this.record(page, cell);
-        if (record !== undefined) found.set(record.position, { position: record.position, page, cell });
+        if (record !== undefined) {
+          const { position, stream, revision } = record;
+          found.set(position, { position, stream, revision, page, cell });
+        }
         this.load(page);
       }
     }
@@ -93,6 +105,23 @@ export class PageReader {
 const TABLE_LEAF = 13;
 const MAX_PAYLOAD = 64 * 1024 * 1024;
 const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8];
+
+/** Whether the definitions of tables on the first page of a file are plain text, as they were written. */
+export function isPlainSchema(page: Buffer): boolean {
+  try {
+    for (let cell = 0; cell < page.readUInt16BE(103); cell++) {
+      const size = sqliteVarint(page, page.readUInt16BE(108 + 2 * cell));
+      const payload = sqliteVarint(page, size.next).next;
+      const header = sqliteVarint(page, payload);
+      for (let at = payload + header.value; at < payload + size.value; at++)
+        if (page.readUInt8(at) > 0x7f) return false;
+    }
+    return true;
+  } catch (error) {
+    if ((error as Error).name === 'RangeError') return false;
+    throw error;
+  }
+}
 
 /** SQLite's own varint: most significant bits first, nine bytes at most. */
 function sqliteVarint(bytes: Buffer, at: number): { value: number; next: number } {

@@ -24,6 +24,31 @@ const COLUMNS = 'position, stream, revision, created, remaining, crc, bytes';
 /** The file format; a file of another format is refused. */
 export const FORMAT = 1;
 
+const SCHEMA = `
+      CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
+      INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0), ('reclaimed', 0);
+      CREATE TABLE IF NOT EXISTS stream (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+      CREATE TABLE IF NOT EXISTS record (
+        position INTEGER PRIMARY KEY,
+        stream INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        remaining INTEGER NOT NULL,
+        crc INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+      );
+      CREATE UNIQUE INDEX IF NOT EXISTS record_by_revision ON record (stream, revision);
+    `;
+
+/** Values of another type than was written; libsql ends the process over text that is no UTF-8. */
+const OTHER_TYPES = [
+  `SELECT position FROM record WHERE typeof(bytes) <> 'blob' OR ${['stream', 'revision', 'created', 'remaining', 'crc']
+    .map((column) => `typeof(${column}) <> 'integer'`)
+    .join(' OR ')}`,
+  "SELECT id FROM stream WHERE typeof(name) <> 'blob'",
+  "SELECT rowid FROM meta WHERE typeof(value) <> 'integer'",
+];
+
 const CHECKPOINT_FRAMES = 3000;
 const FIRST_CHECKPOINT_RECORDS = 2000;
 
@@ -46,21 +71,7 @@ export class Storage {
     path?: string,
   ) {
     this.onDisk = path !== undefined;
-    db.exec(`
-      CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
-      INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT}), ('generation', 0), ('reclaimed', 0);
-      CREATE TABLE IF NOT EXISTS stream (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
-      CREATE TABLE IF NOT EXISTS record (
-        position INTEGER PRIMARY KEY,
-        stream INTEGER NOT NULL,
-        revision INTEGER NOT NULL,
-        created INTEGER NOT NULL,
-        remaining INTEGER NOT NULL,
-        crc INTEGER NOT NULL,
-        bytes BLOB NOT NULL
-      );
-      CREATE UNIQUE INDEX IF NOT EXISTS record_by_revision ON record (stream, revision);
-    `);
+    db.exec(SCHEMA);
     this.wal = path === undefined ? undefined : openSync(`${path}-wal`, 'r+');
     const query = (sql: string) => db.prepare<unknown[]>(sql).raw();
     this.statements = {
@@ -140,7 +151,7 @@ export class Storage {
   }
 
   streamId(name: Buffer): number | undefined {
-    return first(this.statements.streamByName.all([name]));
+    return first(looked(() => this.statements.streamByName.all([name])));
   }
 
   addStream(id: number, name: Buffer): void {
@@ -158,12 +169,12 @@ export class Storage {
 
   /** The last revision of a stream, `TOMBSTONE_REVISION` when it is tombstoned. */
   lastRevision(stream: number): number | undefined {
-    return first(this.statements.lastRevision.all(stream));
+    return first(looked(() => this.statements.lastRevision.all(stream)));
   }
 
   /** The first revision of a stream that is still kept. */
   firstRevision(stream: number): number | undefined {
-    return first(this.statements.firstRevision.all(stream));
+    return first(looked(() => this.statements.firstRevision.all(stream)));
   }
 
   /** Records of one stream with revisions `from` … `to` (both included), in ascending order. */
@@ -188,7 +199,7 @@ export class Storage {
 
   /** Position and encoded length of the last record before a position, its bytes not looked at. */
   extentBefore(position: number): { position: number; length: number } | undefined {
-    const [row] = this.statements.extentBefore.all(position) as [number, number][];
+    const [row] = looked(() => this.statements.extentBefore.all(position)) as [number, number][];
     return row === undefined ? undefined : { position: row[0], length: row[1] };
   }
 
@@ -219,6 +230,16 @@ export class Storage {
       )
       .raw();
     yield* rows.iterate() as IterableIterator<[number, number, number]>;
+  }
+
+  /** Records that a pass of the table meets, their values not looked at. */
+  count(): number {
+    return this.numbers('SELECT count(*) FROM record NOT INDEXED')[0] ?? 0;
+  }
+
+  /** The streams that have been given an id. */
+  streams(): [id: number, name: Buffer][] {
+    return this.db.prepare<unknown[]>('SELECT id, name FROM stream').raw().all() as [number, Buffer][];
   }
 
   /** The position that has `count` records after it, −1 when there are not so many. */
@@ -338,6 +359,43 @@ export class Storage {
       if (!sound) throw new DamagedRecord(`the record at position ${position} does not match its checksum`);
     }
     return { position, stream, revision, created, remaining, crc, bytes: bytes as Buffer };
+  }
+}
+
+/**
+ * What is wrong with the tables of a file and the ways to their rows, undefined when nothing is; the bytes of records
+ * have CRCs of their own. A search in damaged pages may pass over rows without a word, so this comes before any.
+ */
+export function structuralDamage(db: Database.Database): string | undefined {
+  try {
+    const [found] = db.prepare<unknown[]>('PRAGMA integrity_check(1)').raw().all() as [string][];
+    if (found?.[0] !== 'ok') return found?.[0] ?? 'the check of the file said nothing';
+    const schema = schemaOf(db);
+    if (schema.length === 0) return undefined;
+    const fresh = new Database(':memory:');
+    fresh.exec(SCHEMA);
+    const sound = new Set(schemaOf(fresh));
+    fresh.close();
+    if (!schema.every((part) => sound.has(part))) return 'a table has another shape than this version makes';
+    const other = OTHER_TYPES.some((sql) => db.prepare<unknown[]>(`${sql} LIMIT 1`).raw().all().length > 0);
+    return other ? 'a value has another type than was written' : undefined;
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    return (error as Error).message;
+  }
+}
+
+const schemaOf = (db: Database.Database): string[] =>
+  (db.prepare<unknown[]>('SELECT type, name, tbl_name, sql FROM sqlite_master').raw().all() as unknown[][]).map((row) =>
+    JSON.stringify(row),
+  );
+
+/** The answer of a search. Throws DamagedRecord when the pages that lead to it are damaged. */
+function looked(search: () => unknown[]): unknown[] {
+  try {
+    return search();
+  } catch (error) {
+    throw isCorruption(error) ? new DamagedRecord((error as Error).message) : error;
   }
 }
 

@@ -12,6 +12,8 @@ export interface WalInspection {
   unused: number;
   /** What stands after the last commit is not something SQLite writes: zeros, or a frame cut short. */
   torn: boolean;
+  /** A whole commit in it has written the file's first page: the one in the file is not used. */
+  hasFirstPage: boolean;
 }
 
 const HEADER = 32;
@@ -37,12 +39,12 @@ export function inspectWal(path: string): WalInspection {
   try {
     fd = openSync(path, 'r');
   } catch {
-    return { size: 0, committed: 0, unused: 0, torn: false };
+    return { size: 0, committed: 0, unused: 0, torn: false, hasFirstPage: false };
   }
   try {
     const size = fstatSync(fd).size;
     const header = Buffer.alloc(HEADER);
-    const nothing = { size, committed: 0, unused: 0, torn: false };
+    const nothing = { size, committed: 0, unused: 0, torn: false, hasFirstPage: false };
     if (size === 0) return nothing;
     if (readSync(fd, header, 0, HEADER, 0) < HEADER) return { ...nothing, unused: size, torn: true };
     const magic = header.readUInt32BE(0);
@@ -68,6 +70,8 @@ function walk(fd: number, size: number, header: Buffer, sums: [number, number]):
   let sound = true;
   let end = HEADER;
   let torn = false;
+  let firstPageWritten = false;
+  let hasFirstPage = false;
   for (; at < size; at += frameSize) {
     const length = readSync(fd, frame, 0, frameSize, at);
     const ours = length >= FRAME_HEADER && frame.subarray(8, 16).equals(salts);
@@ -90,8 +94,14 @@ function walk(fd: number, size: number, header: Buffer, sums: [number, number]):
     checksum(frame, 0, 8, bigEndian, sums);
     checksum(frame, FRAME_HEADER, frameSize, bigEndian, sums);
     sound = sums[0] === frame.readUInt32BE(16) && sums[1] === frame.readUInt32BE(20);
-    if (!sound) torn = true;
-    else if (frame.readUInt32BE(4) !== 0) committed = at + frameSize;
+    if (!sound) {
+      torn = true;
+      continue;
+    }
+    firstPageWritten ||= frame.readUInt32BE(0) === 1;
+    if (frame.readUInt32BE(4) === 0) continue;
+    committed = at + frameSize;
+    hasFirstPage = firstPageWritten;
   }
-  return { size, committed, unused: Math.max(0, end - committed), torn };
+  return { size, committed, unused: Math.max(0, end - committed), torn, hasFirstPage };
 }
