@@ -1,7 +1,9 @@
+import { billingRun } from './billing-run';
 import type { Bench } from './figure';
 import { fold } from './fold';
-import { billingRun } from './billing-run';
 import { loadByLength } from './load-by-length';
+import { memory } from './memory';
+import { usageIngest } from './usage-ingest';
 
 /** Every benchmark, in the order of the run. */
-export const benches: readonly Bench[] = [fold, loadByLength, billingRun];
+export const benches: readonly Bench[] = [fold, loadByLength, billingRun, usageIngest, memory];
