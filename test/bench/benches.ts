@@ -3,7 +3,8 @@ import type { Bench } from './figure';
 import { fold } from './fold';
 import { loadByLength } from './load-by-length';
 import { memory } from './memory';
+import { projectionRebuild } from './projection-rebuild';
 import { usageIngest } from './usage-ingest';
 
 /** Every benchmark, in the order of the run. */
-export const benches: readonly Bench[] = [fold, loadByLength, billingRun, usageIngest, memory];
+export const benches: readonly Bench[] = [fold, loadByLength, projectionRebuild, billingRun, usageIngest, memory];
