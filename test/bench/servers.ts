@@ -69,6 +69,10 @@ export async function startServers({ database = true }: { database?: boolean } =
         DATA_DIR: join(directory, 'data'),
         RATE_LIMIT_PER_SECOND: '1000000',
         RATE_LIMIT_BURST: '1000000',
+        ...(process.env['BENCH_PROFILE'] && {
+          BENCH_PROFILE: process.env['BENCH_PROFILE'],
+          NODE_OPTIONS: `--require ${join(__dirname, 'profile.cjs')}`,
+        }),
       },
       pids: { ...(store.pid && { eventstore: store.pid }), ...(base.pid && { postgres: base.pid }) },
       async close() {

@@ -53,8 +53,11 @@ export const lineColumns = {
   metadata: 'jsonb',
 } as const;
 
+/** What of a rule has a column of its own: name, fraction and rounding. */
+const RULE_COLUMNS = 3;
+
 export function lineRow(line: Line): LineRow {
-  const { name, fraction, rounding, ...options } = line.rule;
+  const { name, fraction, rounding } = line.rule;
   return {
     line_id: line.lineId,
     kind: line.kind,
@@ -76,9 +79,16 @@ export function lineRow(line: Line): LineRow {
     fraction_denominator: fraction.denominator,
     rounding,
     parts: line.parts ?? null,
-    rule_options: Object.keys(options).length === 0 ? null : options,
+    rule_options: optionsOf(line.rule),
     metadata: line.metadata,
   };
+}
+
+/** Most rules have none. */
+function optionsOf(rule: Line['rule']): LineRow['rule_options'] {
+  if (Object.keys(rule).length === RULE_COLUMNS) return null;
+  const { name: _, fraction: __, rounding: ___, ...options } = rule;
+  return options;
 }
 
 /** The line as the event stated it. */

@@ -14,7 +14,15 @@ import {
   RevisionMismatch,
   StoreUnavailable,
 } from './errors';
-import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
+import type {
+  AggregateType,
+  Change,
+  CommandContext,
+  DomainEvent,
+  RecordedEvent,
+  Remembered,
+  StoredEvent,
+} from './event';
 import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
 import type { DataKeys } from './data-keys';
 import type { EventStore } from './event-store';
@@ -118,6 +126,8 @@ const AGAIN = Symbol('again');
 /** Events asked for in one call by what reads on to the end, and by what looks up one command. */
 const PAGE = 10_000;
 const SMALL_PAGE = 64;
+/** A stream of so many events is read whole rather than by its snapshot, unless it has one before that. */
+const SHORT = 16;
 /** Events read at a time to settle what is recalled. */
 const RECALL_READERS = 8;
 
@@ -127,6 +137,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   readonly #names: StreamNames;
   readonly #snapshots: Snapshots<State, Event>;
   readonly #snapshotEvery: bigint;
+  readonly #short: number;
   readonly #timeBudgetMs: number;
   readonly #dataKeys: DataKeys | undefined;
   readonly #cache: LRUCache<string, Standing<State>>;
@@ -141,6 +152,8 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     this.#names = streamNames(options.streamPrefix);
     this.#snapshots = new Snapshots(type, options.store, this.#names, options.logger);
     this.#snapshotEvery = BigInt(options.snapshotEvery ?? 100);
+    // Events that hold thousands of ids are large.
+    this.#short = type.remembers ? 1 : Math.min(SHORT, options.snapshotEvery ?? 100);
     this.#timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.#dataKeys = options.dataKeys;
     this.#cache = new LRUCache({
@@ -534,17 +547,31 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     );
   }
 
-  /** Newest snapshot and what came after it, folded while reading; without a usable snapshot all of the stream. */
+  /**
+   * A short stream whole, by one read; of a longer one the newest snapshot and what came after it, folded while reading;
+   * without a usable snapshot all of it.
+   */
   async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
-    const [snapshot, head] = await Promise.all([this.#snapshots.find(id), this.#store.last(stream)]);
+    const newest: RecordedEvent[] = [];
+    for await (const recorded of this.#store.read(stream, { direction: 'backwards', maxCount: this.#short }))
+      newest.push(recorded);
+    const [head] = newest;
     if (!head) return undefined;
-    let fold =
-      snapshot &&
-      (await this.#foldOnto(stream, snapshot.standing, this.#snapshots.findKeys(id, snapshot.keys), head.revision));
-    snapshotReads.inc({ hit: `${fold !== undefined}` });
-    if (!fold) {
+    let fold: Fold<State, Event> | undefined;
+    if (newest.at(-1)?.revision === 0n && head.revision === BigInt(newest.length - 1)) {
       fold = new Fold(this.type);
-      for await (const event of this.#events(stream, 0n, head.revision)) fold.add(event);
+      for (const recorded of newest.reverse()) fold.add(decode<Event>(recorded, this.type.catalog));
+      snapshotReads.inc({ hit: 'false' });
+    } else {
+      const snapshot = await this.#snapshots.find(id);
+      fold =
+        snapshot &&
+        (await this.#foldOnto(stream, snapshot.standing, this.#snapshots.findKeys(id, snapshot.keys), head.revision));
+      snapshotReads.inc({ hit: `${fold !== undefined}` });
+      if (!fold) {
+        fold = new Fold(this.type);
+        for await (const event of this.#events(stream, 0n, head.revision)) fold.add(event);
+      }
     }
     replayed.observe(fold.events);
     const { standing } = fold;

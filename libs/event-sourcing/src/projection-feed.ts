@@ -103,6 +103,8 @@ export class ProjectionFeed {
   readonly #start: { position: bigint; id: string } | undefined;
   #generation: bigint | undefined;
   #live: readonly Projection[] = [];
+  /** The live ones that use a type of event. */
+  #users = new Map<string, Projection[]>();
   #parked = new Map<string, Set<string>>();
 
   constructor(
@@ -196,18 +198,28 @@ export class ProjectionFeed {
     if (!moved) throw new LeaseLost();
     if (moved.generation !== this.#generation) await this.#look(tx, moved.generation);
     if (!(await noteRevisions(tx, schema, runs(events)))) throw new NotInSequence();
-    for (const projection of this.#live) {
-      const parked = this.#parked.get(projection.name);
-      const used = events.filter(
-        ({ aggregate, stored, failure }) =>
-          aggregate !== undefined &&
-          !parked?.has(aggregate.stream) &&
-          (failure !== undefined || (stored !== undefined && projection.handles.includes(aggregate.type))),
-      );
-      if (used.length === 0) continue;
-      if (singly) await this.#writeOrPark(tx, projection, used[0]!);
-      else await projection.apply(used.map(readable), forProjection(tx), schema);
+    const used = [...this.#usedBy(events)];
+    if (!singly) {
+      await allOf(used.map(([projection, its]) => projection.apply(its.map(readable), forProjection(tx), schema)));
+      return;
     }
+    for (const [projection, its] of used) for (const each of its) await this.#writeOrPark(tx, projection, each);
+  }
+
+  /** The events that each live projection uses and that do not wait in it; an unreadable one concerns all. */
+  #usedBy(events: readonly FeedEvent[]): Map<Projection, FeedEvent[]> {
+    const used = new Map<Projection, FeedEvent[]>();
+    for (const event of events) {
+      const { aggregate, stored, failure } = event;
+      if (aggregate === undefined || (stored === undefined && failure === undefined)) continue;
+      for (const projection of failure === undefined ? (this.#users.get(aggregate.type) ?? []) : this.#live) {
+        if (this.#parked.get(projection.name)?.has(aggregate.stream)) continue;
+        const its = used.get(projection);
+        if (its) its.push(event);
+        else used.set(projection, [event]);
+      }
+    }
+    return used;
   }
 
   async #writeOrPark(tx: AnyDatabase, projection: Projection, event: FeedEvent): Promise<void> {
@@ -245,6 +257,12 @@ export class ProjectionFeed {
       parked.set(projection, (parked.get(projection) ?? new Set()).add(stream));
     }
     this.#live = projections.filter(({ name, version }) => built.get(name) === version);
+    this.#users = new Map();
+    for (const projection of this.#live) {
+      for (const type of new Set(projection.handles)) {
+        this.#users.set(type, [...(this.#users.get(type) ?? []), projection]);
+      }
+    }
     this.#parked = parked;
     this.#generation = generation;
   }
@@ -264,6 +282,16 @@ export class ProjectionFeed {
       return event;
     });
   }
+}
+
+/**
+ * Waits for all, so that nothing is left that still uses the transaction; then throws what failed first, as that may have
+ * made the others fail.
+ */
+async function allOf(tasks: readonly Promise<void>[]): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
+  await Promise.all(tasks.map((task) => task.catch((error: unknown) => (first ??= { error }))));
+  if (first) throw first.error;
 }
 
 /** First and last revision that a batch brings of each stream. Throws NotInSequence when they do not follow each other. */

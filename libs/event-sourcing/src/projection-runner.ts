@@ -49,8 +49,6 @@ export interface ProjectionRunnerOptions {
   readonly silenceMs?: number;
   /** 3,000; renewed three times as often. */
   readonly leaseMs?: number;
-  /** 500 */
-  readonly batchSize?: number;
 }
 
 export type RunnerHealth =
@@ -73,8 +71,10 @@ export interface ProjectionStatus {
 class Silent extends Error {}
 class OtherHistory extends Error {}
 
-const BATCH_MS = 50;
-const SMALLEST_BATCH = 20;
+/** Who asks an embedded database waits for a transaction: they are short, but where many events wait it is for these. */
+const FOLLOWING = { events: 500, ms: 50 };
+const CATCHING_UP = { events: 2_000, ms: 1_000 };
+const SMALLEST_BATCH = 100;
 
 /**
  * Keeps the read models: one catch-up subscription of the process feeds all of them, and one process at a time writes
@@ -304,9 +304,10 @@ export class ProjectionRunner {
   }
 
   async #write(feed: ProjectionFeed, intake: EventIntake, signal: AbortSignal): Promise<void> {
-    const largest = this.options.batchSize ?? 500;
-    let size = Math.min(largest, 100);
+    let reached = false;
+    let size = 100;
     while (!signal.aborted) {
+      const most = reached && !intake.full ? FOLLOWING : CATCHING_UP;
       const { events, covered, caughtUp } = await intake.take(size, 1_000);
       if (events.length > 0) {
         this.#caughtUp = false;
@@ -316,13 +317,17 @@ export class ProjectionRunner {
         metrics.batchSeconds.observe(took / 1_000);
         metrics.appliedEvents.inc(events.length);
         this.#applied += events.length;
-        if (took > BATCH_MS) size = Math.max(SMALLEST_BATCH, Math.floor(size / 2));
-        else if (took < BATCH_MS / 2) size = Math.min(largest, size * 2);
+        if (took > most.ms) size = Math.max(SMALLEST_BATCH, Math.floor(size / 2));
+        else if (took < most.ms / 2) size = size * 2;
+        size = Math.min(size, most.events);
         this.#passed(events, feed);
       }
       this.#covered = covered;
       this.#caughtUp = caughtUp;
-      if (caughtUp) this.#caughtUpAt = performance.now();
+      if (caughtUp) {
+        this.#caughtUpAt = performance.now();
+        reached = true;
+      }
       if (caughtUp || events.length > 0) this.#trouble = undefined;
       metrics.waitingEvents.set(intake.waiting);
     }

@@ -134,7 +134,7 @@ export const creditNotes: Projection = {
         const { type, data } = stored.event as CreditNoteEvent;
         if (type !== 'CreditNoteDrafted') return;
         const of = { tenant: stored.metadata.tenant, credit_note_id: stored.aggregateId };
-        lines.push(...data.lines.map((line, ordinal) => ({ ...of, ordinal, ...lineRow(line) })));
+        lines.push(...data.lines.map((line, ordinal) => ({ ...lineRow(line), ...of, ordinal })));
       },
     );
     await upsertRows(tx, schema, creditNoteLines, lines);

@@ -131,7 +131,7 @@ function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stor
   if (event.type === 'LineItemAdded' || event.type === 'LineItemsAdded') {
     const lines = event.type === 'LineItemAdded' ? [event.data.line] : event.data.lines;
     for (const [ordinal, line] of lines.entries())
-      changes.written.set(line.lineId, { ...of, ordinal, bill_number: null, ...lineRow(line) });
+      changes.written.set(line.lineId, { ...lineRow(line), ...of, ordinal, bill_number: null });
   } else if (event.type === 'LineItemVoided') {
     if (!changes.written.delete(event.data.lineId)) changes.removed.add(event.data.lineId);
   } else if (event.type === 'BillReleased' && !event.data.rebill) {
@@ -151,7 +151,7 @@ function changeLines(changes: LineChanges, period: CurrentBillingPeriodRow, stor
       else if (line.lineItemId !== undefined || cause === 'rebill') changes.billed.set(line.lineId, billNumber);
       // The bill of a boundary also carries what the period before it owed in arrears: that is not this period's.
       else if (line.service.from >= opensOn)
-        changes.written.set(line.lineId, { ...of, ordinal, bill_number: billNumber, ...lineRow(line) });
+        changes.written.set(line.lineId, { ...lineRow(line), ...of, ordinal, bill_number: billNumber });
     }
   }
 }

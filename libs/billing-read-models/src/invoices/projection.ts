@@ -224,7 +224,7 @@ export const invoices: Projection = {
         const { type, data } = stored.event as InvoiceEvent;
         if (type !== 'InvoiceDrafted') return;
         const of = { tenant: stored.metadata.tenant, invoice_id: stored.aggregateId };
-        lines.push(...data.lines.map((line, ordinal) => ({ ...of, ordinal, ...lineRow(line) })));
+        lines.push(...data.lines.map((line, ordinal) => ({ ...lineRow(line), ...of, ordinal })));
         taxes.push(...data.taxes.map((tax, ordinal) => ({ ...of, ordinal, ...tax })));
       },
     );
