@@ -185,12 +185,19 @@ export class EventStore {
    * server or a proxy that goes away may end a call as if it were finished, and what exists must not be taken for missing.
    */
   async last(stream: string): Promise<RecordedEvent | undefined> {
+    const { event, missing } = await this.#newest(stream);
+    if (event || missing) return event;
+    // A stream that was deleted and has only its metadata again is there and empty.
+    const metadata = await this.#newest(`$$${stream}`);
+    if (metadata.event && '$tb' in (metadata.event.data as object)) return undefined;
+    throw new StoreUnavailable(`a read of ${stream} ended early`, 'neither an event nor that there is none');
+  }
+
+  async #newest(stream: string): Promise<{ event?: RecordedEvent; missing: boolean }> {
     let missing = false;
     const newest = this.#readStream(stream, { direction: 'backwards', maxCount: 1 }, () => (missing = true));
-    for await (const event of newest) return event;
-    if (!missing)
-      throw new StoreUnavailable(`a read of ${stream} ended early`, 'neither an event nor that there is none');
-    return undefined;
+    for await (const event of newest) return { event, missing };
+    return { missing };
   }
 
   /** The event at exactly this log position; undefined when none begins there or it is past the head. */
