@@ -23,8 +23,11 @@ export class Callers {
     readonly journal = new CommandJournal(),
   ) {}
 
-  /** Keeps `inFlight` commands in flight until `stop`. */
-  start(inFlight: number): void {
+  /**
+   * Keeps `inFlight` commands in flight until `stop`. With `readBack` callers wait now and then until a read model has
+   * what they were told: they then send no more than it can follow, however slow the machine.
+   */
+  start(inFlight: number, { readBack = false }: { readonly readBack?: boolean } = {}): void {
     const sending = { stopped: false };
     const one = async () => {
       while (!sending.stopped) {
@@ -32,6 +35,7 @@ export class Callers {
         await this.act();
         // Who was refused a connection or told to come later does not try again at once.
         if (this.journal.commands.slice(before).some(({ state }) => state === 'unknown')) await delay(20);
+        if (readBack && this.random.chance(1 / 8)) await this.readBack();
       }
     };
     const done = (async () => {
@@ -124,6 +128,15 @@ export class Callers {
     commands.splice(count);
     const known = commands.flatMap(({ path, answer }) => (answer && path === '/v1/subscriptions' ? [answer.id] : []));
     this.subscriptions.splice(0, Infinity, ...known);
+  }
+
+  private async readBack(): Promise<void> {
+    const told = this.journal.commands.findLast(({ answer }) => answer !== undefined)?.answer;
+    if (!told) return;
+    const path = `/v1/subscriptions/${told.id}?minPosition=${told.position}`;
+    await this.http()
+      .get(path, { timeoutMs: 3_000 })
+      .catch(() => undefined);
   }
 
   private newKey(): string {

@@ -8,7 +8,7 @@ export interface Journaled {
   readonly body: unknown;
   state: 'in flight' | 'acknowledged' | 'unknown' | 'refused';
   /** The answer of the acknowledgement. */
-  answer?: { readonly id: string; readonly revision: string; readonly events: number };
+  answer?: { readonly id: string; readonly revision: string; readonly position: string; readonly events: number };
   status?: number;
   /** Of the refusal. */
   code?: string;
@@ -62,7 +62,12 @@ export class CommandJournal {
   private note(command: Journaled, { status, body, headers }: Answer): void {
     const known = command.answer;
     if (status === 200 || status === 201) {
-      const answer = { id: String(body.id), revision: String(body.revision), events: Number(body.events?.length) };
+      const answer = {
+        id: String(body.id),
+        revision: String(body.revision),
+        position: String(body.position),
+        events: Number(body.events?.length),
+      };
       if (known && JSON.stringify(known) !== JSON.stringify(answer))
         this.violations.push(`${command.path} ${command.key}: two answers, ${JSON.stringify([known, answer])}`);
       if (command.state === 'refused') this.violations.push(`${command.path} ${command.key}: refused, then done`);

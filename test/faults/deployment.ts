@@ -48,8 +48,8 @@ export interface DeploymentOptions {
 
 /** The time that a command may take here: so short that an outage shows what becomes of commands in it. */
 export const commandTimeoutMs = 3_000;
-/** What an answer may take beyond that: 10 %, and what a busy machine adds. */
-export const answerWithinMs = commandTimeoutMs * 1.1 + 1_500;
+/** Within this every command is answered: 10 % more, and what a busy machine adds. */
+export const answerWithinMs = commandTimeoutMs * 1.1 + 3_000;
 
 /** The service with its event store and its database each as a process of its own. */
 export class Deployment {
@@ -97,6 +97,7 @@ export class Deployment {
         SNAPSHOT_EVERY: '20',
         HEARTBEAT_INTERVAL_MS: '1000',
         COMMAND_TIMEOUT_MS: String(commandTimeoutMs),
+        VISIBILITY_WAIT_MS: '10000',
         APPEND_DEADLINE_MS: '500',
         ...o.env,
       };

@@ -1,6 +1,15 @@
+import { crashPoints } from './crash-points';
 import { damagedStore } from './damaged-store';
+import { databaseFaults } from './database-faults';
 import type { Fault } from './fault';
 import { kills } from './kills';
+import { storeFaults } from './store-faults';
 
 /** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */
-export const everyFault: readonly (readonly Fault[])[] = [kills, damagedStore];
+export const everyFault: readonly (readonly Fault[])[] = [
+  kills,
+  crashPoints,
+  storeFaults,
+  databaseFaults,
+  damagedStore,
+];

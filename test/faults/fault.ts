@@ -12,7 +12,7 @@ export interface FaultRound {
 /** What came of a round: empty violations when every oracle held, and how often what it is about happened. */
 export interface FaultOutcome {
   readonly violations: readonly string[];
-  /** For example commands, acknowledged, unknown, kills: proof that the round tried something. */
+  /** For example commands, acknowledged, unknown, kills: proof that the round tried something. Names that end in Ms and MiB are not summed. */
   readonly counts: Readonly<Record<string, number>>;
 }
 

@@ -129,11 +129,11 @@ async function round(fault: Fault, seed: number): Promise<FaultOutcome> {
   }
 }
 
-/** Counts are summed; durations, whose names end in Ms, are the longest of all rounds. */
+/** Counts are summed; of durations and sizes, whose names end in Ms and MiB, the table has the greatest of all rounds. */
 function add(counts: Map<string, number>, more: Readonly<Record<string, number>>): void {
   for (const [name, count] of Object.entries(more)) {
     const before = counts.get(name) ?? 0;
-    counts.set(name, name.endsWith('Ms') ? Math.max(before, count) : before + count);
+    counts.set(name, /(Ms|MiB)$/.test(name) ? Math.max(before, count) : before + count);
   }
 }
 

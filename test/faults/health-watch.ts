@@ -9,19 +9,28 @@ export interface HealthReport {
   readonly counts: { readonly 'ready asked': number; readonly 'said not ready': number; readonly progress: number };
 }
 
+/** Behind by more than this, or silent for longer, a process is not ready (its documentation says 10 s); and a margin. */
+const truthMs = 14_000;
+/** Within this a process notices that the store or the database is away: a check of its own takes up to 2 s; and a margin. */
+const noticeMs = 4_000;
+
 /**
  * O7: asks `/health/ready` all the time, and at the same time does what a caller does: sends a command and reads it
  * back from a read model. A process that says ready has to have let one such command through, from sending to reading,
- * in the `truthMs` before; else it says "healthy" while nothing progresses.
+ * in the `truthMs` before, and store and database have to be there: else it says "healthy" while nothing progresses.
  */
 export class HealthWatch {
   private stopped = false;
   private lastProgress = ownTime();
+  /** The longest that one command took to go all the way, in ms. */
+  slowestMs = 0;
+  private awaySince = Infinity;
   private progress = 0;
   private readonly marks: number[] = [];
   private readonly lies: string[] = [];
   private asked = 0;
-  private notReady = 0;
+  /** How often a process said that it is not ready. */
+  notReady = 0;
   private readonly running: Promise<unknown>;
   private readonly client: HttpClient;
 
@@ -29,7 +38,6 @@ export class HealthWatch {
     urls: readonly string[],
     token: string,
     private readonly subscriptionId: string,
-    private readonly truthMs: number,
   ) {
     this.client = new HttpClient(urls[0] ?? '', token);
     this.running = Promise.all([this.tryOut(), ...urls.map((url) => this.askHealth(url))]);
@@ -40,10 +48,8 @@ export class HealthWatch {
     readonly urls: readonly string[];
     readonly token: string;
     readonly subscriptionId: string;
-    /** What the service documents: 2 s for what a check asks, 10 s for what only silence shows, and a margin. */
-    readonly truthMs: number;
   }): HealthWatch {
-    return new HealthWatch(o.urls, o.token, o.subscriptionId, o.truthMs);
+    return new HealthWatch(o.urls, o.token, o.subscriptionId);
   }
 
   /** Resolves once a command that was sent after this call went all the way; throws when none has within `withinMs`. */
@@ -53,6 +59,15 @@ export class HealthWatch {
       if (performance.now() - from > withinMs) throw new Error(`no command went through within ${withinMs} ms`);
       await delay(10);
     }
+  }
+
+  /** From here on something is away that nothing works without. */
+  away(): void {
+    this.awaySince = ownTime();
+  }
+
+  back(): void {
+    this.awaySince = Infinity;
   }
 
   async stop(): Promise<HealthReport> {
@@ -70,6 +85,7 @@ export class HealthWatch {
       const sent = performance.now();
       if (await this.goesThrough()) {
         this.lastProgress = ownTime();
+        this.slowestMs = Math.max(this.slowestMs, performance.now() - sent);
         this.marks.push(sent);
         this.progress += 1;
       }
@@ -101,8 +117,10 @@ export class HealthWatch {
       const silentMs = Math.round(asked - this.lastProgress);
       this.asked += 1;
       if (status !== 200) this.notReady += 1;
-      else if (silentMs > this.truthMs)
+      else if (silentMs > truthMs + 2 * this.slowestMs)
         this.lies.push(`${url} said ready when nothing had gone through for ${silentMs} ms`);
+      else if (asked - this.awaySince > noticeMs)
+        this.lies.push(`${url} said ready when what it needs was away for ${Math.round(asked - this.awaySince)} ms`);
       await delay(25);
     }
     client.close();

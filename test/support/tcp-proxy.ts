@@ -25,8 +25,8 @@ export interface TcpProxy {
   delayMs: number;
   /** Looks at each piece from a client. */
   watch: ((piece: Buffer) => Verdict) | undefined;
-  /** Connections that are open through it. */
-  readonly open: number;
+  /** Pieces that came back on connections where nothing is answered any more. */
+  readonly answersLost: number;
   close(): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ interface Pair {
 
 export async function tcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
+  let answersLost = 0;
   const end = (pair: Pair) => {
     pairs.delete(pair);
     pair.client.destroy();
@@ -89,6 +90,7 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
     });
     const answered = passing(pair, () => {
       if (pair.resetOnAnswer) reset(pair);
+      if (pair.unanswered) answersLost += 1;
       return !pair.unanswered && !pair.resetOnAnswer;
     });
     client.pipe(asked).pipe(upstream);
@@ -102,8 +104,8 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
     dismissWith: undefined,
     delayMs: 0,
     watch: undefined,
-    get open() {
-      return pairs.size;
+    get answersLost() {
+      return answersLost;
     },
     freezeOpen() {
       for (const pair of pairs) pair.held = true;
