@@ -83,7 +83,6 @@ const duplicateDeliveries: Fault = {
       onDiverged: 'stop',
       takeOver: true,
       heartbeatIntervalMs: 500,
-      batchSize: random.pick([7, 50, 500]),
     });
     const policies = () =>
       new PolicyRunner({
