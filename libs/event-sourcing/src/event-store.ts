@@ -9,18 +9,20 @@ import {
 import { validate as isUuid } from 'uuid';
 import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { BatchCallEnded } from './batch-append';
+import { BatchCallEnded, DeadlinePassed, type Message } from './batch-append';
 import { assertJson } from './event-codec';
 import { type LogFilter, type LogRecord, readLog } from './log-reading';
 import { type Call, type Connected, type Connection, connectTo } from './store-client';
 import { GRPC, appendFailure, codeOf, connectionLost, readFailure, reconnectsByItself } from './store-failures';
 
-/** An event to append: JSON data, or bytes. */
+/** An event to append. */
 export interface NewEvent {
   readonly id: string;
   readonly type: string;
-  readonly data: object;
-  readonly metadata?: object;
+  /** What becomes JSON, the text of a JSON object that is sent as it is, or bytes. */
+  readonly data: object | string;
+  /** As data, but no bytes. */
+  readonly metadata?: object | string;
 }
 
 export interface Appended {
@@ -78,16 +80,19 @@ export class EventStore {
   readonly #closing = new AbortController();
   #batching: boolean;
 
-  private constructor(private readonly options: EventStoreOptions) {
-    this.#calls = connectTo(options.url);
+  private constructor(
+    private readonly options: EventStoreOptions,
+    private readonly connect: (url: string) => Connection,
+  ) {
+    this.#calls = connect(options.url);
     this.#appendDeadlineMs = options.appendDeadlineMs ?? 2_000;
     this.#readDeadlineMs = options.readDeadlineMs ?? 5_000;
     this.#batching = options.appendWith !== 'append';
   }
 
-  /** Connects at the first call, not here; throws for a malformed url. */
-  static connect(options: EventStoreOptions): EventStore {
-    return new EventStore(options);
+  /** Connects at the first call, not here; throws for a malformed url. `connect`: how, when not over the network (a simulation). */
+  static connect(options: EventStoreOptions, connect: (url: string) => Connection = connectTo): EventStore {
+    return new EventStore(options, connect);
   }
 
   /**
@@ -120,7 +125,7 @@ export class EventStore {
 
   async #append(
     stream: string,
-    messages: readonly EventData[],
+    messages: readonly Message[],
     expected: Revision | 'any',
     options: { withinMs?: number },
   ): Promise<Appended> {
@@ -128,14 +133,10 @@ export class EventStore {
     const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
-    const expiry = new AbortController();
     try {
       const send = this.#batching ? this.#sendBatch : this.#sendUnary;
       const leftMs = Math.max(1, Math.floor(deadline - performance.now()));
-      const { revision, position } = await within(
-        leftMs,
-        send(call, stream, messages, expected, leftMs, expiry.signal),
-      );
+      const { revision, position } = await send(call, stream, messages, expected, leftMs);
       return { revision, position: position ?? (await this.#positionOf(stream, revision)) };
     } catch (error) {
       if (error instanceof BatchCallEnded && codeOf(error.cause) === GRPC.unimplemented) this.#batching = false;
@@ -143,7 +144,6 @@ export class EventStore {
       if (failure instanceof OutcomeUnknown && !reconnectsByItself(error)) call.replace();
       throw failure;
     } finally {
-      expiry.abort();
       call.release();
     }
   }
@@ -152,12 +152,20 @@ export class EventStore {
    * The events of a stream, one at a time, with back-pressure; none for a stream that does not exist. Throws
    * StreamDeleted, CorruptEvent (the store found damage) or StoreUnavailable.
    */
-  async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+  read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+    return this.#readStream(stream, options);
+  }
+
+  async *#readStream(
+    stream: string,
+    options: ReadOptions,
+    onMissing?: () => void,
+  ): AsyncGenerator<RecordedEvent, void, undefined> {
     const direction = options.direction ?? 'forwards';
     const { maxCount } = options;
     const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
     try {
-      yield* this.#reading({ silenceMs, maxCount }, (client) =>
+      yield* this.#reading({ silenceMs, maxCount, onMissing }, (client) =>
         client.readStream(stream, {
           direction,
           fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
@@ -169,10 +177,24 @@ export class EventStore {
     }
   }
 
-  /** The newest event of a stream; undefined when it has none. */
+  /**
+   * The newest event of a stream; undefined when the server says that there is none. Throws StoreUnavailable when it says nothing: a
+   * server or a proxy that goes away may end a call as if it were finished, and what exists must not be taken for missing.
+   */
   async last(stream: string): Promise<RecordedEvent | undefined> {
-    for await (const event of this.read(stream, { direction: 'backwards', maxCount: 1 })) return event;
-    return undefined;
+    const { event, missing } = await this.#newest(stream);
+    if (event || missing) return event;
+    // A stream that was deleted and has only its metadata again is there and empty.
+    const metadata = await this.#newest(`$$${stream}`);
+    if (metadata.event && '$tb' in (metadata.event.data as object)) return undefined;
+    throw new StoreUnavailable(`a read of ${stream} ended early`, 'neither an event nor that there is none');
+  }
+
+  async #newest(stream: string): Promise<{ event?: RecordedEvent; missing: boolean }> {
+    let missing = false;
+    const newest = this.#readStream(stream, { direction: 'backwards', maxCount: 1 }, () => (missing = true));
+    for await (const event of newest) return { event, missing };
+    return { missing };
   }
 
   /** The event at exactly this log position; undefined when none begins there or it is past the head. */
@@ -195,7 +217,7 @@ export class EventStore {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     let from: bigint | 'start' | undefined = options.from === 'end' ? undefined : options.from;
     let fruitless = 0;
-    let connection = connectTo(this.options.url);
+    let connection = this.connect(this.options.url);
     try {
       while (!signal.aborted) {
         let reason: unknown = 'ended by the server';
@@ -230,7 +252,7 @@ export class EventStore {
         fruitless = progress ? 0 : fruitless + 1;
         if (fruitless === 0) continue;
         connection.close();
-        connection = connectTo(this.options.url);
+        connection = this.connect(this.options.url);
         const pause = Math.min(5_000, 25 * 2 ** fruitless) * (0.5 + Math.random() / 2);
         await delay(pause, undefined, { signal }).catch(() => undefined);
       }
@@ -330,7 +352,11 @@ export class EventStore {
    * sends it away, another call made the client close its channel, 5.3#2): before its first event it is asked once more.
    */
   async *#reading(
-    { silenceMs, maxCount = Infinity }: { silenceMs: number; maxCount: number | undefined },
+    {
+      silenceMs,
+      maxCount = Infinity,
+      onMissing,
+    }: { silenceMs: number; maxCount: number | undefined; onMissing?: (() => void) | undefined },
     ask: (client: Connected['client']) => ClientRead<{ event?: ClientEvent }>,
   ): AsyncGenerator<RecordedEvent, void, undefined> {
     const deadline = performance.now() + silenceMs;
@@ -338,7 +364,7 @@ export class EventStore {
       const call = await this.#open(leftMs);
       let progress = false;
       try {
-        for await (const { event } of guarded(ask(call.client.client), leftMs, maxCount)) {
+        for await (const { event } of guarded(ask(call.client.client), leftMs, maxCount, onMissing)) {
           progress = true;
           if (event) yield toRecorded(event);
         }
@@ -354,12 +380,12 @@ export class EventStore {
     }
   }
 
-  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, _, signal) =>
-    appender.append(stream, messages, expected, signal);
+  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, withinMs) =>
+    appender.append(stream, messages, expected, withinMs);
 
   readonly #sendUnary: Send = async ({ client: { client } }, stream, messages, expected, deadline) => {
-    const options = { expectedRevision: expected, deadline };
-    const { nextExpectedRevision, position } = await client.appendToStream(stream, [...messages], options);
+    const append = client.appendToStream(stream, messages.map(toEventData), { expectedRevision: expected, deadline });
+    const { nextExpectedRevision, position } = await within(deadline, append);
     return { revision: nextExpectedRevision, position: position?.commit };
   };
 
@@ -389,10 +415,9 @@ export class EventStore {
 type Send = (
   call: Call,
   stream: string,
-  messages: readonly EventData[],
+  messages: readonly Message[],
   expected: Revision | 'any',
-  deadlineMs: number,
-  signal: AbortSignal,
+  withinMs: number,
 ) => Promise<{ revision: bigint; position: bigint | undefined }>;
 
 interface ClientEvent {
@@ -417,13 +442,18 @@ interface ClientRead<T> extends AsyncIterable<T> {
  * silent. The last of `maxCount` events is handed on only after the server ended the call, so that a caller who then
  * leaves cancels nothing: a server that sees many calls reset (HTTP/2 rapid reset) closes the whole connection.
  */
-async function* guarded<T>(reading: ClientRead<T>, silenceMs: number, maxCount: number): AsyncGenerator<T> {
+async function* guarded<T>(
+  reading: ClientRead<T>,
+  silenceMs: number,
+  maxCount: number,
+  onMissing?: () => void,
+): AsyncGenerator<T> {
   let waiting = true;
   let ended = false;
   let count = 0;
   let final: T | undefined;
   reading.on('error', ignore);
-  endWhenMissing(reading);
+  endWhenMissing(reading, onMissing);
   const silence = setTimeout(() => {
     if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
     else silence.refresh();
@@ -453,13 +483,16 @@ async function* guarded<T>(reading: ClientRead<T>, silenceMs: number, maxCount: 
 }
 
 /** A missing stream is no error here. The client would break the call off, which the server is about to end by itself. */
-function endWhenMissing(reading: object): void {
+function endWhenMissing(reading: object, onMissing?: () => void): void {
   const client = reading as {
     _transform: (this: object, answer: ClientAnswer, encoding: string, next: () => void) => void;
   };
   const transform = client._transform;
-  client._transform = (answer, encoding, next) =>
-    answer.hasStreamNotFound() ? next() : transform.call(client, answer, encoding, next);
+  client._transform = (answer, encoding, next) => {
+    if (!answer.hasStreamNotFound()) return transform.call(client, answer, encoding, next);
+    onMissing?.();
+    next();
+  };
 }
 
 interface ClientAnswer {
@@ -471,13 +504,11 @@ class Mark {
   constructor(readonly value: bigint | 'caught-up') {}
 }
 
-class DeadlinePassed extends Error {}
-
 /** Rejects after `ms` with DeadlinePassed; a later outcome of the call is ignored, also when it is an error. */
 async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlinePassed(`no answer within ${Math.round(ms)} ms`)), ms);
+    timer = setTimeout(() => reject(new DeadlinePassed(ms)), ms);
   });
   try {
     return await Promise.race([call, expired]);
@@ -486,21 +517,37 @@ async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   }
 }
 
-/** JSON is checked here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
-function toMessage({ id, type, data, metadata }: NewEvent): EventData {
+/** Throws a TypeError for what JSON cannot say; text is JSON already. */
+function toMessage({ id, type, data, metadata }: NewEvent): Message {
   if (!isUuid(id)) throw new TypeError(`not an event id: ${id}`);
   if (type === '') throw new TypeError('an event without a type');
-  assertJson(metadata ?? null);
-  const described = { id, type, ...(metadata === undefined ? {} : { metadata: metadata as Json }) };
-  if (data instanceof Uint8Array) return binaryEvent({ ...described, data });
-  assertJson(data);
-  return jsonEvent({ ...described, data: data as Json });
+  const described = { id, type, metadata: metadata === undefined ? undefined : jsonText(metadata) };
+  return data instanceof Uint8Array
+    ? { ...described, contentType: 'application/octet-stream', data }
+    : { ...described, contentType: 'application/json', data: jsonText(data) };
+}
+
+function jsonText(value: object | string): string {
+  if (typeof value === 'string') return value;
+  assertJson(value);
+  return JSON.stringify(value);
+}
+
+/** As the client's own append takes it, which makes JSON text itself. */
+function toEventData({ id, type, contentType, data, metadata }: Message): EventData {
+  const described = { id, type, ...(metadata === undefined ? {} : { metadata: parsed(metadata) }) };
+  return contentType === 'application/json'
+    ? jsonEvent({ ...described, data: parsed(data) })
+    : binaryEvent({ ...described, data: Buffer.from(data) });
+}
+
+function parsed(json: string | Uint8Array): Json {
+  return JSON.parse(Buffer.from(json).toString()) as Json;
 }
 
 /** Bytes for both contents: only BatchAppend takes them so. */
-function messageOf({ id, type, isJson, data, metadata }: LogRecord): EventData {
-  const contentType = isJson ? 'application/json' : 'application/octet-stream';
-  return { id, type, contentType, data, metadata } as unknown as EventData;
+function messageOf({ id, type, isJson, data, metadata }: LogRecord): Message {
+  return { id, type, contentType: isJson ? 'application/json' : 'application/octet-stream', data, metadata };
 }
 
 type Json = { [key: string]: JsonValue };
