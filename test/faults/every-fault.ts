@@ -3,13 +3,17 @@ import { damagedStore } from './damaged-store';
 import { databaseFaults } from './database-faults';
 import type { Fault } from './fault';
 import { kills } from './kills';
+import { readModelFaults } from './read-model-faults';
 import { storeFaults } from './store-faults';
 
-/** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */
-export const everyFault: readonly (readonly Fault[])[] = [
+const byKind = {
   kills,
   crashPoints,
   storeFaults,
   databaseFaults,
+  readModelFaults,
   damagedStore,
-];
+};
+
+/** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */
+export const everyFault: readonly (readonly Fault[])[] = Object.values(byKind);
