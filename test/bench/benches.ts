@@ -1,8 +1,10 @@
+import { billingRun } from './billing-run';
 import type { Bench } from './figure';
 import { fold } from './fold';
-import { billingRun } from './billing-run';
 import { loadByLength } from './load-by-length';
+import { memory } from './memory';
 import { projectionRebuild } from './projection-rebuild';
+import { usageIngest } from './usage-ingest';
 
 /** Every benchmark, in the order of the run. */
-export const benches: readonly Bench[] = [fold, loadByLength, projectionRebuild, billingRun];
+export const benches: readonly Bench[] = [fold, loadByLength, projectionRebuild, billingRun, usageIngest, memory];

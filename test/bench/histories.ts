@@ -22,7 +22,6 @@ import {
 import type { Random } from '../support/random';
 
 const DAY = 86_400_000;
-const first = Date.UTC(2010, 0, 1);
 const at = (ms: number) => new Date(ms).toISOString();
 /** A period has a day; so many line items come in it before it is rolled over. */
 const LINE_ITEMS_PER_PERIOD = 40;
@@ -34,7 +33,13 @@ export type Recorded = readonly NewEvent[];
  * The life of a subscription as commands would have recorded it, one append after the other and without end: decided by the
  * domain, with envelopes, keys, remembered line items and the hash chain, but without a server in between.
  */
-export function* subscriptionLife(id: string, random: Random, tenant = 'default'): Generator<Recorded, never> {
+export function* subscriptionLife(
+  id: string,
+  random: Random,
+  /** Midnight of its first day, ms. */
+  first = Date.UTC(2010, 0, 1),
+  tenant = 'default',
+): Generator<Recorded, never> {
   let state: Subscription = subscriptionType.initial;
   let hash = '';
   const record = (
@@ -83,6 +88,12 @@ export function* subscriptionLife(id: string, random: Random, tenant = 'default'
     const content = { command: 'RollOverBillingPeriod', subscriptionId: id, periodNumber: period };
     yield record(rollOverKey(id, period), content, boundary, (state) => rollOver(state, period, boundary));
   }
+}
+
+/** When a life of so many events has to begin to be in its last, elapsed day at the start of today, ms. */
+export function beginsSoThatNow(events: number): number {
+  const days = Math.ceil(events / (LINE_ITEMS_PER_PERIOD + 3));
+  return Math.floor(Date.now() / DAY) * DAY - days * DAY;
 }
 
 /** A line item as callers send it. */
