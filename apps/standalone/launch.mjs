@@ -77,8 +77,9 @@ const programs = {
   test: ['node_modules/jest/bin/jest.js'],
   bench: ['test/run.mjs', 'test/bench/bench.ts'],
   faults: ['test/run.mjs', 'test/faults/faults.ts'],
+  simulate: ['--max-semi-space-size=64', 'test/run.mjs', 'test/simulation/simulate.ts'],
 };
-const doing = { start: 'starting', test: 'testing', bench: 'measuring', faults: 'doing harm' };
+const doing = { start: 'starting', test: 'testing', bench: 'measuring', faults: 'doing harm', simulate: 'simulating' };
 const program = programs[task];
 if (!program) {
   say(`usage: launch.mjs ${Object.keys(programs).join('|')} [arguments]`);

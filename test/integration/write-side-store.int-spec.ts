@@ -54,6 +54,20 @@ describe.each(['batch-append', 'append'] as const)('event store, appending with 
     expect((await collect(store.read(stream))).map(({ revision }) => revision)).toEqual([0n, 1n, 2n, 3n, 4n]);
   });
 
+  it('does not take a stream for missing when the server ends the read without a word', async () => {
+    if (!server.embedded) return;
+    await store.append(stream, some(2), 'no_stream');
+    expect(await store.last(`${stream}x`)).toBeUndefined();
+    server.embedded.faults.endReadsSilentlyAfter = 0;
+    try {
+      await expect(store.last(stream)).rejects.toThrow(StoreUnavailable);
+      expect(await store.last(`${stream}x`)).toBeUndefined();
+    } finally {
+      server.embedded.faults.endReadsSilentlyAfter = undefined;
+    }
+    expect(await store.last(stream)).toMatchObject({ revision: 1n });
+  });
+
   it('gives back what was appended: JSON, bytes, metadata, revision and position', async () => {
     const id = randomUUID();
     const bytes = Uint8Array.from([0, 255, 128]);

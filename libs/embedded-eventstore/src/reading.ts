@@ -281,6 +281,10 @@ async function subscribeToAll(reading: Reading, after: number, filter: RecordFil
 /** Sends one event, waiting while the client is behind; true when the call is over. */
 async function sendEvent(reading: Reading, record: StoredRecord): Promise<boolean> {
   const { outlet, faults } = reading;
+  if (faults.endReadsSilentlyAfter === 0) {
+    outlet.end();
+    return true;
+  }
   const bytes = reading.resolveLinks || reading.structuredIds ? encodeAsAsked(reading, record) : record.bytes;
   if (!outlet.send(bytes)) await outlet.drained();
   reading.sent++;

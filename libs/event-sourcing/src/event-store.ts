@@ -78,16 +78,19 @@ export class EventStore {
   readonly #closing = new AbortController();
   #batching: boolean;
 
-  private constructor(private readonly options: EventStoreOptions) {
-    this.#calls = connectTo(options.url);
+  private constructor(
+    private readonly options: EventStoreOptions,
+    private readonly connect: (url: string) => Connection,
+  ) {
+    this.#calls = connect(options.url);
     this.#appendDeadlineMs = options.appendDeadlineMs ?? 2_000;
     this.#readDeadlineMs = options.readDeadlineMs ?? 5_000;
     this.#batching = options.appendWith !== 'append';
   }
 
-  /** Connects at the first call, not here; throws for a malformed url. */
-  static connect(options: EventStoreOptions): EventStore {
-    return new EventStore(options);
+  /** Connects at the first call, not here; throws for a malformed url. `connect`: how, when not over the network (a simulation). */
+  static connect(options: EventStoreOptions, connect: (url: string) => Connection = connectTo): EventStore {
+    return new EventStore(options, connect);
   }
 
   /**
@@ -152,12 +155,20 @@ export class EventStore {
    * The events of a stream, one at a time, with back-pressure; none for a stream that does not exist. Throws
    * StreamDeleted, CorruptEvent (the store found damage) or StoreUnavailable.
    */
-  async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+  read(stream: string, options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+    return this.#readStream(stream, options);
+  }
+
+  async *#readStream(
+    stream: string,
+    options: ReadOptions,
+    onMissing?: () => void,
+  ): AsyncGenerator<RecordedEvent, void, undefined> {
     const direction = options.direction ?? 'forwards';
     const { maxCount } = options;
     const silenceMs = Math.min(this.#readDeadlineMs, options.withinMs ?? Infinity);
     try {
-      yield* this.#reading({ silenceMs, maxCount }, (client) =>
+      yield* this.#reading({ silenceMs, maxCount, onMissing }, (client) =>
         client.readStream(stream, {
           direction,
           fromRevision: options.from ?? (direction === 'forwards' ? 'start' : 'end'),
@@ -169,10 +180,24 @@ export class EventStore {
     }
   }
 
-  /** The newest event of a stream; undefined when it has none. */
+  /**
+   * The newest event of a stream; undefined when the server says that there is none. Throws StoreUnavailable when it says nothing: a
+   * server or a proxy that goes away may end a call as if it were finished, and what exists must not be taken for missing.
+   */
   async last(stream: string): Promise<RecordedEvent | undefined> {
-    for await (const event of this.read(stream, { direction: 'backwards', maxCount: 1 })) return event;
-    return undefined;
+    const { event, missing } = await this.#newest(stream);
+    if (event || missing) return event;
+    // A stream that was deleted and has only its metadata again is there and empty.
+    const metadata = await this.#newest(`$$${stream}`);
+    if (metadata.event && '$tb' in (metadata.event.data as object)) return undefined;
+    throw new StoreUnavailable(`a read of ${stream} ended early`, 'neither an event nor that there is none');
+  }
+
+  async #newest(stream: string): Promise<{ event?: RecordedEvent; missing: boolean }> {
+    let missing = false;
+    const newest = this.#readStream(stream, { direction: 'backwards', maxCount: 1 }, () => (missing = true));
+    for await (const event of newest) return { event, missing };
+    return { missing };
   }
 
   /** The event at exactly this log position; undefined when none begins there or it is past the head. */
@@ -195,7 +220,7 @@ export class EventStore {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     let from: bigint | 'start' | undefined = options.from === 'end' ? undefined : options.from;
     let fruitless = 0;
-    let connection = connectTo(this.options.url);
+    let connection = this.connect(this.options.url);
     try {
       while (!signal.aborted) {
         let reason: unknown = 'ended by the server';
@@ -230,7 +255,7 @@ export class EventStore {
         fruitless = progress ? 0 : fruitless + 1;
         if (fruitless === 0) continue;
         connection.close();
-        connection = connectTo(this.options.url);
+        connection = this.connect(this.options.url);
         const pause = Math.min(5_000, 25 * 2 ** fruitless) * (0.5 + Math.random() / 2);
         await delay(pause, undefined, { signal }).catch(() => undefined);
       }
@@ -330,7 +355,11 @@ export class EventStore {
    * sends it away, another call made the client close its channel, 5.3#2): before its first event it is asked once more.
    */
   async *#reading(
-    { silenceMs, maxCount = Infinity }: { silenceMs: number; maxCount: number | undefined },
+    {
+      silenceMs,
+      maxCount = Infinity,
+      onMissing,
+    }: { silenceMs: number; maxCount: number | undefined; onMissing?: (() => void) | undefined },
     ask: (client: Connected['client']) => ClientRead<{ event?: ClientEvent }>,
   ): AsyncGenerator<RecordedEvent, void, undefined> {
     const deadline = performance.now() + silenceMs;
@@ -338,7 +367,7 @@ export class EventStore {
       const call = await this.#open(leftMs);
       let progress = false;
       try {
-        for await (const { event } of guarded(ask(call.client.client), leftMs, maxCount)) {
+        for await (const { event } of guarded(ask(call.client.client), leftMs, maxCount, onMissing)) {
           progress = true;
           if (event) yield toRecorded(event);
         }
@@ -417,13 +446,18 @@ interface ClientRead<T> extends AsyncIterable<T> {
  * silent. The last of `maxCount` events is handed on only after the server ended the call, so that a caller who then
  * leaves cancels nothing: a server that sees many calls reset (HTTP/2 rapid reset) closes the whole connection.
  */
-async function* guarded<T>(reading: ClientRead<T>, silenceMs: number, maxCount: number): AsyncGenerator<T> {
+async function* guarded<T>(
+  reading: ClientRead<T>,
+  silenceMs: number,
+  maxCount: number,
+  onMissing?: () => void,
+): AsyncGenerator<T> {
   let waiting = true;
   let ended = false;
   let count = 0;
   let final: T | undefined;
   reading.on('error', ignore);
-  endWhenMissing(reading);
+  endWhenMissing(reading, onMissing);
   const silence = setTimeout(() => {
     if (waiting) reading.destroy(new StoreUnavailable('a read was left unanswered', 'no event in time'));
     else silence.refresh();
@@ -453,13 +487,16 @@ async function* guarded<T>(reading: ClientRead<T>, silenceMs: number, maxCount: 
 }
 
 /** A missing stream is no error here. The client would break the call off, which the server is about to end by itself. */
-function endWhenMissing(reading: object): void {
+function endWhenMissing(reading: object, onMissing?: () => void): void {
   const client = reading as {
     _transform: (this: object, answer: ClientAnswer, encoding: string, next: () => void) => void;
   };
   const transform = client._transform;
-  client._transform = (answer, encoding, next) =>
-    answer.hasStreamNotFound() ? next() : transform.call(client, answer, encoding, next);
+  client._transform = (answer, encoding, next) => {
+    if (!answer.hasStreamNotFound()) return transform.call(client, answer, encoding, next);
+    onMissing?.();
+    next();
+  };
 }
 
 interface ClientAnswer {

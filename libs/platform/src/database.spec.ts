@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { tcpProxy } from '../../../test/support/tcp-proxy';
 import { testDatabase, type TestDatabase } from '../../../test/support/postgres';
 import { openDatabase, type Database } from './database';
 
@@ -53,5 +54,23 @@ describe('openDatabase', () => {
       ${JSON.stringify({ a: 1 })}::jsonb as json,
       ${'2026-01-31T09:00:00.000Z'}::timestamptz as instant`.execute(database.db);
     expect(rows).toEqual([{ big: 9007199254740993n, sum: '3', json: { a: 1 }, instant: '2026-01-31T09:00:00.000Z' }]);
+  });
+
+  it('does not use a connection again that has left a query unanswered', async () => {
+    const { hostname, port } = new URL(test.url);
+    const proxy = await tcpProxy({ host: hostname, port: Number(port) });
+    const url = test.url.replace(`:${port}`, `:${proxy.port}`);
+    const behind = openDatabase(url, { max: 1, queryTimeoutMs: 500 });
+    const one = () => sql`select 1 as one`.execute(behind.db).then(({ rows }) => rows);
+    try {
+      expect(await one()).toEqual([{ one: 1 }]);
+      proxy.freezeOpen();
+      await expect(behind.db.transaction().execute(() => one())).rejects.toThrow();
+      expect(await one()).toEqual([{ one: 1 }]);
+    } finally {
+      proxy.cut();
+      await behind.close();
+      await proxy.close();
+    }
   });
 });

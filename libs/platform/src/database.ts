@@ -1,5 +1,6 @@
+import type { Duplex } from 'node:stream';
 import { Kysely, PostgresDialect } from 'kysely';
-import { Pool, types, type CustomTypesConfig } from 'pg';
+import { Pool, types, type Client, type CustomTypesConfig, type PoolClient } from 'pg';
 
 export interface DatabaseOptions {
   /** Connections at most (10). */
@@ -10,6 +11,8 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs?: number;
   /** A connection in the pool was lost while idle; the next query makes a new one. */
   readonly onIdleError?: (error: Error) => void;
+  /** What a connection runs over in place of a socket (a simulation). */
+  readonly stream?: () => Duplex;
 }
 
 export interface Database {
@@ -63,11 +66,31 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
     query_timeout: options.queryTimeoutMs ?? 30_000,
     types: typeConfig,
+    ...(options.stream && { stream: options.stream }),
   });
   pool.on('error', (error) => options.onIdleError?.(error));
   // A connection lost while in use fails its query and says so again as an event; unheard, that would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', closeWhenUnanswered);
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in Database
   const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
+}
+
+/**
+ * A connection that left one query unanswered answers none behind it either, and the driver would hand it out again: for as long as
+ * the network takes to notice, each query that got it would wait for its own timeout.
+ */
+function closeWhenUnanswered(client: PoolClient): void {
+  const query = client.query.bind(client) as (...parameters: unknown[]) => unknown;
+  client.query = ((...parameters: unknown[]) => {
+    const answer = query(...parameters);
+    if (answer instanceof Promise) {
+      answer.catch((error: unknown) => {
+        if ((error as Error).message === 'Query read timeout')
+          void (client as unknown as Client).end().catch(() => undefined);
+      });
+    }
+    return answer;
+  }) as PoolClient['query'];
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { link, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { finished, pipeline } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { LogRecord } from '../log-reading';
@@ -128,7 +128,6 @@ async function writeUnfinished(
     yield Buffer.from(`${checksum.digest('hex')}\n`);
   }
   await pipeline(Readable.from(inParts(frames()), { objectMode: true }), createGzip({ level: 4 }), summed, file);
-  await finished(file).catch(() => undefined);
   await syncPath(path);
   return totals!;
 }

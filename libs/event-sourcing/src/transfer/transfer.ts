@@ -50,10 +50,33 @@ export async function transfer(
   target: EventStore,
   options: TransferOptions,
 ): Promise<TransferReport> {
+  for (let fruitless = 0; ;) {
+    const writer = new OrderedWriter(target);
+    try {
+      return await attempt(source, target, writer, options);
+    } catch (error) {
+      await writer.settle();
+      if (error instanceof RevisionConflict)
+        throw new TransferRefused(`${error.message}: something else writes to the target`, { cause: error });
+      // The store was away: again from what stands in the target by then.
+      if (!(error instanceof StoreUnavailable) && !(error instanceof OutcomeUnknown)) throw error;
+      fruitless = writer.written > 0 ? 0 : fruitless + 1;
+      if (fruitless === FRUITLESS_ATTEMPTS) throw error;
+      await delay(Math.min(5_000, 100 * 2 ** fruitless));
+    }
+  }
+}
+
+async function attempt(
+  source: TransferSource,
+  target: EventStore,
+  writer: OrderedWriter,
+  options: TransferOptions,
+): Promise<TransferReport> {
   const { prefix } = source.streams;
   await refuseUnlessUnused(target, source.streams);
   await noteTransfer(target, prefix, { type: 'TransferBegun', data: { from: options.from, at: options.now() } });
-  const carried = await untilCarried(source, target, options);
+  const carried = await carry(source, target, writer, options);
   const { places, totals } = await takeStock(target, source.streams, carried.marks, options);
   const difference = differenceOf(carried.totals, totals);
   if (difference !== undefined) throw new TransferDiffers(`the target holds ${difference}; does a service run on it?`);
@@ -101,24 +124,6 @@ interface Carried {
   readonly found: number;
   /** Policy → how many events of history it had done. */
   readonly marks: ReadonlyMap<string, number>;
-}
-
-/** Again from what stands in the target when the store was away: gives up after several attempts that brought nothing. */
-async function untilCarried(source: TransferSource, target: EventStore, options: TransferOptions): Promise<Carried> {
-  for (let fruitless = 0; ;) {
-    const writer = new OrderedWriter(target);
-    try {
-      return await carry(source, target, writer, options);
-    } catch (error) {
-      await writer.settle();
-      if (error instanceof RevisionConflict)
-        throw new TransferRefused(`${error.message}: something else writes to the target`, { cause: error });
-      if (!(error instanceof StoreUnavailable) && !(error instanceof OutcomeUnknown)) throw error;
-      fruitless = writer.written > 0 ? 0 : fruitless + 1;
-      if (fruitless === FRUITLESS_ATTEMPTS) throw error;
-      await delay(Math.min(5_000, 100 * 2 ** fruitless));
-    }
-  }
 }
 
 /** Reads both sides side by side while the target has something, then writes what it lacks. */

@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { SimulationReport } from './simulation';
+
+type Report = Omit<SimulationReport, 'faults'> & { readonly faults: Readonly<Record<string, number>> };
+
+describe('the simulation', () => {
+  const seed = randomInt(1, 1_000_000);
+  let outcome: {
+    readonly twice: readonly [Report, Report];
+    readonly found: Readonly<Record<string, readonly string[]>>;
+  };
+  beforeAll(async () => {
+    const root = join(__dirname, '../..');
+    const program = ['test/run.mjs', 'test/simulation/planted-bugs.ts', String(seed)];
+    const { stdout } = await promisify(execFile)(process.execPath, program, { cwd: root, maxBuffer: 1e8 });
+    outcome = JSON.parse(stdout) as typeof outcome;
+  });
+
+  it('does the same for the same seed, whichever it is, and breaks no promise while things go wrong', () => {
+    const [first, second] = outcome.twice;
+    expect({ seed, violations: first.violations }).toEqual({ seed, violations: [] });
+    expect(first.subscriptionYears).toBeGreaterThan(0);
+    expect(Object.keys(first.faults).length).toBeGreaterThan(5);
+    expect(second).toEqual(first);
+  });
+
+  it.each(['an append is acknowledged and not written', 'the expected revision is not looked at'])(
+    'notices that %s',
+    (bug) => {
+      expect(outcome.found[bug]).not.toEqual([]);
+    },
+  );
+});
