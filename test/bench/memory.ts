@@ -23,7 +23,7 @@ const COMMANDS = 200;
 
 interface Peak {
   readonly standaloneMib: number;
-  readonly postgresMib: number;
+  readonly postgresMib?: number;
 }
 
 /** The most memory that the service has held, and whether it hangs on how long a stream or a backlog is. */
@@ -39,7 +39,7 @@ export const memory: Bench = {
       name,
       value: standaloneMib,
       unit: 'MiB',
-      more: { postgresMib },
+      ...(postgresMib !== undefined && { more: { postgresMib } }),
     });
     const flat = (peak: Peak) => {
       const met = peak.standaloneMib <= base.standaloneMib + FLAT_MIB && peak.standaloneMib <= BAR_MIB;
@@ -107,10 +107,13 @@ async function peakOf({ seed, say }: BenchRun, length: number, backlog: number):
     }
     say('until the read models have seen it all');
     await seen(client, id, position);
-    return {
+    const { postgres } = servers.pids;
+    const peak = {
       standaloneMib: peakMib(program.pid),
-      postgresMib: servers.pids.postgres === undefined ? Number.NaN : peakMib(servers.pids.postgres),
+      ...(postgres !== undefined && { postgresMib: peakMib(postgres) }),
     };
+    say(`${peak.standaloneMib.toFixed(0)} MiB at most`);
+    return peak;
   } finally {
     client?.close();
     await program?.stop();

@@ -44,6 +44,7 @@ async function run({ scale, seed, say }: BenchRun): Promise<readonly Figure[]> {
     };
     const recording = await ask({ task: 'rebuild', ...history, recordTo: recorded });
     const { rows = 0, modelMs = {} } = recording;
+    if (rows < events) throw new Error(`${rows} rows of ${events} events were recorded`);
     say(`${rows} rows recorded in ${seconds(recording.ms)}`);
 
     const rate = ({ ms }: RebuildAnswer) => (events / ms) * 1_000;

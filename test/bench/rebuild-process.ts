@@ -95,19 +95,21 @@ class Recording {
   }
 
   private listen(client: PoolClient): void {
-    const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<unknown>;
+    type Query = (text: string, values?: unknown[]) => Promise<{ readonly rowCount: number | null }>;
+    const query = client.query.bind(client) as Query;
     const table = new RegExp(`^insert into "${this.schema}"\\."(${tables.join('|')})"`);
     let statements: string[] = [];
-    const heard = async (text: string, values?: unknown[]) => {
+    const heard: Query = async (text, values) => {
       if (text === 'begin') statements = [];
       if (text === 'commit' && statements.length > 0) {
         if (!this.file.write(`${statements.join('\n')}\n\n`)) await once(this.file, 'drain');
       }
-      if (table.test(text) && Array.isArray(values?.[0])) {
-        this.rows += values[0].length;
+      const result = await query(text, values);
+      if (table.test(text)) {
+        this.rows += result.rowCount ?? 0;
         statements.push(JSON.stringify([text.replaceAll(`"${this.schema}"`, '"@@"'), values]));
       }
-      return query(text, values);
+      return result;
     };
     client.query = heard as unknown as PoolClient['query'];
   }

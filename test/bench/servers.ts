@@ -112,13 +112,21 @@ export async function newApiKey({ env }: Pick<BenchServers, 'env'>): Promise<str
   return output.trim();
 }
 
-class Child {
+/** A program that says on its standard output when it is there. */
+export class Child {
   private readonly child: ChildProcess;
   private readonly ended: Promise<void>;
   private output = '';
 
-  constructor(private readonly args: readonly string[]) {
-    this.child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(
+    private readonly args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ) {
+    this.child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child.stderr?.on('data', (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-20_000)));
     this.ended = new Promise((resolve) => this.child.once('exit', () => resolve()));
   }

@@ -58,11 +58,14 @@ export class Callers {
     if (this.sending) this.sending.stopped = true;
   }
 
-  /** Moves business time on; the scheduler then has periods to roll over. Throws when the service refuses. */
+  /** Moves business time on; the scheduler then has periods to roll over. Asks again for 30 s; throws when refused. */
   async advance(days: number): Promise<void> {
     this.businessDay += days;
     const now = new Date(firstInstant + this.businessDay * day).toISOString();
-    const { status, body } = await this.http().ask('PUT', '/v1/test-clock', { body: { now } });
+    const ask = () => this.http().ask('PUT', '/v1/test-clock', { body: { now } });
+    const until = performance.now() + 30_000;
+    let { status, body } = await ask();
+    while (status === 503 && performance.now() < until) ({ status, body } = await ask());
     if (status !== 200) throw new Error(`the test clock cannot be set: ${status} ${JSON.stringify(body)}`);
   }
 
@@ -96,6 +99,12 @@ export class Callers {
   addLineItem(id: string): Promise<Journaled> {
     const key = this.newKey();
     return this.journal.send(this.http(), key, `/v1/subscriptions/${id}/line-items`, this.newLineItem());
+  }
+
+  /** Asks for the period that has elapsed to be rolled over. */
+  rollOver(id: string): Promise<Journaled> {
+    const body = { periodNumber: this.random.between(1, 3) };
+    return this.journal.send(this.http(), this.newKey(), `/v1/subscriptions/${id}/roll-over`, body);
   }
 
   /** Sends every command whose outcome is unknown again, with its key, until there is an answer: else a violation. */

@@ -7,7 +7,7 @@ export interface Journaled {
   readonly path: string;
   readonly body: unknown;
   state: 'in flight' | 'acknowledged' | 'unknown' | 'refused';
-  /** The answer of the acknowledgement. */
+  /** The first acknowledgement. */
   answer?: { readonly id: string; readonly revision: string; readonly position: string; readonly events: number };
   status?: number;
   /** Of the refusal. */
@@ -72,7 +72,7 @@ export class CommandJournal {
         this.violations.push(`${command.path} ${command.key}: two answers, ${JSON.stringify([known, answer])}`);
       if (command.state === 'refused') this.violations.push(`${command.path} ${command.key}: refused, then done`);
       command.state = 'acknowledged';
-      command.answer = answer;
+      command.answer ??= answer;
     } else if (status >= 500) {
       if (status !== 503) this.violations.push(`${command.path} ${command.key}: ${status} ${JSON.stringify(body)}`);
       else if (headers['retry-after'] === undefined)

@@ -28,7 +28,7 @@ const inCommand: readonly CrashPoint[] = [
   { name: 'roll-over written, not answered', between: store, piece: /LinesBilled/, when: 'after' },
 ];
 
-const inProjection: readonly CrashPoint[] = [
+export const inProjection: readonly CrashPoint[] = [
   { name: 'batch begun', between: database, piece: /begin/, when: 'after' },
   { name: 'position moved, revisions not', between: database, piece: /projection_stream/, when: 'before' },
   { name: 'revisions noted, rows not', between: database, piece: /insert into "(?!projection_)/, when: 'before' },
@@ -54,7 +54,10 @@ const reachedWithinMs = 45_000;
  * Kills the service at each of the points in turn, while a line item is added and a period rolls over, and starts it
  * again on what is left. A point that is not reached is a violation: the list would say what is not so.
  */
-async function crashAt(points: readonly CrashPoint[], { random, directory, say }: FaultRound): Promise<FaultOutcome> {
+export async function crashAt(
+  points: readonly CrashPoint[],
+  { random, directory, say }: FaultRound,
+): Promise<FaultOutcome> {
   const deployment = await Deployment.start({ directory, programs: 'standalone' });
   const callerNetwork = await tcpProxy({ host: '127.0.0.1', port: 9 });
   const networks: Record<CrashPoint['between'], TcpProxy> = {

@@ -46,6 +46,9 @@ export interface DeploymentOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A program that is not ready by then never will be, however busy the machine. */
+const startedWithinMs = 120_000;
+
 /** The time that a command may take here: so short that an outage shows what becomes of commands in it. */
 export const commandTimeoutMs = 3_000;
 /** Within this every command is answered: 10 % more, and what a busy machine adds. */
@@ -108,7 +111,7 @@ export class Deployment {
       };
       if (o.programs === 'standalone') {
         const program = await launch('standalone');
-        await program.ready();
+        await program.ready(startedWithinMs);
         return new Deployment(store, base, env, [program], [], apiKeyOf(env.DATA_DIR));
       }
       const { code, output } = await runToEnd('apps/api/src/create-api-key.js', [], env);
@@ -117,7 +120,7 @@ export class Deployment {
         ...Array.from({ length: o.programs.apis }, () => launch('api')),
         ...Array.from({ length: o.programs.workers }, () => launch('worker')),
       ]);
-      await Promise.all(all.map((program) => program.ready()));
+      await Promise.all(all.map((program) => program.ready(startedWithinMs)));
       const apis = all.slice(0, o.programs.apis);
       return new Deployment(store, base, env, apis, all.slice(o.programs.apis), output.trim());
     } catch (error) {
@@ -140,7 +143,7 @@ export class Deployment {
   async restart(program: Program): Promise<{ program: Program; readyMs: number }> {
     const again = await Program.start(program.options);
     for (const list of [this.apis, this.workers]) if (list.includes(program)) list[list.indexOf(program)] = again;
-    return { program: again, readyMs: await again.ready() };
+    return { program: again, readyMs: await again.ready(startedWithinMs) };
   }
 
   get programs(): readonly Program[] {

@@ -8,8 +8,11 @@ import { killAll } from '../support/processes';
 import { Random } from '../support/random';
 import { everyFault } from './every-fault';
 import type { Fault, FaultOutcome } from './fault';
+import { huntFor, type PlantedBug, plantedBugs } from './planted-bugs';
 
-const usage = `npm run faults -- [--seed N] [--rounds N] [--minutes N] [--only NAME[,NAME]] [--list]
+const usage = `npm run faults -- [--seed N] [--rounds N] [--minutes N] [--only NAME[,NAME]]
+npm run faults -- --list
+npm run faults -- --planted [--only NAME[,NAME]]
 
 Does to the service what happens to services, and holds what is left against what its callers know.
 --seed     1 unless given; the same seed takes the same faults in the same order with the same chances
@@ -17,6 +20,7 @@ Does to the service what happens to services, and holds what is left against wha
 --minutes  begins no round after so many minutes
 --only     these faults alone
 --list     the faults and what each is about
+--planted  the faults tested themselves: bugs are put into copies of the build, and each has to be found
 Ends with 1 when an oracle was violated, and says how to replay the round.`;
 
 interface Asked {
@@ -24,6 +28,8 @@ interface Asked {
   readonly rounds: number;
   readonly minutes: number;
   readonly kinds: readonly (readonly Fault[])[];
+  /** The bugs to hunt for instead. */
+  readonly planted: readonly PlantedBug[] | undefined;
 }
 
 class Misunderstood extends Error {}
@@ -36,6 +42,7 @@ function readArguments(): Asked | 'help' | 'list' {
       minutes: { type: 'string' },
       only: { type: 'string' },
       list: { type: 'boolean', default: false },
+      planted: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -50,9 +57,9 @@ function readArguments(): Asked | 'help' | 'list' {
   const minutes = Number(values.minutes ?? Infinity);
   if (!(minutes > 0)) throw new Misunderstood(`--minutes takes a number above 0, not ${values.minutes}`);
   const names = values.only?.split(',');
-  const known = everyFault.flat().map(({ name }) => name);
+  const known = (values.planted ? plantedBugs : everyFault.flat()).map(({ name }) => name);
   for (const name of names ?? [])
-    if (!known.includes(name)) throw new Misunderstood(`there is no fault ${name}; there are ${known.join(', ')}`);
+    if (!known.includes(name)) throw new Misunderstood(`there is no ${name}; there are ${known.join(', ')}`);
   return {
     seed: whole('seed', values.seed, 0),
     rounds: values.rounds === undefined ? (values.minutes ? Infinity : 1) : whole('rounds', values.rounds, 1),
@@ -60,6 +67,7 @@ function readArguments(): Asked | 'help' | 'list' {
     kinds: everyFault
       .map((kind) => kind.filter(({ name }) => names?.includes(name) ?? true))
       .filter((kind) => kind.length > 0),
+    planted: values.planted ? plantedBugs.filter(({ name }) => names?.includes(name) ?? true) : undefined,
   };
 }
 
@@ -184,13 +192,29 @@ async function run({ seed, rounds, minutes, kinds }: Asked): Promise<number> {
   return violated === 0 ? 0 : 1;
 }
 
+/** Every planted bug has to be found within three rounds. */
+async function hunt(bugs: readonly PlantedBug[], seed: number): Promise<number> {
+  let missed = 0;
+  for (const bug of bugs) {
+    say(`${bug.name}: ${bug.about} ...`);
+    const started = performance.now();
+    const found = await huntFor(bug, { seed, rounds: 3, say: (line) => say(`    ${line}`) }).finally(killAll);
+    const s = ((performance.now() - started) / 1_000).toFixed(1);
+    if (found === undefined) missed += 1;
+    const outcome = found === undefined ? 'NOT FOUND' : `found, ${found.split('\n')[0]}`;
+    process.stdout.write(`${bug.name.padEnd(28)} ${s} s  ${outcome}\n`);
+  }
+  process.stdout.write(missed === 0 ? 'every planted bug was found\n' : `${missed} planted bugs were not found\n`);
+  return missed === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   try {
     const asked = readArguments();
     if (asked === 'help') process.stdout.write(`${usage}\n`);
     else if (asked === 'list')
       for (const { name, about } of everyFault.flat()) process.stdout.write(`${name.padEnd(28)} ${about}\n`);
-    else return await run(asked);
+    else return await (asked.planted ? hunt(asked.planted, asked.seed) : run(asked));
     return 0;
   } catch (error) {
     const mistaken = error instanceof Misunderstood || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');

@@ -77,6 +77,7 @@ export async function killStandalone(
       const first = journal.commands.length;
       callers.start(inFlight);
       await Promise.all([delay(random.between(300, 1_500)), movesTimeOn(callers, random)]);
+      await acknowledgedSince(journal, first);
       const caught = await manyInFlight(journal);
       callers.hush();
       await victim.kill9();
@@ -119,6 +120,13 @@ export async function killStandalone(
 async function movesTimeOn(callers: Callers, random: Random): Promise<void> {
   await delay(random.between(50, 200));
   await callers.advance(random.between(5, 40));
+}
+
+/** A kill before anything was acknowledged could lose nothing. */
+async function acknowledgedSince(journal: CommandJournal, first: number): Promise<void> {
+  const until = performance.now() + 20_000;
+  const count = () => journal.commands.slice(first).filter(({ state }) => state === 'acknowledged').length;
+  while (count() < wanted && performance.now() < until) await delay(5);
 }
 
 async function manyInFlight(journal: CommandJournal): Promise<number> {

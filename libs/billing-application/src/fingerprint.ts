@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 
 /** sha256 (hex) of the canonical JSON (RFC 8785) of what a command asks for: tells a repeated key from a reused one. */
 export function fingerprintOf(content: object): string {
-  return createHash('sha256')
-    .update(canonicalize(content) ?? '')
-    .digest('hex');
+  return hash('sha256', canonicalize(content) ?? '', 'hex');
 }

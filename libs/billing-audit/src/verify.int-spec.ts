@@ -220,7 +220,7 @@ describe('audit verify and reconcile over a real store', () => {
     );
 
     // With a hash that fits nothing is wrong with the chain; what it says still cannot be.
-    const honest = (event: NewEvent) => chainHash('f'.repeat(64), { ...event, metadata: event.metadata! });
+    const honest = (event: NewEvent) => chainHash('f'.repeat(64), { ...event, metadata: event.metadata as object });
     await book.store.append(stream, [forge(honest)], appended.revision);
     const report = await verify(book.options());
     expect(report.differences.filter((each) => each.check === 'hash-chain')).toHaveLength(1);

@@ -1,4 +1,4 @@
-import type { EventData, EventStoreDBClient } from '@eventstore/db-client';
+import type { EventStoreDBClient } from '@eventstore/db-client';
 import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendToStream/unpackError';
 import { parseUUID } from '@eventstore/db-client/dist/utils/grpcUUID';
 import { StreamIdentifier, UUID } from '@eventstore/db-client/generated/shared_pb';
@@ -22,6 +22,22 @@ export class BatchCallEnded extends Error {
   constructor(cause?: Error) {
     super(cause?.message ?? 'the server ended the call', { cause });
   }
+}
+
+/** No answer came in time. */
+export class DeadlinePassed extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${Math.round(ms)} ms`);
+  }
+}
+
+/** An event as it goes out: bytes, or JSON text. */
+export interface Message {
+  readonly id: string;
+  readonly type: string;
+  readonly contentType: 'application/json' | 'application/octet-stream';
+  readonly data: string | Uint8Array;
+  readonly metadata: string | Uint8Array | undefined;
 }
 
 interface Call {
@@ -50,30 +66,28 @@ export class BatchAppender {
 
   constructor(private readonly client: EventStoreDBClient) {}
 
-  /** Rejects with the client's errors or BatchCallEnded; has no deadline of its own: `signal` ends the wait. */
+  /** Rejects with the client's errors, BatchCallEnded, or DeadlinePassed after `withinMs`, whatever the server does. */
   async append(
     stream: string,
-    events: readonly EventData[],
+    messages: readonly Message[],
     expected: Revision | 'any',
-    signal: AbortSignal,
+    withinMs: number,
   ): Promise<{ revision: bigint; position: bigint | undefined }> {
     const id = uuid();
-    const request = encodeRequest(id, stream, events, expected);
+    const request = encodeRequest(id, stream, messages, expected);
     const { duplex, waiting } = (this.#call ??= this.#open());
-    const open = await duplex.catch((error: Error) => Promise.reject(new BatchCallEnded(error)));
-    signal.throwIfAborted();
     const answer = await new Promise<BatchAppendResp>((resolve, reject) => {
-      const forget = (): void => {
+      const timer = setTimeout(() => {
         waiting.delete(id);
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', forget, { once: true });
+        reject(new DeadlinePassed(withinMs));
+      }, withinMs);
       waiting.set(id, (settled) => {
-        signal.removeEventListener('abort', forget);
+        clearTimeout(timer);
         if (settled instanceof Error) reject(settled);
         else resolve(settled);
       });
-      open.write(request);
+      // A call that cannot be opened settles what waits in it.
+      duplex.then((open) => waiting.has(id) && open.write(request)).catch(() => undefined);
     });
     const problem = answer.getError();
     if (problem) {
@@ -117,7 +131,7 @@ export class BatchAppender {
 function encodeRequest(
   id: string,
   stream: string,
-  events: readonly EventData[],
+  messages: readonly Message[],
   expected: Revision | 'any',
 ): BatchAppendReq {
   const options = new BatchAppendReq.Options()
@@ -129,16 +143,16 @@ function encodeRequest(
   return new BatchAppendReq()
     .setCorrelationId(new UUID().setString(id))
     .setOptions(options)
-    .setProposedMessagesList(events.map(encodeEvent))
+    .setProposedMessagesList(messages.map(encodeMessage))
     .setIsFinal(true);
 }
 
-function encodeEvent({ id, type, contentType, data, metadata }: EventData): BatchAppendReq.ProposedMessage {
+function encodeMessage({ id, type, contentType, data, metadata }: Message): BatchAppendReq.ProposedMessage {
   const message = new BatchAppendReq.ProposedMessage().setId(new UUID().setString(id)).setData(bytesOf(data));
   message.getMetadataMap().set('type', type).set('content-type', contentType);
   return metadata === undefined ? message : message.setCustomMetadata(bytesOf(metadata));
 }
 
-function bytesOf(data: unknown): Uint8Array {
-  return data instanceof Uint8Array ? data : Buffer.from(JSON.stringify(data));
+function bytesOf(content: string | Uint8Array): Uint8Array {
+  return typeof content === 'string' ? Buffer.from(content) : content;
 }

@@ -4,7 +4,7 @@ import { AppendTooLarge, OutcomeUnknown, type Revision, RevisionConflict, StoreU
 import type { CommandContext, DomainEvent, EventMetadata, Remembered, StoredEvent } from './event';
 import { type Catalog, encode } from './event-codec';
 import type { Appended, EventStore, NewEvent } from './event-store';
-import { chainHash } from './hash-chain';
+import { canonicalJson, chainHashOf } from './hash-chain';
 import { MAX_APPEND_BYTES } from './snapshots';
 import { parseAggregateStream } from './streams';
 
@@ -45,14 +45,16 @@ export function prepare(
   const messages: NewEvent[] = [];
   const stored: StoredEvent[] = [];
   for (const [index, event] of events.entries()) {
-    const { type, version, data } = encode(event, catalog, { aggregate, id: aggregateId });
+    const { type, version, json, data } = encode(event, catalog, { aggregate, id: aggregateId });
     const id = uuid();
     const unsealed = envelopeOf(context, version, recordedAt, index === 0 ? remembers : []);
-    hash = chainHash(hash, { id, type, data, metadata: unsealed });
+    const envelope = canonicalJson(unsealed);
+    hash = chainHashOf(hash, { id, type, data: json, metadata: envelope });
     const metadata: EventMetadata = { ...unsealed, hash };
+    const sealed = `${envelope.slice(0, -1)},"hash":"${hash}"}`;
     revision += 1n;
-    bytes += Buffer.byteLength(JSON.stringify(data)) + Buffer.byteLength(JSON.stringify(metadata)) + 2 * type.length;
-    messages.push({ id, type, data: data as object, metadata });
+    bytes += Buffer.byteLength(json) + Buffer.byteLength(sealed) + 2 * type.length;
+    messages.push({ id, type, data: json, metadata: sealed });
     stored.push({
       event: { type, data: data as object },
       aggregate,

@@ -46,6 +46,7 @@ describe('codec', () => {
     expect(encode({ type: 'Opened', data: { amount: '5' } }, catalog, place)).toEqual({
       type: 'Opened',
       version: 3,
+      json: '{"amount":"5"}',
       data: { amount: '5' },
     });
     expect(decode(recorded(), catalog)).toMatchObject({

@@ -1,5 +1,6 @@
 import { CorruptEvent, FutureEventVersion, UnknownEventType } from './errors';
 import type { DomainEvent, EventMetadata, JsonValue, RecordedEvent, StoredEvent, Upcast } from './event';
+import { canonicalJson } from './hash-chain';
 import { misplaced, placeOf } from './personal-data';
 import { type AggregateStream, parseAggregateStream } from './streams';
 
@@ -26,7 +27,7 @@ export function isCommandNoted(event: { readonly type: string }): boolean {
 const OWN: Catalog = { [COMMAND_NOTED]: [] };
 
 /**
- * An event as it is stored in `stream`: today's version of its type, and data that went through JSON. Throws a TypeError
+ * An event as it is stored in `stream`: today's version of its type, its data as canonical JSON text and as that reads back. Throws a TypeError
  * for a type outside the catalog, for what JSON would change in silence (bigint, Date, Map, NaN, class instances), and
  * for personal data that `sealEvents` has not sealed for this place.
  */
@@ -34,12 +35,14 @@ export function encode(
   event: DomainEvent,
   catalog: Catalog,
   { aggregate, id }: AggregateStream,
-): { type: string; version: number; data: JsonValue } {
+): { type: string; version: number; json: string; data: JsonValue } {
   const upcasts = upcastsOf(event.type, catalog);
   if (!upcasts) throw new TypeError(`event type ${event.type} is not in the catalog`);
   const why = misplaced(event.data, placeOf(aggregate, id, event.type));
   if (why !== undefined) throw new TypeError(`${event.type}: ${why}`);
-  return { type: event.type, version: upcasts.length + 1, data: throughJson(event.data) };
+  assertJson(event.data);
+  const json = canonicalJson(event.data);
+  return { type: event.type, version: upcasts.length + 1, json, data: JSON.parse(json) as JsonValue };
 }
 
 /**
@@ -104,22 +107,32 @@ export function throughJson(value: unknown): JsonValue {
 }
 
 /** Throws a TypeError, with the path, for what JSON cannot say or would change in silence. */
-export function assertJson(value: unknown, path = '$'): void {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
-  if (typeof value === 'number' && Number.isFinite(value)) return;
+export function assertJson(value: unknown): void {
+  const found = outsideJson(value);
+  if (found) throw new TypeError(`$${found.path} is no JSON value (${found.what})`);
+}
+
+/** The first part that is no JSON value; its path is put together only when there is one. */
+function outsideJson(value: unknown): { readonly path: string; readonly what: string } | undefined {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
+  if (typeof value === 'number' && Number.isFinite(value)) return undefined;
   if (Array.isArray(value)) {
-    value.forEach((element, index) => assertJson(element, `${path}[${index}]`));
-    return;
+    for (const [index, element] of value.entries()) {
+      const found = outsideJson(element);
+      if (found) return { ...found, path: `[${index}]${found.path}` };
+    }
+    return undefined;
   }
   if (typeof value === 'object' && isPlain(value)) {
-    for (const [name, member] of Object.entries(value)) {
+    for (const name of Object.keys(value)) {
+      const member = (value as Record<string, unknown>)[name];
       // An optional member that is absent; JSON leaves it out, and so does the type under exactOptionalPropertyTypes.
-      if (member !== undefined) assertJson(member, `${path}.${name}`);
+      const found = member === undefined ? undefined : outsideJson(member);
+      if (found) return { ...found, path: `.${name}${found.path}` };
     }
-    return;
+    return undefined;
   }
-  const what = typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
-  throw new TypeError(`${path} is no JSON value (${what})`);
+  return { path: '', what: typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value };
 }
 
 function isPlain(value: object): boolean {

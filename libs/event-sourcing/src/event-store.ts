@@ -9,18 +9,20 @@ import {
 import { validate as isUuid } from 'uuid';
 import { CorruptEvent, OutcomeUnknown, type Revision, StoreUnavailable } from './errors';
 import type { JsonValue, RecordedEvent } from './event';
-import { BatchCallEnded } from './batch-append';
+import { BatchCallEnded, DeadlinePassed, type Message } from './batch-append';
 import { assertJson } from './event-codec';
 import { type LogFilter, type LogRecord, readLog } from './log-reading';
 import { type Call, type Connected, type Connection, connectTo } from './store-client';
 import { GRPC, appendFailure, codeOf, connectionLost, readFailure, reconnectsByItself } from './store-failures';
 
-/** An event to append: JSON data, or bytes. */
+/** An event to append. */
 export interface NewEvent {
   readonly id: string;
   readonly type: string;
-  readonly data: object;
-  readonly metadata?: object;
+  /** What becomes JSON, the text of a JSON object that is sent as it is, or bytes. */
+  readonly data: object | string;
+  /** As data, but no bytes. */
+  readonly metadata?: object | string;
 }
 
 export interface Appended {
@@ -123,7 +125,7 @@ export class EventStore {
 
   async #append(
     stream: string,
-    messages: readonly EventData[],
+    messages: readonly Message[],
     expected: Revision | 'any',
     options: { withinMs?: number },
   ): Promise<Appended> {
@@ -131,14 +133,10 @@ export class EventStore {
     const deadlineMs = Math.min(this.#appendDeadlineMs, options.withinMs ?? Infinity);
     const deadline = performance.now() + deadlineMs;
     const call = await this.#open(deadlineMs);
-    const expiry = new AbortController();
     try {
       const send = this.#batching ? this.#sendBatch : this.#sendUnary;
       const leftMs = Math.max(1, Math.floor(deadline - performance.now()));
-      const { revision, position } = await within(
-        leftMs,
-        send(call, stream, messages, expected, leftMs, expiry.signal),
-      );
+      const { revision, position } = await send(call, stream, messages, expected, leftMs);
       return { revision, position: position ?? (await this.#positionOf(stream, revision)) };
     } catch (error) {
       if (error instanceof BatchCallEnded && codeOf(error.cause) === GRPC.unimplemented) this.#batching = false;
@@ -146,7 +144,6 @@ export class EventStore {
       if (failure instanceof OutcomeUnknown && !reconnectsByItself(error)) call.replace();
       throw failure;
     } finally {
-      expiry.abort();
       call.release();
     }
   }
@@ -383,12 +380,12 @@ export class EventStore {
     }
   }
 
-  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, _, signal) =>
-    appender.append(stream, messages, expected, signal);
+  readonly #sendBatch: Send = ({ client: { appender } }, stream, messages, expected, withinMs) =>
+    appender.append(stream, messages, expected, withinMs);
 
   readonly #sendUnary: Send = async ({ client: { client } }, stream, messages, expected, deadline) => {
-    const options = { expectedRevision: expected, deadline };
-    const { nextExpectedRevision, position } = await client.appendToStream(stream, [...messages], options);
+    const append = client.appendToStream(stream, messages.map(toEventData), { expectedRevision: expected, deadline });
+    const { nextExpectedRevision, position } = await within(deadline, append);
     return { revision: nextExpectedRevision, position: position?.commit };
   };
 
@@ -418,10 +415,9 @@ export class EventStore {
 type Send = (
   call: Call,
   stream: string,
-  messages: readonly EventData[],
+  messages: readonly Message[],
   expected: Revision | 'any',
-  deadlineMs: number,
-  signal: AbortSignal,
+  withinMs: number,
 ) => Promise<{ revision: bigint; position: bigint | undefined }>;
 
 interface ClientEvent {
@@ -508,13 +504,11 @@ class Mark {
   constructor(readonly value: bigint | 'caught-up') {}
 }
 
-class DeadlinePassed extends Error {}
-
 /** Rejects after `ms` with DeadlinePassed; a later outcome of the call is ignored, also when it is an error. */
 async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlinePassed(`no answer within ${Math.round(ms)} ms`)), ms);
+    timer = setTimeout(() => reject(new DeadlinePassed(ms)), ms);
   });
   try {
     return await Promise.race([call, expired]);
@@ -523,21 +517,37 @@ async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   }
 }
 
-/** JSON is checked here because the client's own JSON.stringify throws where nothing can catch it (5.1#14). */
-function toMessage({ id, type, data, metadata }: NewEvent): EventData {
+/** Throws a TypeError for what JSON cannot say; text is JSON already. */
+function toMessage({ id, type, data, metadata }: NewEvent): Message {
   if (!isUuid(id)) throw new TypeError(`not an event id: ${id}`);
   if (type === '') throw new TypeError('an event without a type');
-  assertJson(metadata ?? null);
-  const described = { id, type, ...(metadata === undefined ? {} : { metadata: metadata as Json }) };
-  if (data instanceof Uint8Array) return binaryEvent({ ...described, data });
-  assertJson(data);
-  return jsonEvent({ ...described, data: data as Json });
+  const described = { id, type, metadata: metadata === undefined ? undefined : jsonText(metadata) };
+  return data instanceof Uint8Array
+    ? { ...described, contentType: 'application/octet-stream', data }
+    : { ...described, contentType: 'application/json', data: jsonText(data) };
+}
+
+function jsonText(value: object | string): string {
+  if (typeof value === 'string') return value;
+  assertJson(value);
+  return JSON.stringify(value);
+}
+
+/** As the client's own append takes it, which makes JSON text itself. */
+function toEventData({ id, type, contentType, data, metadata }: Message): EventData {
+  const described = { id, type, ...(metadata === undefined ? {} : { metadata: parsed(metadata) }) };
+  return contentType === 'application/json'
+    ? jsonEvent({ ...described, data: parsed(data) })
+    : binaryEvent({ ...described, data: Buffer.from(data) });
+}
+
+function parsed(json: string | Uint8Array): Json {
+  return JSON.parse(Buffer.from(json).toString()) as Json;
 }
 
 /** Bytes for both contents: only BatchAppend takes them so. */
-function messageOf({ id, type, isJson, data, metadata }: LogRecord): EventData {
-  const contentType = isJson ? 'application/json' : 'application/octet-stream';
-  return { id, type, contentType, data, metadata } as unknown as EventData;
+function messageOf({ id, type, isJson, data, metadata }: LogRecord): Message {
+  return { id, type, contentType: isJson ? 'application/json' : 'application/octet-stream', data, metadata };
 }
 
 type Json = { [key: string]: JsonValue };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { EventMetadata, RecordedEvent } from './event';
 
@@ -11,11 +11,21 @@ export function chainHash(
   event: { readonly id: string; readonly type: string; readonly data: unknown; readonly metadata: object },
 ): string {
   const { hash: _, ...metadata } = event.metadata as { hash?: unknown };
-  const json = canonicalize({ id: event.id, type: event.type, data: event.data, metadata });
-  return createHash('sha256')
-    .update(previous)
-    .update(json ?? '')
-    .digest('hex');
+  return chainHashOf(previous, { ...event, data: canonicalJson(event.data), metadata: canonicalJson(metadata) });
+}
+
+/** `chainHash` of an event whose data and metadata, without hash, are canonical JSON already. */
+export function chainHashOf(
+  previous: string,
+  { id, type, data, metadata }: Readonly<Record<'id' | 'type' | 'data' | 'metadata', string>>,
+): string {
+  const text = `{"data":${data},"id":${JSON.stringify(id)},"metadata":${metadata},"type":${JSON.stringify(type)}}`;
+  return hash('sha256', previous + text, 'hex');
+}
+
+/** RFC 8785. */
+export function canonicalJson(value: unknown): string {
+  return canonicalize(value) ?? '';
 }
 
 export interface ChainBreak {

@@ -72,9 +72,8 @@ class Silent extends Error {}
 class OtherHistory extends Error {}
 
 /** Who asks an embedded database waits for a transaction: they are short, but where many events wait it is for these. */
-const FOLLOWING = { events: 500, ms: 50 };
-const CATCHING_UP = { events: 2_000, ms: 1_000 };
-const SMALLEST_BATCH = 100;
+const FOLLOWING = { least: 100, most: 500, ms: 50 };
+const CATCHING_UP = { least: 500, most: 2_000, ms: 1_000 };
 
 /**
  * Keeps the read models: one catch-up subscription of the process feeds all of them, and one process at a time writes
@@ -305,9 +304,10 @@ export class ProjectionRunner {
 
   async #write(feed: ProjectionFeed, intake: EventIntake, signal: AbortSignal): Promise<void> {
     let reached = false;
-    let size = 100;
+    let size = FOLLOWING.least;
     while (!signal.aborted) {
-      const most = reached && !intake.full ? FOLLOWING : CATCHING_UP;
+      const batch = reached && !intake.full ? FOLLOWING : CATCHING_UP;
+      size = Math.min(batch.most, Math.max(batch.least, size));
       const { events, covered, caughtUp } = await intake.take(size, 1_000);
       if (events.length > 0) {
         this.#caughtUp = false;
@@ -317,9 +317,8 @@ export class ProjectionRunner {
         metrics.batchSeconds.observe(took / 1_000);
         metrics.appliedEvents.inc(events.length);
         this.#applied += events.length;
-        if (took > most.ms) size = Math.max(SMALLEST_BATCH, Math.floor(size / 2));
-        else if (took < most.ms / 2) size = size * 2;
-        size = Math.min(size, most.events);
+        if (took > batch.ms) size = Math.floor(size / 2);
+        else if (took < batch.ms / 2) size *= 2;
         this.#passed(events, feed);
       }
       this.#covered = covered;

@@ -19,7 +19,7 @@ export class StreamQueue {
     line.tail = new Promise((resolve) => (done = resolve));
     this.#waiting.set(stream, line);
     try {
-      await turn(before, deadline, stream);
+      if (line.count > 1) await turn(before, deadline, stream);
       return await task();
     } finally {
       line.count -= 1;

@@ -16,7 +16,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
       hooks: { streamWrite: withoutSecrets },
     },
-    destination ?? pino.destination({ dest: 1, sync: true }),
+    destination ?? pino.destination({ dest: 1, sync: false }),
   );
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
-import { type Type, type DynamicModule, ValidationPipe, type ValidationError } from '@nestjs/common';
+import { type Type, type DynamicModule, type ValidationError } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -16,6 +16,7 @@ import { checkJson } from './json-body';
 import { type ProblemCode, problems } from './problem';
 import { ProblemFilter, problemOf } from './problem.filter';
 import { RateLimit } from './rate-limit';
+import { SynchronousValidation } from './synchronous-validation';
 
 const requestDuration = new Histogram({
   name: 'http_request_duration_seconds',
@@ -77,7 +78,7 @@ export async function createHttpServer(
     const { bodyLimitBytes } = (route.config ?? {}) as RouteLimits;
     if (bodyLimitBytes !== undefined) route.bodyLimit = Math.max(bodyLimitBytes, config.bodyLimitBytes);
   });
-  await server.register(helmet, { contentSecurityPolicy: { directives: contentSecurityPolicy } });
+  await sendSecurityHeaders(server);
 
   server.addHook('onRequest', async ({ headers }) => {
     const encoding = headers['content-encoding'];
@@ -97,7 +98,7 @@ export async function createHttpServer(
     logger: new NestLogger(new PinoLogger({ pinoHttp: { logger: logger.child({}, { level: 'warn' }) } }), {}),
   });
   app.useGlobalPipes(
-    new ValidationPipe({
+    new SynchronousValidation({
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: true,
@@ -132,9 +133,28 @@ const contentSecurityPolicy = {
   upgradeInsecureRequests: null,
 };
 
+/** The same for every answer, so helmet is asked once. */
+async function sendSecurityHeaders(server: FastifyInstance): Promise<void> {
+  await server.register(helmet, { global: false, contentSecurityPolicy: { directives: contentSecurityPolicy } });
+  let headers: Readonly<Record<string, number | string | string[] | undefined>> | undefined;
+  server.addHook('onRequest', async (_, reply) => {
+    if (headers) {
+      reply.headers(headers);
+      return;
+    }
+    reply.helmet();
+    headers = reply.raw.getHeaders();
+  });
+}
+
 /** Positions and revisions are bigint: a decimal string in JSON, as numbers would lose digits. */
 function toJson(payload: unknown): string {
-  return JSON.stringify(payload, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  try {
+    return JSON.stringify(payload);
+  } catch {
+    // A replacer takes several times as long, and few answers hold a bigint.
+    return JSON.stringify(payload, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  }
 }
 
 function parseJsonOnly(server: FastifyInstance): void {

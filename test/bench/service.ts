@@ -1,0 +1,27 @@
+import { Program } from '../support/processes';
+import { type Side, startSubscriptions } from './command-load';
+import { type BenchServers, newApiKey } from './servers';
+
+/** The service on these servers, API and worker in one process as `npm start` runs it, with subscriptions of its own. */
+export interface Service extends Side {
+  readonly program: Program;
+}
+
+/** Starts it with its defaults and so many subscriptions. */
+export async function startService(
+  servers: BenchServers,
+  subscriptions: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Service> {
+  const token = await newApiKey(servers);
+  const program = await Program.start({ program: 'standalone', env: { ...servers.env, LOG_LEVEL: 'info', ...env } });
+  try {
+    await program.ready();
+    const { url, pid } = program;
+    const ids = await startSubscriptions(url, token, subscriptions);
+    return { program, url, token, pid, schema: servers.schema, subscriptions: ids };
+  } catch (error) {
+    await program.stop();
+    throw error;
+  }
+}
