@@ -1,9 +1,14 @@
+import { clocks } from './clocks';
 import { crashPoints } from './crash-points';
+import { damagedFiles } from './damaged-files';
 import { damagedStore } from './damaged-store';
 import { databaseFaults } from './database-faults';
+import { fullDisk } from './disk-full';
 import { duplicates } from './duplicates';
 import type { Fault } from './fault';
 import { kills } from './kills';
+import { later } from './later-versions';
+import { lost } from './lost-answers';
 import { poison } from './poison';
 import { readModelFaults } from './read-model-faults';
 import { snapshots } from './snapshots';
@@ -17,10 +22,15 @@ const byKind = {
   databaseFaults,
   readModelFaults,
   damagedStore,
+  damagedFiles,
   snapshots,
   duplicates,
   poison,
+  later,
   writers,
+  lost,
+  clocks,
+  fullDisk,
 };
 
 /** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */

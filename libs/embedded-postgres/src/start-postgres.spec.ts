@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -120,6 +120,10 @@ describe('a data directory', () => {
     expect(second.replaced).toBeUndefined();
     expect(await query(second.url, 'select n from public.kept')).toEqual([{ n: 42 }]);
     await second.close();
+    writeFileSync(`${dataDir}.lock`, 'no database at all '.repeat(20));
+    const third = await startPostgres({ dataDir });
+    await expect(startPostgres({ dataDir })).rejects.toThrow('in use by another process');
+    await third.close();
   });
 
   it('is set aside when it cannot be opened, and one that is half there too', async () => {
