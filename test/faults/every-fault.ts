@@ -1,3 +1,4 @@
+import { backlogFaults } from './backlog';
 import { crashPoints } from './crash-points';
 import { damagedStore } from './damaged-store';
 import { databaseFaults } from './database-faults';
@@ -6,6 +7,7 @@ import type { Fault } from './fault';
 import { kills } from './kills';
 import { poison } from './poison';
 import { readModelFaults } from './read-model-faults';
+import { severalProcessesFaults } from './several-processes';
 import { snapshots } from './snapshots';
 import { storeFaults } from './store-faults';
 import { writers } from './writers';
@@ -15,7 +17,9 @@ const byKind = {
   crashPoints,
   storeFaults,
   databaseFaults,
+  severalProcessesFaults,
   readModelFaults,
+  backlogFaults,
   damagedStore,
   snapshots,
   duplicates,
