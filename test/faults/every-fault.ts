@@ -1,3 +1,4 @@
+import { backlogFaults } from './backlog';
 import { clocks } from './clocks';
 import { crashPoints } from './crash-points';
 import { damagedFiles } from './damaged-files';
@@ -11,6 +12,7 @@ import { later } from './later-versions';
 import { lost } from './lost-answers';
 import { poison } from './poison';
 import { readModelFaults } from './read-model-faults';
+import { severalProcessesFaults } from './several-processes';
 import { snapshots } from './snapshots';
 import { storeFaults } from './store-faults';
 import { writers } from './writers';
@@ -20,7 +22,9 @@ const byKind = {
   crashPoints,
   storeFaults,
   databaseFaults,
+  severalProcessesFaults,
   readModelFaults,
+  backlogFaults,
   damagedStore,
   damagedFiles,
   snapshots,
