@@ -1,4 +1,14 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { EventStore } from '@perennial/event-sourcing';
 import { EventLog } from '../../libs/embedded-eventstore/src/log';
@@ -38,6 +48,12 @@ const ofAnAggregate = (stream: string) => stream.startsWith('perennial.') && str
 interface Standing {
   readonly id: string;
   readonly place: string;
+}
+
+/** Leaves at the end of a write-ahead log what a write that was not finished leaves: some of a frame, with its salts. */
+function leaveUnfinished(log: string, random: Random): void {
+  const bytes = readFileSync(log);
+  appendFileSync(log, bytes.subarray(32, 32 + random.between(101, 24 + 4_096)));
 }
 
 /** The events of aggregates in a store that nobody runs, in log order; reads a copy. */
@@ -118,6 +134,9 @@ const storeTail: Fault = {
     'after kill -9 under load the tail of the event store’s log or database is cut or zeroed: whole appends, a prefix, announced; nothing when the bytes were never acknowledged',
   async round({ directory, random, say }: FaultRound): Promise<FaultOutcome> {
     const violations: string[] = [];
+    const cut = random.chance(0.5);
+    // What follows the last whole commit was never acknowledged; before it everything was.
+    const unacknowledged = random.chance(0.3);
     const standalone = await Standalone.start(directory, random);
     try {
       await standalone.loadAndKill(random.between(800, 1_800), random);
@@ -125,15 +144,12 @@ const storeTail: Fault = {
       const before = eventsOf(store, join(directory, 'copy'));
       const log = join(store, 'events.db-wal');
       const wal = inspectWal(log);
-      const cut = random.chance(0.5);
-      // What follows the last whole commit was never acknowledged; before it everything was.
-      const unacknowledged = random.chance(0.3);
-      const lost = unacknowledged
-        ? Math.min(wal.unused, random.between(1, 5_000))
-        : random.between(1, Math.min(wal.size, 200_000));
+      if (unacknowledged) leaveUnfinished(log, random);
+      const lost = random.between(1, unacknowledged ? 100 : Math.min(wal.size, 200_000));
       const what = `${cut ? 'cut' : 'zeroed'} ${unacknowledged ? 'behind the last commit' : 'into commits'}`;
       say(`${what}: ${lost} of ${wal.size} bytes of the log, committed up to ${wal.committed}`);
-      if (lost > 0) loseTail(log, Math.min(wal.size, wal.committed + wal.unused), lost, cut);
+      const end = unacknowledged ? statSync(log).size : Math.min(wal.size, wal.committed + wal.unused);
+      loseTail(log, end, lost, cut);
       await standalone.start();
       const ids = await idsIn(serversOf(standalone.dataDir).eventstoreUrl);
       const kept = before.filter(({ id }, index) => ids[index] === id);
@@ -179,6 +195,9 @@ const databaseDamages: Readonly<Record<string, (directory: string, random: Rando
   'data page flipped'(directory, random) {
     for (const path of relationFiles(directory, random)) flip(path, random);
   },
+  'catalog page flipped'(directory, random) {
+    for (const path of relationFiles(directory, random, 0)) flip(path, random);
+  },
   'data page zeroed'(directory, random) {
     for (const path of relationFiles(directory, random)) {
       const bytes = readFileSync(path);
@@ -216,12 +235,12 @@ function loseWalTail(directory: string, random: Random, cut: boolean): void {
 }
 
 /** Some of the larger files of tables and indexes of the read models (user relations have oids of 16384 and above). */
-function relationFiles(directory: string, random: Random): string[] {
+function relationFiles(directory: string, random: Random, from = 16_384): string[] {
   const base = join(directory, 'base');
   const files = readdirSync(base)
     .flatMap((database) =>
       readdirSync(join(base, database))
-        .filter((name) => /^\d{5,}$/.test(name) && Number(name) >= 16_384)
+        .filter((name) => /^\d+$/.test(name) && Number(name) >= from)
         .map((name) => join(base, database, name)),
     )
     .filter((path) => statSync(path).size >= 8_192);
@@ -233,22 +252,31 @@ const databaseDamaged: Fault = {
   about:
     'the read models’ database loses the tail of its log, or a byte of its log, its pages or its control file: it is healed or made anew from the streams by itself',
   async round({ directory, random, say }: FaultRound): Promise<FaultOutcome> {
+    const what = random.pick(Object.keys(databaseDamages));
+    const graceful = random.chance(0.5);
     const standalone = await Standalone.start(directory, random);
     try {
-      const graceful = random.chance(0.5);
       await standalone.load(random.between(500, 1_000), random);
       if (graceful) await standalone.program.stop();
       else await standalone.loadAndKill(600, random);
-      const what = random.pick(Object.keys(databaseDamages));
       say(`${what}, ${graceful ? 'stopped' : 'killed'} before`);
       databaseDamages[what]?.(join(standalone.dataDir, 'postgres'), random);
       await standalone.start();
-      const violations = await holds(standalone, random);
+      // It reads every row: whoever first meets a damaged page is told so, and that is the end of those pages.
+      const { code, output } = await runToEnd('apps/standalone/src/audit.js', ['verify'], {
+        DATA_DIR: standalone.dataDir,
+      });
+      const violations =
+        code === 0 || /invalid page|Connection terminated|ECONNRE/.test(output)
+          ? []
+          : [`audit verify ended with ${code}\n${output.slice(-2_000)}`];
+      await standalone.program.ready();
+      violations.push(...(await holds(standalone, random)));
       const anew = readdirSync(standalone.dataDir).some((name) => name.includes('-damaged-'));
       return {
         violations,
         counts: {
-          [`${what}: ${anew ? 'made anew' : 'healed or harmless'}`]: 1,
+          [`${what}, ${graceful ? 'stopped' : 'killed'}: ${anew ? 'made anew' : 'healed or harmless'}`]: 1,
           ...commandCounts(standalone.callers.journal),
         },
       };
