@@ -37,5 +37,5 @@ const byKind = {
   fullDisk,
 };
 
-/** All faults by kind. Rounds take the kinds in turn, so that a short run has seen something of each. */
+/** All faults by kind. Rounds take the kinds in turn, in this order: a short run has seen something of the first ones. */
 export const everyFault: readonly (readonly Fault[])[] = Object.values(byKind);
