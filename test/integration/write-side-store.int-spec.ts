@@ -286,10 +286,13 @@ describe('reads at a high rate', () => {
   });
 
   it('that are broken off cost other reads nothing when the server closes the connection', async () => {
-    const failures = await failuresOf(async () => {
+    const breakOff = async () => {
       for await (const _ of store.read(stream)) break;
-    });
-    expect(failures).toEqual([]);
+    };
+    expect(await failuresOf(breakOff)).toEqual([]);
+    // What a server allows grows with time: on a slow machine it takes more to use it up.
+    for (let more = 0; server.embedded && proxy.connections() === 1 && more < 20; more += 1)
+      expect(await failuresOf(breakOff)).toEqual([]);
     if (server.embedded) expect(proxy.connections()).toBeGreaterThan(1);
   });
 });
