@@ -83,6 +83,7 @@ async function best(bench: Bench, options: BenchOptions, running: Processes): Pr
     say(`${bench.name}: ${((performance.now() - started) / 1_000).toFixed(1)} s`);
     if ('failure' in outcome) {
       failure = outcome.failure;
+      if (fewest) say(`  attempt ${attempt} failed: ${failure}`);
       break;
     }
     const figures = outcome.figures.map((figure): Figure =>

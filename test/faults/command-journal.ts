@@ -23,8 +23,8 @@ export class CommandJournal {
   /** The longest that a caller waited for an answer, in ms. */
   slowestMs = 0;
 
-  /** Until `withinMs` every command has to be answered: what is late is a violation. */
-  constructor(private readonly withinMs = Infinity) {}
+  /** Every command has to be answered within `withinMs()`: what is late is a violation. */
+  constructor(private readonly withinMs: () => number = () => Infinity) {}
 
   get(state: Journaled['state']): Journaled[] {
     return this.commands.filter((each) => each.state === state);
@@ -55,8 +55,9 @@ export class CommandJournal {
 
   private timed({ path, key }: Journaled, tookMs: number): void {
     this.slowestMs = Math.max(this.slowestMs, tookMs);
-    if (tookMs > this.withinMs)
-      this.violations.push(`${path} ${key}: answered after ${Math.round(tookMs)} ms, due within ${this.withinMs}`);
+    const withinMs = this.withinMs();
+    if (tookMs > withinMs)
+      this.violations.push(`${path} ${key}: answered after ${Math.round(tookMs)} ms, due within ${withinMs}`);
   }
 
   private note(command: Journaled, { status, body, headers }: Answer): void {

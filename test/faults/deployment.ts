@@ -3,6 +3,7 @@ import { HttpClient } from '../support/http-client';
 import { preparePostgresDirectory } from '../support/postgres-directory';
 import { Program, Running, runToEnd } from '../support/processes';
 import { apiKeyOf } from '../support/standalone';
+import { crowding } from './own-time';
 import { tcpProxy, type TcpProxy } from '../support/tcp-proxy';
 
 /** A server of the service as a process of its own, on a directory that outlives it, behind a network that can be bad. */
@@ -51,8 +52,8 @@ const startedWithinMs = 120_000;
 
 /** The time that a command may take here: so short that an outage shows what becomes of commands in it. */
 export const commandTimeoutMs = 3_000;
-/** Within this every command is answered: 10 % more, and what a busy machine adds. */
-export const answerWithinMs = commandTimeoutMs * 1.1 + 3_000;
+/** Within this every command is answered: 10 % more, and what the machine adds. */
+export const answerWithinMs = () => Math.round(commandTimeoutMs * 1.1 + 2_000 * crowding());
 
 /** The service with its event store and its database each as a process of its own. */
 export class Deployment {

@@ -71,12 +71,9 @@ function readArguments(): Asked | 'help' | 'list' {
   };
 }
 
-/** One fault from each kind in turn until all are taken, kinds and faults in an order of the seed's. */
+/** One fault of each kind in turn until all are taken: the kinds as they are listed, in each an order of the seed's. */
 function inTurn(kinds: readonly (readonly Fault[])[], random: Random): Fault[] {
-  const shuffled = shuffle(
-    kinds.map((kind) => shuffle(kind, random)),
-    random,
-  );
+  const shuffled = kinds.map((kind) => shuffle(kind, random));
   const longest = Math.max(...shuffled.map(({ length }) => length));
   return Array.from({ length: longest }, (_, index) =>
     shuffled.flatMap((kind) => (kind[index] ? [kind[index]] : [])),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from '../support/http-client';
-import { ownTime } from './own-time';
+import { crowding, ownTime } from './own-time';
 
 /** What the watcher saw; `violations` is empty when health told the truth. */
 export interface HealthReport {
@@ -117,9 +117,9 @@ export class HealthWatch {
       const silentMs = Math.round(asked - this.lastProgress);
       this.asked += 1;
       if (status !== 200) this.notReady += 1;
-      else if (silentMs > truthMs + 2 * this.slowestMs)
+      else if (silentMs > truthMs * crowding() + 2 * this.slowestMs)
         this.lies.push(`${url} said ready when nothing had gone through for ${silentMs} ms`);
-      else if (asked - this.awaySince > noticeMs)
+      else if (asked - this.awaySince > noticeMs * crowding())
         this.lies.push(`${url} said ready when what it needs was away for ${Math.round(asked - this.awaySince)} ms`);
       await delay(25);
     }

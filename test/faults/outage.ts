@@ -3,7 +3,7 @@ import type { Random } from '../support/random';
 import type { Deployment } from './deployment';
 import type { Fault } from './fault';
 import { HealthWatch } from './health-watch';
-import { ownTime } from './own-time';
+import { crowding, ownTime } from './own-time';
 import { underLoad } from './under-load';
 
 /** A time in which something that the service needs is away or behaves badly, and is itself again afterwards. */
@@ -48,7 +48,7 @@ export function outage(o: Outage): Fault {
           const ended = ownTime();
           await Promise.all([watch.progresses(60_000), ...deployment.programs.map((program) => program.ready(60_000))]);
           const recoveredMs = Math.round(ownTime() - ended);
-          const dueMs = recoversWithinMs + Math.round(3 * usualMs);
+          const dueMs = Math.round(recoversWithinMs * crowding() + 3 * usualMs);
           if (recoveredMs > dueMs) violations.push(`all was well again after ${recoveredMs} ms, due within ${dueMs}`);
           say(`well again after ${recoveredMs} ms`);
           const report = await watch.stop();

@@ -4,7 +4,7 @@ import { HttpClient } from '../support/http-client';
 import { runToEnd } from '../support/processes';
 import type { Deployment } from './deployment';
 import type { Fault } from './fault';
-import { ownTime } from './own-time';
+import { crowding, ownTime } from './own-time';
 import { underLoad } from './under-load';
 
 /** Readers may wait so long while models are switched under them. */
@@ -31,7 +31,7 @@ const rebuiltUnderTraffic: Fault = {
       } finally {
         const { reads, failed, slowestMs } = await reading.stop();
         violations.push(...failed.slice(0, 3));
-        if (slowestMs > switchWithinMs) violations.push(`a reader waited for ${slowestMs} ms`);
+        if (slowestMs > switchWithinMs * crowding()) violations.push(`a reader waited for ${slowestMs} ms`);
         say(`${reads} reads, the slowest ${slowestMs} ms`);
       }
       return { rebuilt: some.length };

@@ -14,6 +14,7 @@ import {
 import { accountCatalogs, accountEvent, Accounts } from '../support/accounts';
 import { testEventStore, type TestEventStore } from '../support/eventstore';
 import { logger, until } from '../support/read-side';
+import { tcpProxy } from '../support/tcp-proxy';
 
 class Reward {
   constructor(
@@ -71,6 +72,27 @@ describe('the policy runner', () => {
     const revisions = (account: string) => done.filter((reward) => reward.account === account).map((r) => r.revision);
     return { prefix, accounts, done, start, revisions };
   };
+
+  it('makes a subscription anew through which nothing comes any more', async () => {
+    const { hostname, port } = new URL(server.url.replace(/^esdb/, 'http'));
+    const proxy = await tcpProxy({ host: hostname, port: Number(port) });
+    const url = server.url.replace(`:${port}`, `:${proxy.port}`);
+    const behind = EventStore.connect({ url, appendDeadlineMs: 300, readDeadlineMs: 300 });
+    const { accounts, start, revisions } = setting();
+    const account = randomUUID();
+    const runner = start({ store: behind, silenceMs: 300 });
+    try {
+      await accounts.deposit(account, 1);
+      await until(() => revisions(account).includes(0n));
+      proxy.freezeOpen();
+      await accounts.deposit(account, 1);
+      await until(() => revisions(account).includes(1n));
+    } finally {
+      await runner.stop();
+      await behind.close();
+      await proxy.close();
+    }
+  });
 
   it('executes in order within a stream and in parallel across streams, and goes on where it was', async () => {
     const { prefix, accounts, done, start, revisions } = setting();

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { type EventData, StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
+import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { EventLog, type WriteRequest, type WriteResult } from '../../libs/embedded-eventstore/src/log';
 import { decodeRecord, type StoredRecord, streamNameOf } from '../../libs/embedded-eventstore/src/record';
+import { DeadlinePassed, type Message } from '../../libs/event-sourcing/src/batch-append';
 import type { Revision } from '../../libs/event-sourcing/src/errors';
 import { type Connected, type Connection } from '../../libs/event-sourcing/src/store-client';
 import { StoreConnection } from '../../libs/event-sourcing/src/store-connection';
@@ -71,7 +72,7 @@ class SimulatedClient {
     private readonly link: Link,
   ) {}
 
-  async append(stream: string, events: readonly EventData[], expected: Revision | 'any') {
+  async append(stream: string, events: readonly Message[], expected: Revision | 'any', withinMs: number) {
     const request: WriteRequest = {
       kind: 'append',
       stream,
@@ -85,8 +86,20 @@ class SimulatedClient {
         metadata: metadata === undefined ? Buffer.alloc(0) : bytesOf(metadata),
       })),
     };
-    const { revision, position } = await this.write(request, expected);
+    const { revision, position } = await this.inTime(withinMs, this.write(request, expected));
     return { revision: BigInt(revision), position: position === undefined ? undefined : BigInt(position) };
+  }
+
+  private async inTime<T>(withinMs: number, answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new DeadlinePassed(withinMs)), withinMs);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   deleteStream(stream: string): Promise<unknown> {
@@ -162,7 +175,8 @@ class SimulatedClient {
   }
 }
 
-const bytesOf = (data: unknown): Buffer => Buffer.from(data instanceof Uint8Array ? data : JSON.stringify(data));
+const bytesOf = (data: string | Uint8Array): Buffer =>
+  typeof data === 'string' ? Buffer.from(data) : Buffer.from(data);
 
 const decoded = new WeakMap<StoredRecord, ReturnType<typeof decodeEvent>>();
 

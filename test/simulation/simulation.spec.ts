@@ -11,6 +11,7 @@ describe('the simulation', () => {
   const seed = randomInt(1, 1_000_000);
   let outcome: {
     readonly twice: readonly [Report, Report];
+    readonly known: Report;
     readonly found: Readonly<Record<string, readonly string[]>>;
   };
   beforeAll(async () => {
@@ -23,9 +24,13 @@ describe('the simulation', () => {
   it('does the same for the same seed, whichever it is, and breaks no promise while things go wrong', () => {
     const [first, second] = outcome.twice;
     expect({ seed, violations: first.violations }).toEqual({ seed, violations: [] });
-    expect(first.subscriptionYears).toBeGreaterThan(0);
-    expect(Object.keys(first.faults).length).toBeGreaterThan(5);
     expect(second).toEqual(first);
+  });
+
+  it('lets enough go wrong while subscriptions are billed', () => {
+    expect(outcome.known.violations).toEqual([]);
+    expect(outcome.known.subscriptionYears).toBeGreaterThan(0);
+    expect(Object.keys(outcome.known.faults).length).toBeGreaterThan(5);
   });
 
   it.each(['an append is acknowledged and not written', 'the expected revision is not looked at'])(

@@ -30,6 +30,8 @@ export interface SimulationOptions {
   readonly subscriptions: number;
   /** Business time to go through. */
   readonly years: number;
+  /** Chance of a fault at one await. Default: another one every while, sometimes none. */
+  readonly rate?: number | undefined;
   readonly show?: ((line: string) => void) | undefined;
   /** A planted bug in the store. */
   readonly write?: Write | undefined;
@@ -166,7 +168,7 @@ class Run implements Surroundings {
   }
 
   private async setUp(): Promise<void> {
-    this.chaos.rate = this.random.pick([0, 0.005, 0.02, 0.05]);
+    this.chaos.rate = this.o.rate ?? this.random.pick([0, 0.005, 0.02, 0.05]);
     const { known } = this;
     const wanted = [
       ...Array.from({ length: 3 }, () => newCustomer(known)),
@@ -178,7 +180,7 @@ class Run implements Surroundings {
   /** Business time moves on, callers ask for things meanwhile, processes end. */
   private async step(): Promise<void> {
     const { random, chaos, known } = this;
-    if (random.chance(0.3)) chaos.rate = random.pick([0, 0.002, 0.01, 0.03, 0.1]);
+    if (random.chance(0.3)) chaos.rate = this.o.rate ?? random.pick([0, 0.002, 0.01, 0.03, 0.1]);
     this.aheadMs += random.chance(0.03) ? random.between(60, 200) * DAY : random.between(1, 30) * DAY;
     known.now = this.businessNow();
     chaos.trace(`business time ${new Date(known.now).toISOString()}, rate ${chaos.rate}`);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
@@ -18,7 +19,7 @@ const fileOf = (dataDir: string) => join(dataDir, 'servers.json');
 export async function publishServers(dataDir: string, { eventstoreUrl, databaseUrl }: Servers): Promise<void> {
   const published: Published = { pid: process.pid, eventstoreUrl, databaseUrl };
   const path = fileOf(dataDir);
-  await writeFile(`${path}.new`, JSON.stringify(published), { mode: 0o600 });
+  await writeFile(`${path}.new`, JSON.stringify({ ...published, checksum: checksumOf(published) }), { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
 
@@ -71,7 +72,7 @@ export async function isServed(dataDir: string): Promise<boolean> {
 
 async function readPublished(dataDir: string): Promise<Servers | undefined> {
   try {
-    const { pid, eventstoreUrl, databaseUrl } = JSON.parse(await readFile(fileOf(dataDir), 'utf8')) as Published;
+    const { pid, eventstoreUrl, databaseUrl } = readable(await readFile(fileOf(dataDir), 'utf8'), fileOf(dataDir));
     if (pid === process.pid) return undefined;
     process.kill(pid, 0);
     await Promise.all([eventstoreUrl, databaseUrl].map(answers));
@@ -81,6 +82,24 @@ async function readPublished(dataDir: string): Promise<Servers | undefined> {
     if (['ENOENT', 'ESRCH', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
+}
+
+/** What was published; throws when the text is not what was written. */
+function readable(text: string, path: string): Published {
+  try {
+    const { checksum, ...published } = JSON.parse(text) as Published & { readonly checksum?: string };
+    if (checksum === undefined || checksum === checksumOf(published)) return published;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Error(`${path} is damaged: remove it when nothing runs on this directory, else restart what runs`);
+}
+
+/** Another port in it, or another pid, would lead to servers of somebody else. */
+function checksumOf({ pid, eventstoreUrl, databaseUrl }: Published): string {
+  return createHash('sha256')
+    .update(JSON.stringify([pid, eventstoreUrl, databaseUrl]))
+    .digest('hex');
 }
 
 /** Throws ECONNREFUSED when nobody listens there. */

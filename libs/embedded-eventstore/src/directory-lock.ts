@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 
@@ -16,13 +16,17 @@ export class DirectoryInUse extends Error {
  */
 export function lockDirectory(directory: string): { release: () => void } {
   const pidFile = join(directory, 'lock.pid');
-  const db = new Database(join(directory, 'lock.db'));
+  const path = join(directory, 'lock.db');
+  let db: Database.Database;
   try {
-    db.exec('BEGIN EXCLUSIVE');
+    db = lock(path);
   } catch (error) {
-    db.close();
-    if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
-    throw new DirectoryInUse(`${directory} is in use by another event store${holder(pidFile)}`);
+    if ((error as { code?: unknown }).code === 'SQLITE_BUSY') {
+      throw new DirectoryInUse(`${directory} is in use by another event store${holder(pidFile)}`);
+    }
+    // Bytes in it mean nothing, damaged ones neither. Emptied, not removed: who has it keeps it.
+    truncateSync(path);
+    db = lock(path);
   }
   writeFileSync(pidFile, `${process.pid}\n`);
   return {
@@ -32,6 +36,17 @@ export function lockDirectory(directory: string): { release: () => void } {
       db.close();
     },
   };
+}
+
+function lock(path: string): Database.Database {
+  const db = new Database(path);
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return db;
 }
 
 function holder(pidFile: string): string {

@@ -407,6 +407,15 @@ describe('the data directory', () => {
     await (await startEventStore({ dataDir: directory })).close();
   });
 
+  it('opens when the bytes of its lock are damaged, and still belongs to one', async () => {
+    const directory = fresh();
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'lock.db'), 'no database at all '.repeat(20));
+    const server = await startEventStore({ dataDir: directory });
+    await expect(startEventStore({ dataDir: directory })).rejects.toThrow(DirectoryInUse);
+    await server.close();
+  });
+
   it('is not kept by what a killed process left behind', async () => {
     const directory = fresh();
     mkdirSync(directory);

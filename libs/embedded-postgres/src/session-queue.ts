@@ -24,6 +24,15 @@ const ROLLBACK = Uint8Array.of(code('Q'), 0, 0, 0, 13, ...Buffer.from('ROLLBACK\
 const PANIC = Buffer.from('SPANIC\0VPANIC\0');
 const isPanic = (data: Uint8Array) => Buffer.from(data.buffer, data.byteOffset, data.length).includes(PANIC);
 
+/** data_corrupted and index_corrupted: pages whose checksum is wrong, or that contradict each other. They do not heal. */
+const DAMAGES = ['ERROR', 'FATAL'].flatMap((severity) =>
+  ['XX001', 'XX002'].map((state) => Buffer.from(`V${severity}\0C${state}\0`)),
+);
+const isDamage = (data: Uint8Array) => {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  return DAMAGES.some((damage) => bytes.includes(damage));
+};
+
 /**
  * Shares PGlite's one session between connections: a connection owns it from its first message until the session is
  * idle again, so that neither the steps of one query nor a transaction are mixed with another connection's messages.
@@ -44,6 +53,8 @@ export class SessionQueue {
       readonly cutOff: (connection: number) => void;
       /** The session itself failed; nothing after this can work. */
       readonly failed: (error: Error) => void;
+      /** A statement met damaged pages. */
+      readonly damaged: () => void;
     },
   ) {}
 
@@ -131,6 +142,7 @@ export class SessionQueue {
       onRawData: (data) => {
         bytes += data.length;
         if (isPanic(data)) this.options.failed(new Error('the database panicked'));
+        if (isDamage(data)) this.options.damaged();
         tail = data.length >= 6 ? data.slice(-6) : Uint8Array.of(...tail, ...data).slice(-6);
         onData(data);
       },

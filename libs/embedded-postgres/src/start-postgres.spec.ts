@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -120,6 +120,10 @@ describe('a data directory', () => {
     expect(second.replaced).toBeUndefined();
     expect(await query(second.url, 'select n from public.kept')).toEqual([{ n: 42 }]);
     await second.close();
+    writeFileSync(`${dataDir}.lock`, 'no database at all '.repeat(20));
+    const third = await startPostgres({ dataDir });
+    await expect(startPostgres({ dataDir })).rejects.toThrow('in use by another process');
+    await third.close();
   });
 
   it('is set aside when it cannot be opened, and one that is half there too', async () => {
@@ -150,6 +154,27 @@ describe('a data directory', () => {
     while (restarts.length === 0) await setTimeout(20);
     expect(restarts).toEqual([expect.objectContaining({ replaced: expect.stringContaining('postgres-damaged-') })]);
     expect(await query(postgres.url, 'select 1 as n')).toEqual([{ n: 1 }]);
+    await postgres.close();
+  });
+
+  it('is replaced, without a restart of the service, when a statement meets a damaged page', async () => {
+    const first = await startPostgres({ dataDir });
+    await query(first.url, 'create table public.damaged as select generate_series(1, 1000) as n');
+    const [{ path }] = (await query(first.url, `select pg_relation_filepath('public.damaged') as path`)) as [
+      { path: string },
+    ];
+    await first.close();
+    const bytes = readFileSync(join(dataDir, path));
+    bytes[5_000] = (bytes[5_000] as number) ^ 1;
+    writeFileSync(join(dataDir, path), bytes);
+    const restarts: { replaced?: string }[] = [];
+    const postgres = await startPostgres({ dataDir, onRestart: (restart) => restarts.push(restart) });
+    await expect(query(postgres.url, 'select sum(n) from public.damaged')).rejects.toThrow();
+    while (restarts.length === 0) await setTimeout(20);
+    expect(restarts).toEqual([
+      { reason: 'the database has damaged pages', replaced: expect.stringContaining('postgres-damaged-') },
+    ]);
+    expect(await query(postgres.url, `select to_regclass('public.damaged') as t`)).toEqual([{ t: null }]);
     await postgres.close();
   });
 });

@@ -42,7 +42,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Embe
   if (dataDir !== undefined) mkdirSync(dirname(dataDir), { recursive: true });
   const lock = dataDir === undefined ? undefined : lockDirectory(dataDir);
 
-  const serve = async (port: number): Promise<{ worker: Worker; port: number; replaced?: string }> => {
+  const serve = async (port: number, damaged = false): Promise<{ worker: Worker; port: number; replaced?: string }> => {
     const task = {
       task: 'serve' as const,
       host,
@@ -51,7 +51,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Embe
       ...(dataDir === undefined ? {} : { dataDir }),
     };
     if (dataDir === undefined) return runUntilReady(task, FIRST_CREATE_MS);
-    if (!existsSync(join(dataDir, 'PG_VERSION'))) {
+    if (damaged || !existsSync(join(dataDir, 'PG_VERSION'))) {
       const replaced = existsSync(dataDir) && readdirSync(dataDir).length > 0 ? setAside(dataDir) : undefined;
       await createDirectory(dataDir);
       return { ...(await runUntilReady(task, OPEN_MS)), ...(replaced === undefined ? {} : { replaced }) };
@@ -73,16 +73,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Embe
 
   const keepAlive = (worker: Worker, port: number) => {
     current = worker;
+    let damaged = false;
+    worker.on('message', ({ kind }: WorkerReport) => (damaged ||= kind === 'damaged'));
     worker.once('exit', (code) => {
       if (closing || current !== worker) return;
       const now = performance.now();
       deaths.push(now);
       if (deaths.filter((at) => at > now - 60_000).length > RESTARTS_PER_MINUTE) return;
-      restarting = serve(port).then(
+      restarting = serve(port, damaged).then(
         (again) => {
           keepAlive(again.worker, port);
           options.onRestart?.({
-            reason: `the database ended with code ${code}`,
+            reason: damaged ? 'the database has damaged pages' : `the database ended with code ${code}`,
             ...(again.replaced === undefined ? {} : { replaced: again.replaced }),
           });
         },

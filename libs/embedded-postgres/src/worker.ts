@@ -19,7 +19,9 @@ export type WorkerTask =
 export type WorkerReport =
   | { readonly kind: 'created' }
   | { readonly kind: 'ready'; readonly port: number }
-  | { readonly kind: 'failed'; readonly step: 'open' | 'listen'; readonly message: string };
+  | { readonly kind: 'failed'; readonly step: 'open' | 'listen'; readonly message: string }
+  /** The directory holds damaged pages and is of no more use. It ends. */
+  | { readonly kind: 'damaged' };
 
 const port = parentPort;
 if (!port) throw new Error('runs as a worker of startPostgres');
@@ -46,6 +48,10 @@ async function serve(task: Extract<WorkerTask, { task: 'serve' }>): Promise<void
     cutOff: (connection) => connections.get(connection)?.socket.destroy(),
     // A WASM abort leaves nothing to work with: end, and startPostgres opens the directory anew.
     failed: () => process.exit(2),
+    damaged: () => {
+      report({ kind: 'damaged' });
+      process.exit(3);
+    },
   });
   const server = createServer((socket) => {
     const handler = new PGLiteSocketHandler({

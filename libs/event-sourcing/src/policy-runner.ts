@@ -37,6 +37,8 @@ export interface PolicyRunnerOptions {
   readonly outstanding?: number;
   /** How often positions are stored, in ms. 1,000 */
   readonly saveEveryMs?: number;
+  /** A subscription through which nothing came for so long, not even a heartbeat, is made anew, in ms. 100,000 */
+  readonly silenceMs?: number;
 }
 
 export interface PolicyStatus {
@@ -85,6 +87,8 @@ export class PolicyRunner {
   #progress: readonly Progress[] = [];
   #state: { state: PolicyStatus['state']; reason?: string } = { state: 'waiting' };
   #room: (() => void) | undefined;
+  /** Monotonic time of the last sign of life of the subscription. */
+  #heardAt = 0;
 
   constructor(private readonly options: PolicyRunnerOptions) {
     this.#names = streamNames(options.streamPrefix);
@@ -156,9 +160,10 @@ export class PolicyRunner {
     const session = new AbortController();
     const signal = AbortSignal.any([outer, session.signal]);
     const saving = this.#keepSaving(signal, () => {
-      if (standsBy?.()) session.abort();
+      if (standsBy?.() || this.#isSilent()) session.abort();
     });
     this.#state = { state: 'running' };
+    this.#heardAt = performance.now();
     try {
       for (const progress of this.#progress) {
         for (const stream of progress.parked.requests.keys()) this.#release(progress, stream, signal);
@@ -181,6 +186,7 @@ export class PolicyRunner {
     );
     const prefixes = [this.#names.aggregates, this.#names.parked('')];
     for await (const recorded of store.subscribe({ from: from ?? 'start', prefixes, signal })) {
+      this.#heardAt = performance.now();
       if (recorded.stream.startsWith(`${streamPrefix}_`)) {
         this.#noteFact(recorded, signal);
         continue;
@@ -193,8 +199,16 @@ export class PolicyRunner {
       }
       while (!signal.aborted && this.#progress.some(({ marks }) => marks.outstanding >= outstanding)) {
         await this.#someRoom(signal);
+        this.#heardAt = performance.now();
       }
     }
+  }
+
+  /** Heartbeats of the projections come through as well: when even these stay away, it is open and dead. */
+  #isSilent(): boolean {
+    const silent = !this.#room && performance.now() - this.#heardAt > (this.options.silenceMs ?? 100_000);
+    if (silent) this.options.logger.warn('the subscription of the policies has gone silent and is restarted');
+    return silent;
   }
 
   #someRoom(signal: AbortSignal): Promise<void> {
