@@ -12,6 +12,7 @@ const mostSubscriptions = 30;
 /** Callers of the service who know what they sent and what they were told: the load under every fault. */
 export class Callers {
   readonly subscriptions: string[] = [];
+  private readonly apart = new Set<string>();
   businessDay = 0;
   private keys = 0;
   private sending: { stopped: boolean; readonly done: Promise<unknown> } | undefined;
@@ -95,6 +96,13 @@ export class Callers {
     return started;
   }
 
+  /** Starts a subscription that the load leaves alone: nobody else cancels it or fills its period. */
+  async subscribeApart(): Promise<Journaled> {
+    const started = await this.journal.send(this.http(), this.newKey(), '/v1/subscriptions', this.newSubscription());
+    if (started.answer) this.apart.add(started.answer.id);
+    return started;
+  }
+
   /** Adds a line item to one subscription. */
   addLineItem(id: string): Promise<Journaled> {
     const key = this.newKey();
@@ -120,7 +128,7 @@ export class Callers {
       await atMost(64, unknown, (each) => this.journal.attempt(this.http(), each));
     }
     for (const { answer, path } of this.journal.commands)
-      if (answer && path === '/v1/subscriptions' && !this.subscriptions.includes(answer.id))
+      if (answer && path === '/v1/subscriptions' && ![...this.apart, ...this.subscriptions].includes(answer.id))
         this.subscriptions.push(answer.id);
   }
 

@@ -29,7 +29,7 @@ export function outage(o: Outage): Fault {
     about,
     round: (round) =>
       underLoad(round, 'standalone', async ({ deployment, callers, random, say, violations }) => {
-        const { answer } = await callers.subscribe();
+        const { answer } = await callers.subscribeApart();
         if (!answer) throw new Error('no subscription to watch');
         const urls = deployment.programs.map(({ url }) => url);
         const watch = HealthWatch.start({ urls, token: deployment.token, subscriptionId: answer.id });
