@@ -480,6 +480,21 @@ describe('aggregate repository', () => {
       }
     });
 
+    faulty('a read that the server ends before its first event is not taken for a missing aggregate', async () => {
+      await a.accounts.change(id, context('one more'), deposit(1));
+      server.embedded!.faults.endReadsSilentlyAfter = 0;
+      try {
+        await expect(process.accounts.load(id, 'acme')).rejects.toThrow(StoreUnavailable);
+        await expect(process.accounts.change(id, context('again', { timeBudgetMs: 200 }), deposit(1))).rejects.toThrow(
+          StoreUnavailable,
+        );
+      } finally {
+        server.embedded!.faults.endReadsSilentlyAfter = undefined;
+      }
+      await process.accounts.change(id, context('again'), deposit(1));
+      expect((await process.accounts.load(id, 'acme'))?.state.balance).toBe(2);
+    });
+
     faulty('a late answer changes nothing', async () => {
       server.embedded!.faults.answerAppendsAfterMs = 400;
       await Promise.all(['1', '2', '3'].map((key) => process.accounts.change(id, context(key), deposit(1))));

@@ -14,15 +14,7 @@ import {
   RevisionMismatch,
   StoreUnavailable,
 } from './errors';
-import type {
-  AggregateType,
-  Change,
-  CommandContext,
-  DomainEvent,
-  RecordedEvent,
-  Remembered,
-  StoredEvent,
-} from './event';
+import type { AggregateType, Change, CommandContext, DomainEvent, Remembered, StoredEvent } from './event';
 import { COMMAND_NOTED, type CommandNoted, decode, isCommandNoted } from './event-codec';
 import type { DataKeys } from './data-keys';
 import type { EventStore } from './event-store';
@@ -552,9 +544,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
    * without a usable snapshot all of it.
    */
   async #read(id: string, stream: string): Promise<Standing<State> | undefined> {
-    const newest: RecordedEvent[] = [];
-    for await (const recorded of this.#store.read(stream, { direction: 'backwards', maxCount: this.#short }))
-      newest.push(recorded);
+    const newest = await this.#store.newest(stream, this.#short);
     const [head] = newest;
     if (!head) return undefined;
     let fold: Fold<State, Event> | undefined;

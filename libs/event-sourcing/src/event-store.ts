@@ -177,24 +177,31 @@ export class EventStore {
     }
   }
 
-  /**
-   * The newest event of a stream; undefined when the server says that there is none. Throws StoreUnavailable when it says nothing: a
-   * server or a proxy that goes away may end a call as if it were finished, and what exists must not be taken for missing.
-   */
+  /** The newest event of a stream; undefined when there is none. Throws as `newest`. */
   async last(stream: string): Promise<RecordedEvent | undefined> {
-    const { event, missing } = await this.#newest(stream);
-    if (event || missing) return event;
+    return (await this.newest(stream, 1))[0];
+  }
+
+  /**
+   * Up to `count` events of a stream, the newest first; none when the server says that there are none. Throws StoreUnavailable when
+   * it says nothing: a server or a proxy that goes away may end a call as if it were finished, and what exists must not be
+   * taken for missing.
+   */
+  async newest(stream: string, count: number): Promise<RecordedEvent[]> {
+    const { events, missing } = await this.#newest(stream, count);
+    if (events.length > 0 || missing) return events;
     // A stream that was deleted and has only its metadata again is there and empty.
-    const metadata = await this.#newest(`$$${stream}`);
-    if (metadata.event && '$tb' in (metadata.event.data as object)) return undefined;
+    const [metadata] = (await this.#newest(`$$${stream}`, 1)).events;
+    if (metadata && '$tb' in (metadata.data as object)) return [];
     throw new StoreUnavailable(`a read of ${stream} ended early`, 'neither an event nor that there is none');
   }
 
-  async #newest(stream: string): Promise<{ event?: RecordedEvent; missing: boolean }> {
+  async #newest(stream: string, maxCount: number): Promise<{ events: RecordedEvent[]; missing: boolean }> {
     let missing = false;
-    const newest = this.#readStream(stream, { direction: 'backwards', maxCount: 1 }, () => (missing = true));
-    for await (const event of newest) return { event, missing };
-    return { missing };
+    const events: RecordedEvent[] = [];
+    const reading = this.#readStream(stream, { direction: 'backwards', maxCount }, () => (missing = true));
+    for await (const event of reading) events.push(event);
+    return { events, missing };
   }
 
   /** The event at exactly this log position; undefined when none begins there or it is past the head. */
