@@ -12,7 +12,8 @@ import {
   warmUp,
 } from './command-load';
 import { type Bench, type BenchRun, type Figure, interleaved, median } from './figure';
-import { type BenchServers, Child, startServers } from './servers';
+import { Running } from '../support/processes';
+import { type BenchServers, startServers } from './servers';
 import { type Service, startService } from './service';
 
 const SUBSCRIPTIONS = 1_000;
@@ -103,7 +104,7 @@ async function compare(
 
 interface Bare extends Side {
   readonly event: RecordedEvent;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 /** The bare handler with streams of its own: the service's subscriptions as they began, and events as the service made them. */
@@ -111,7 +112,7 @@ async function startBare(servers: BenchServers, service: Service): Promise<Bare>
   const prefix = `${servers.prefix}-bare`;
   const schema = `${servers.schema}_bare`;
   const event = await copyStreams(servers, service.subscriptions, prefix);
-  const child = new Child(['test/run.mjs', 'test/bench/bare-service.ts'], {
+  const child = Running.node(['test/run.mjs', 'test/bench/bare-service.ts'], {
     ...servers.env,
     STREAM_PREFIX: prefix,
     DATABASE_SCHEMA: schema,

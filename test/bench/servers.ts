@@ -1,13 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
 import { preparePostgresDirectory } from '../support/postgres-directory';
-import { runToEnd } from '../support/processes';
-
-const root = join(__dirname, '../..');
+import { Running, runToEnd } from '../support/processes';
 
 /** What a benchmark runs against: EVENTSTORE_URL and DATABASE_URL where they are set, else servers of its own, on disk. */
 export interface BenchServers {
@@ -30,7 +27,7 @@ export interface BenchServers {
 export async function startServers({ database = true }: { database?: boolean } = {}): Promise<BenchServers> {
   const directory = mkdtempSync(join(tmpdir(), 'perennial-bench-'));
   const word = `${runWord()}${randomBytes(3).toString('hex')}`;
-  const started: Child[] = [];
+  const started: Running[] = [];
   const end = async () => {
     await Promise.all(started.map((child) => child.stop()));
     rmSync(directory, { recursive: true, force: true });
@@ -39,7 +36,7 @@ export async function startServers({ database = true }: { database?: boolean } =
     const given = process.env['EVENTSTORE_URL'];
     if (given) return { url: given };
     const main = 'dist/libs/embedded-eventstore/src/main.js';
-    const child = new Child([main, '--data', join(directory, 'eventstore'), '--port', '0']);
+    const child = Running.node([main, '--data', join(directory, 'eventstore'), '--port', '0']);
     started.push(child);
     return { url: await child.prints(/esdb:\/\/\S+/), pid: child.pid };
   };
@@ -48,7 +45,7 @@ export async function startServers({ database = true }: { database?: boolean } =
     if (given || !database) return { url: given ?? '' };
     const dataDir = join(directory, 'postgres');
     await preparePostgresDirectory(dataDir);
-    const child = new Child(['test/run.mjs', 'test/bench/postgres-server.ts', dataDir]);
+    const child = Running.node(['test/run.mjs', 'test/bench/postgres-server.ts', dataDir]);
     started.push(child);
     return { url: await child.prints(/postgresql:\/\/\S+/), pid: child.pid };
   };
@@ -110,46 +107,4 @@ export async function newApiKey({ env }: Pick<BenchServers, 'env'>): Promise<str
   const { code, output } = await runToEnd('apps/api/src/create-api-key.js', [], env);
   if (code !== 0) throw new Error(`create-api-key ended with ${code}: ${output}`);
   return output.trim();
-}
-
-/** A program that says on its standard output when it is there. */
-export class Child {
-  private readonly child: ChildProcess;
-  private readonly ended: Promise<void>;
-  private output = '';
-
-  constructor(
-    private readonly args: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ) {
-    this.child = spawn(process.execPath, args, {
-      cwd: root,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-20_000)));
-    this.ended = new Promise((resolve) => this.child.once('exit', () => resolve()));
-  }
-
-  get pid(): number {
-    return this.child.pid ?? 0;
-  }
-
-  prints(pattern: RegExp): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.child.stdout?.on('data', (chunk: Buffer) => {
-        const found = pattern.exec((this.output += chunk.toString()));
-        if (found) resolve(found[0]);
-      });
-      this.child.once('error', reject);
-      void this.ended.then(() => reject(new Error(`${this.args.join(' ')} ended: ${this.output}`)));
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 15_000);
-    await this.ended;
-    clearTimeout(timer);
-  }
 }

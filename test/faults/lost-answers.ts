@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient, type Answer } from '../support/http-client';
 import { tcpProxy } from '../support/tcp-proxy';
 import type { Journaled } from './command-journal';
@@ -49,7 +50,7 @@ const lostAnswers: Fault = {
             lost += 1;
             if (performance.now() > end) throw error;
           }
-          await new Promise((resolve) => setTimeout(resolve, 50));
+          await delay(50);
         }
       };
       for (let n = 0; n < 6; n += 1) {

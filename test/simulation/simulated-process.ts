@@ -8,10 +8,9 @@ import {
   BillingRepositories,
   type CommandResult,
 } from '@perennial/billing-application';
-import { ReadModels } from '@perennial/billing-read-models';
-import { DataKeys, EventStore, parseMasterKeys, ProjectionWatch } from '@perennial/event-sourcing';
+import { EventStore, parseMasterKeys } from '@perennial/event-sourcing';
 import { Clock, type Config, type Logger, openDatabase } from '@perennial/platform';
-import { type Connections, projectionsOf } from '../../apps/process/src/connections';
+import { type Connections, connectionsOver, projectionsOf } from '../../apps/process/src/connections';
 import { Visibility } from '../../apps/process/src/visibility';
 import { Worker } from '../../apps/worker/src/worker';
 import { masterKey } from '../support/billing-process';
@@ -66,7 +65,7 @@ export class SimulatedProcess {
       this.end();
       onCrash();
     });
-    this.connections = connectionsOver(this.link, surroundings);
+    this.connections = connectionsThrough(this.link, surroundings);
     this.bus = commandBus(this.connections);
     if (role === 'worker') {
       this.projections = projectionsOf(this.connections, { embedded: false });
@@ -127,7 +126,7 @@ export class ProcessGone extends Error {
   }
 }
 
-function connectionsOver(link: Link, surroundings: Surroundings): Connections {
+function connectionsThrough(link: Link, surroundings: Surroundings): Connections {
   const { config, logger, chaos } = surroundings;
   const store = EventStore.connect(
     { url: 'esdb://simulated', appendDeadlineMs: config.appendDeadlineMs },
@@ -138,32 +137,8 @@ function connectionsOver(link: Link, surroundings: Surroundings): Connections {
     queryTimeoutMs: config.requestTimeoutMs,
     stream: surroundings.database.connector(link),
   });
-  const dataKeys = new DataKeys(store, config.streamPrefix, parseMasterKeys(masterKey));
-  const repositories = new BillingRepositories({
-    store,
-    dataKeys,
-    streamPrefix: config.streamPrefix,
-    snapshotEvery: config.snapshotEvery,
-    cacheMaxBytes: config.cacheMaxBytes,
-    timeBudgetMs: config.commandTimeoutMs,
-    logger,
-  });
-  return {
-    config,
-    logger,
-    store,
-    database,
-    clock: new SkewedClock(surroundings, chaos.random.between(-2_000, 2_000)),
-    repositories,
-    apiKeys: new ApiKeys(store, config.streamPrefix),
-    readModels: new ReadModels(database.db, config.databaseSchema, dataKeys),
-    watch: new ProjectionWatch(database.db, config.databaseSchema),
-    async close() {
-      await repositories.flushSnapshots();
-      await database.close();
-      await store.close();
-    },
-  };
+  const clock = new SkewedClock(surroundings, chaos.random.between(-2_000, 2_000));
+  return connectionsOver({ config, logger, store, database, clock, masterKeys: parseMasterKeys(masterKey) });
 }
 
 type Constructor = new (...dependencies: unknown[]) => unknown;

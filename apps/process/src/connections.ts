@@ -38,7 +38,19 @@ export function connect({ eventstoreUrl, databaseUrl }: Servers, config: Config,
   });
   const testClock = config.testClock ? new StoredTestClock(store, config.streamPrefix) : undefined;
   const clock = testClock ?? new SystemClock();
-  const dataKeys = new DataKeys(store, config.streamPrefix, masterKeysOf(config));
+  const connections = connectionsOver({ config, logger, store, database, clock, masterKeys: masterKeysOf(config) });
+  return { ...connections, ...(testClock && { testClock }) };
+}
+
+/** What a process makes of a store, a database and a clock. */
+export function connectionsOver({
+  masterKeys,
+  ...given
+}: Pick<Connections, 'config' | 'logger' | 'store' | 'database' | 'clock'> & {
+  readonly masterKeys: ConstructorParameters<typeof DataKeys>[2];
+}): Connections {
+  const { config, logger, store, database } = given;
+  const dataKeys = new DataKeys(store, config.streamPrefix, masterKeys);
   const repositories = new BillingRepositories({
     store,
     dataKeys,
@@ -49,12 +61,7 @@ export function connect({ eventstoreUrl, databaseUrl }: Servers, config: Config,
     logger,
   });
   return {
-    config,
-    logger,
-    store,
-    database,
-    clock,
-    ...(testClock && { testClock }),
+    ...given,
     repositories,
     apiKeys: new ApiKeys(store, config.streamPrefix),
     readModels: new ReadModels(database.db, config.databaseSchema, dataKeys),
