@@ -29,8 +29,7 @@ const inCommand: readonly CrashPoint[] = [
 ];
 
 export const inProjection: readonly CrashPoint[] = [
-  { name: 'batch begun', between: database, piece: /begin/, when: 'after' },
-  { name: 'position moved, revisions not', between: database, piece: /projection_stream/, when: 'before' },
+  { name: 'position and revisions not sent', between: database, piece: /projection_stream/, when: 'before' },
   { name: 'revisions noted, rows not', between: database, piece: /insert into "(?!projection_)/, when: 'before' },
   { name: 'rows written, not committed', between: database, piece: /commit/, when: 'before' },
   { name: 'committed, not answered', between: database, piece: /commit/, when: 'after' },

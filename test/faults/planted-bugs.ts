@@ -55,8 +55,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'libs/event-sourcing/src/projection-feed.js',
-        piece: 'await this.options.db.transaction().execute((tx) => this.#write(tx, events, caughtUp, singly));',
-        instead: 'await this.#write(this.options.db, events, caughtUp, singly);',
+        piece: 'await (0, platform_1.pipelinedTransaction)(db, (tx) => this.#write(tx, events, caughtUp, singly));',
+        instead: 'await this.#write(db, events, caughtUp, singly);',
       },
     ],
     round: (o) =>

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** Revisions whose keys are held exactly; older ones move to the slices, at the same places in every process. */
 const BLOCK = 1024n;
@@ -233,7 +233,7 @@ function checksum(bytes: Buffer): Buffer {
 }
 
 function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return hash('sha256', token, 'buffer');
 }
 
 function capacity(slice: Slice): number {

@@ -1,3 +1,4 @@
+import { pipelinedTransaction } from '@perennial/platform';
 import { sql } from 'kysely';
 import { type Catalog, decode, isCommandNoted } from './event-codec';
 import { CorruptEvent, UnknownEventType } from './errors';
@@ -10,6 +11,7 @@ import {
   moveFeed,
   noteRevisions,
   park,
+  readFeed,
   readModels,
   readParked,
   type FeedRow,
@@ -61,6 +63,13 @@ export class NewerModel extends Error {
 }
 
 class NotInSequence extends Error {}
+
+/** What takes part, or what waits, was changed by somebody else since it was looked at. */
+class Changed extends Error {
+  constructor(readonly generation: bigint) {
+    super(`the feed is at generation ${generation}`);
+  }
+}
 
 const tables = (schema: string, projection: Projection) => projection.tables.map((table) => `${schema}.${table}`);
 
@@ -150,6 +159,8 @@ export class ProjectionFeed {
 
   /** The same inside a transaction of the caller's, who says afterwards with `moved` that it was committed. */
   async applyIn(tx: AnyDatabase, events: readonly FeedEvent[]): Promise<void> {
+    const { generation } = await readFeed(tx, this.options.schema);
+    await this.#look(tx, generation);
     await this.#write(tx, events, false, false);
   }
 
@@ -179,8 +190,16 @@ export class ProjectionFeed {
   }
 
   async #commit(events: readonly FeedEvent[], caughtUp: boolean, singly: boolean): Promise<void> {
-    await this.options.db.transaction().execute((tx) => this.#write(tx, events, caughtUp, singly));
-    this.moved(events);
+    const { db } = this.options;
+    for (;;) {
+      try {
+        await pipelinedTransaction(db, (tx) => this.#write(tx, events, caughtUp, singly));
+        return this.moved(events);
+      } catch (error) {
+        if (!(error instanceof Changed)) throw error;
+        await this.#look(db, error.generation);
+      }
+    }
   }
 
   async #write(tx: AnyDatabase, events: readonly FeedEvent[], caughtUp: boolean, singly: boolean): Promise<void> {
@@ -188,20 +207,27 @@ export class ProjectionFeed {
     const last = events.at(-1);
     if (!last) return;
     const event = events.findLast(({ aggregate }) => aggregate !== undefined);
-    const moved = await moveFeed(tx, schema, {
-      epoch: this.#epoch,
-      ttlMs,
-      caughtUp,
-      to: last,
-      ...(event === undefined ? {} : { event }),
-    });
-    if (!moved) throw new LeaseLost();
-    if (moved.generation !== this.#generation) await this.#look(tx, moved.generation);
-    if (!(await noteRevisions(tx, schema, runs(events)))) throw new NotInSequence();
+    const guard = async () => {
+      const move = { epoch: this.#epoch, ttlMs, caughtUp, to: last, ...(event && { event }) };
+      const moved = await moveFeed(tx, schema, move);
+      if (!moved) throw new LeaseLost();
+      if (moved.generation !== this.#generation) throw new Changed(moved.generation);
+    };
+    const follow = async () => {
+      if (!(await noteRevisions(tx, schema, runs(events)))) throw new NotInSequence();
+    };
     const used = [...this.#usedBy(events)];
-    if (!singly) {
-      await allOf(used.map(([projection, its]) => projection.apply(its.map(readable), forProjection(tx), schema)));
-      return;
+    if (singly) await allOf([guard(), follow()]);
+    else {
+      // All of it in one round trip; what is written before the guard has answered goes when it throws.
+      const guards = allOf([guard(), follow()]);
+      const rows = used.map(async ([projection, its]) =>
+        projection.apply(its.map(readable), forProjection(tx), schema),
+      );
+      await Promise.allSettled([guards, ...rows]);
+      // First, because events that do not follow make projections fail as well.
+      await guards;
+      return allOf(rows);
     }
     for (const [projection, its] of used) for (const each of its) await this.#writeOrPark(tx, projection, each);
   }

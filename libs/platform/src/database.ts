@@ -1,5 +1,13 @@
 import type { Duplex } from 'node:stream';
-import { Kysely, PostgresDialect } from 'kysely';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from 'kysely';
 import { Pool, types, type Client, type CustomTypesConfig, type PoolClient } from 'pg';
 
 export interface DatabaseOptions {
@@ -66,6 +74,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
     connectionTimeoutMillis: options.connectionTimeoutMs ?? 5_000,
     query_timeout: options.queryTimeoutMs ?? 30_000,
     types: typeConfig,
+    pipeline: true,
     ...(options.stream && { stream: options.stream }),
   });
   pool.on('error', (error) => options.onIdleError?.(error));
@@ -78,8 +87,55 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
 }
 
 /**
- * A connection that left one query unanswered answers none behind it either, and the driver would hand it out again: for as long as
- * the network takes to notice, each query that got it would wait for its own timeout.
+ * Runs `work` in a transaction whose statements go out as they come and are answered in that order: those that are begun together
+ * take one round trip. `work` must have waited for all that it began, also when one of them failed. What it throws, or what
+ * `begin` or the commit failed with, is thrown after a rollback.
+ */
+export function pipelinedTransaction<Tables, Result>(
+  db: Kysely<Tables>,
+  work: (tx: Kysely<Tables>) => Promise<Result>,
+  begin: 'begin' | 'begin isolation level repeatable read' = 'begin',
+): Promise<Result> {
+  return db.connection().execute((own) =>
+    own.getExecutor().provideConnection(async (connection) => {
+      const run = (statement: string) => connection.executeQuery(CompiledQuery.raw(statement));
+      const [begun, worked] = await Promise.allSettled([run(begin), work(over<Tables>(connection))]);
+      const failed = [begun, worked].find((each) => each.status === 'rejected');
+      if (failed || worked.status === 'rejected') {
+        // On a lost connection this fails as well, and the server rolls back by itself.
+        await run('rollback').catch(() => undefined);
+        throw failed?.reason;
+      }
+      await run('commit');
+      return worked.value;
+    }),
+  );
+}
+
+/** One connection for everybody who asks, at the same time: Kysely's own transactions hold each statement back until the last is answered. */
+function over<Tables>(connection: DatabaseConnection): Kysely<Tables> {
+  const nothing = () => Promise.resolve();
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createDriver: () => ({
+        init: nothing,
+        acquireConnection: () => Promise.resolve(connection),
+        releaseConnection: nothing,
+        beginTransaction: nothing,
+        commitTransaction: nothing,
+        rollbackTransaction: nothing,
+        destroy: nothing,
+      }),
+    },
+  });
+}
+
+/**
+ * A connection that left one query unanswered answers none behind it either. The driver destroys its socket, but until that is
+ * noticed the pool would hand it out again.
  */
 function closeWhenUnanswered(client: PoolClient): void {
   const query = client.query.bind(client) as (...parameters: unknown[]) => unknown;

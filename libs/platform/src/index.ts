@@ -12,4 +12,4 @@ export { collectProcessMetrics, registry } from './metrics';
 export { type CommandOutcome, type Observation, observeCommand } from './commands';
 export { newId } from './ids';
 export { Clock, SystemClock } from './clock';
-export { openDatabase, type Database, type DatabaseOptions } from './database';
+export { openDatabase, pipelinedTransaction, type Database, type DatabaseOptions } from './database';

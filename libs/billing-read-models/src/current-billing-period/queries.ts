@@ -1,6 +1,7 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type { Line } from '@perennial/billing-domain';
 import { asOf } from '@perennial/event-sourcing';
+import { pipelinedTransaction } from '@perennial/platform';
 import type { Kysely } from 'kysely';
 import { lineOf } from '../line-row';
 import { isUuid, ReadModels, type Found, type MoneyView } from '../read-models';
@@ -82,28 +83,30 @@ export async function getCurrentBillingPeriod(
   const seen = await asOf(db, schema, currentBillingPeriod.name);
   if (!isUuid(subscriptionId)) return { found: undefined, asOf: seen };
   // One transaction at one snapshot: a roll-over between the two statements would show one period with the other's lines.
-  return db
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .execute(async (tx) => {
-      const tables = (tx as unknown as Kysely<Tables>).withSchema(schema);
-      const row = await tables
-        .selectFrom('current_billing_period')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('subscription_id', '=', subscriptionId)
-        .executeTakeFirst();
-      if (row === undefined) return { found: undefined, asOf: seen };
-      const lines = await tables
-        .selectFrom('current_billing_period_line')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('subscription_id', '=', subscriptionId)
-        .orderBy('added_revision')
-        .orderBy('ordinal')
-        .execute();
-      return { found: view(row, lines), asOf: seen };
-    });
+  return pipelinedTransaction(
+    db as unknown as Kysely<Tables>,
+    async (tx) => {
+      const tables = tx.withSchema(schema);
+      const [row, lines] = await Promise.all([
+        tables
+          .selectFrom('current_billing_period')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('subscription_id', '=', subscriptionId)
+          .executeTakeFirst(),
+        tables
+          .selectFrom('current_billing_period_line')
+          .selectAll()
+          .where('tenant', '=', tenant)
+          .where('subscription_id', '=', subscriptionId)
+          .orderBy('added_revision')
+          .orderBy('ordinal')
+          .execute(),
+      ]);
+      return { found: row && view(row, lines), asOf: seen };
+    },
+    'begin isolation level repeatable read',
+  );
 }
 
 export class GetCurrentBillingPeriod extends Query<Found<CurrentBillingPeriodView>> {
