@@ -19,7 +19,7 @@ export class StreamQueue {
     line.tail = new Promise((resolve) => (done = resolve));
     this.#waiting.set(stream, line);
     try {
-      if (line.count > 1) await turn(before, deadline, stream);
+      if (line.count > 1) await inTime(before, deadline, () => new BudgetExhausted(stream));
       return await task();
     } finally {
       line.count -= 1;
@@ -30,14 +30,14 @@ export class StreamQueue {
   }
 }
 
-/** Resolves with the promise, or throws BudgetExhausted at the deadline. */
-export async function turn<T>(promise: Promise<T>, deadline: number, stream: string): Promise<T> {
+/** Settles as the promise does, or throws `late()` at the deadline (performance.now() in ms); what the promise waits for goes on. */
+export async function inTime<T>(promise: Promise<T>, deadline: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BudgetExhausted(stream)), deadline - performance.now());
+  const end = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), deadline - performance.now());
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, end]);
   } finally {
     clearTimeout(timer);
   }
