@@ -11,7 +11,10 @@ import { newApiKey, startServers } from './servers';
 
 const MIB = 1024 * 1024;
 const BAR_MIB = 400;
-/** What a peak may differ by without meaning anything: when the collector last ran. */
+/**
+ * What a peak may differ by without meaning anything: when the collector last ran. Judged at full scale only, as a small run ends
+ * before the heap has its usual size: the longer it works, the larger its peak, whatever it reads.
+ */
 const FLAT_MIB = 64;
 /** Events of one subscription, and events that no read model has seen when the service starts. */
 const sizes = {
@@ -41,9 +44,14 @@ export const memory: Bench = {
       unit: 'MiB',
       ...(postgresMib !== undefined && { more: { postgresMib } }),
     });
+    const within = ({ standaloneMib }: Peak) => ({ text: `at most ${BAR_MIB} MiB`, met: standaloneMib <= BAR_MIB });
     const flat = (peak: Peak) => {
-      const met = peak.standaloneMib <= base.standaloneMib + FLAT_MIB && peak.standaloneMib <= BAR_MIB;
-      return { text: `at most ${BAR_MIB} MiB, and ${FLAT_MIB} MiB above the short one`, met };
+      const { text, met } = within(peak);
+      if (run.scale === 'small') return { text, met };
+      return {
+        text: `${text}, and ${FLAT_MIB} MiB above the short one`,
+        met: met && peak.standaloneMib <= base.standaloneMib + FLAT_MIB,
+      };
     };
     const beside = (peak: Peak) => ({
       limit: base.standaloneMib,
@@ -57,7 +65,7 @@ export const memory: Bench = {
         limit: BAR_MIB,
         limitName: 'the bar',
         ratio: base.standaloneMib / BAR_MIB,
-        bar: { text: `at most ${BAR_MIB} MiB`, met: base.standaloneMib <= BAR_MIB },
+        bar: within(base),
       },
       { ...figure(`memory ${long} events, backlog ${few}`, longStream), ...beside(longStream) },
       { ...figure(`memory ${short} events, backlog ${many}`, longBacklog), ...beside(longBacklog) },
