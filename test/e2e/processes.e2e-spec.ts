@@ -4,6 +4,7 @@ import { testEventStore, type TestEventStore } from '../support/eventstore';
 import { HttpClient } from '../support/http-client';
 import { testDatabase, type TestDatabase } from '../support/postgres';
 import { Program, runToEnd } from '../support/processes';
+import { tcpProxy } from '../support/tcp-proxy';
 
 /** API and worker as processes of their own, on servers that somebody else runs. */
 describe('api and worker apart', () => {
@@ -166,6 +167,41 @@ describe('api and worker apart', () => {
       expect.objectContaining({ name: 'database', ok: false }),
     );
     expect(await blind.stop()).toBe(0);
+  });
+
+  it('answers within COMMAND_TIMEOUT_MS also while the store is silent, and a repeat goes on where that ended', async () => {
+    const { hostname, port } = new URL(store.url.replace(/^[a-z+]+:/, 'http:'));
+    const proxy = await tcpProxy({ host: hostname, port: Number(port) });
+    try {
+      const url = `esdb://127.0.0.1:${proxy.port}?tls=false`;
+      const api = await start('api', { EVENTSTORE_URL: url, COMMAND_TIMEOUT_MS: '1500' });
+      const client = clientOf(api);
+      await api.answers();
+      const { body } = await client.post('/v1/subscriptions', monthly(), randomUUID());
+      proxy.watch = () => 'hold';
+      const asked: [string, object, string][] = [
+        [`/v1/subscriptions/${body.id}/line-items`, lineItem('silent'), 'append'],
+        [`/v1/subscriptions/${randomUUID()}/line-items`, lineItem('silent'), 'read'],
+        [`/v1/subscriptions/${body.id}/line-items?dryRun=true`, lineItem('dry'), 'dry run'],
+        ['/v1/subscriptions', monthly({ customerId: 'unknown so far' }), 'reads before it appends'],
+      ];
+      const began = performance.now();
+      const answers = await Promise.all(asked.map(([path, item, key]) => client.post(path, item, key)));
+      const tookMs = performance.now() - began;
+      expect(answers.map(({ status, body: { retryable } }) => [status, retryable])).toEqual(
+        asked.map(() => [503, true]),
+      );
+      expect(tookMs).toBeLessThan(2_500);
+      proxy.watch = undefined;
+      proxy.cut();
+      const again = await eventually(
+        () => client.post(`/v1/subscriptions/${body.id}/line-items`, lineItem('silent'), 'append'),
+        ({ status }) => status !== 503,
+      );
+      expect([again.status, again.body.revision]).toEqual([201, String(BigInt(body.revision) + 1n)]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('refuses to start with a wrong configuration, naming every mistake', async () => {

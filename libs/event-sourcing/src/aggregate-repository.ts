@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inTime } from '@perennial/platform';
 import { LRUCache } from 'lru-cache';
 import { Counter, Histogram } from 'prom-client';
 import { commit, pause, prepare } from './commit';
@@ -22,7 +23,7 @@ import { type KeyMemory, type RevisionRange, commandKey, rememberedId } from './
 import { type DataKey, sealEvents } from './personal-data';
 import { type FoundSnapshot, type Logger, Snapshots, type Standing } from './snapshots';
 import { Fold, OWN_ID, advance } from './standing';
-import { StreamQueue, inTime } from './stream-queue';
+import { StreamQueue } from './stream-queue';
 import { type StreamNames, streamNames } from './streams';
 
 const conflicts = new Counter({ name: 'command_conflicts_total', help: 'Appends refused because another writer won' });
@@ -115,9 +116,6 @@ interface Basis<State> {
 }
 
 const AGAIN = Symbol('again');
-/** A call to a store that has fallen silent may outlast its command: the caller is answered, whatever it still waits for. */
-const GRACE_MS = 200;
-const OUT_OF_TIME = 'out of time';
 /** Events asked for in one call by what reads on to the end, and by what looks up one command. */
 const PAGE = 10_000;
 const SMALL_PAGE = 64;
@@ -182,28 +180,26 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       each: options.each,
       deadline: performance.now() + (context.timeBudgetMs ?? this.#timeBudgetMs),
     };
-    const { stream } = command;
-    const atLast = command.deadline + GRACE_MS;
-    if (context.dryRun) {
-      return inTime(this.#untilAnswered(command), atLast, () => new StoreUnavailable(`reading ${stream}`, OUT_OF_TIME));
-    }
-    const same = JSON.stringify([stream, context.tenant, context.key, context.fingerprint]);
+    if (context.dryRun) return this.#untilAnswered(command);
+    const same = JSON.stringify([command.stream, context.tenant, context.key, context.fingerprint]);
     for (;;) {
       const first = this.#running.get(same);
       if (!first) break;
       const change = await inTime(
         first.catch(() => undefined),
         command.deadline,
-        () => new BudgetExhausted(stream),
+        () => new BudgetExhausted(command.stream),
       );
       // A failure is not shared: the first may have named another revision or had less time.
       if (change) return { ...change, repeated: true };
     }
-    const running = this.#queue.run(stream, command.deadline, () => this.#untilAnswered(command));
+    const running = this.#queue.run(command.stream, command.deadline, () => this.#untilAnswered(command));
     this.#running.set(same, running);
-    const ended = () => void this.#running.delete(same);
-    running.then(ended, ended);
-    return inTime(running, atLast, () => new OutcomeUnknown(stream, OUT_OF_TIME));
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(same);
+    }
   }
 
   /** The aggregate as it is now; undefined when this tenant has none. Throws StoreUnavailable, CorruptEvent and its like. */

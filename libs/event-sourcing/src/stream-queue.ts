@@ -1,3 +1,4 @@
+import { inTime } from '@perennial/platform';
 import { BudgetExhausted, QueueFull } from './errors';
 
 /** Lets the commands on one stream wait for each other inside a process, so that only other processes conflict. */
@@ -27,18 +28,5 @@ export class StreamQueue {
       void before.then(done);
       if (line.count === 0) this.#waiting.delete(stream);
     }
-  }
-}
-
-/** Settles as the promise does, or throws `late()` at the deadline (performance.now() in ms); what the promise waits for goes on. */
-export async function inTime<T>(promise: Promise<T>, deadline: number, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), deadline - performance.now());
-  });
-  try {
-    return await Promise.race([promise, end]);
-  } finally {
-    clearTimeout(timer);
   }
 }

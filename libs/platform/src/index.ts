@@ -13,3 +13,4 @@ export { type CommandOutcome, type Observation, observeCommand } from './command
 export { newId } from './ids';
 export { Clock, SystemClock } from './clock';
 export { openDatabase, pipelinedTransaction, type Database, type DatabaseOptions } from './database';
+export { inTime } from './in-time';

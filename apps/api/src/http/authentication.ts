@@ -1,3 +1,5 @@
+import { StoreUnavailable } from '@perennial/event-sourcing';
+import { inTime } from '@perennial/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EdgeProblem } from './edge-problem';
 import type { Principal } from './principal';
@@ -12,13 +14,21 @@ const open = /^\/health\/(live|ready)([?]|$)/;
 
 /**
  * Asks for an API key before anything else of a request is read, also where there is no route: nothing but health
- * answers without one. Then takes one token of the key's rate limit (of the address's, when there is no valid key).
+ * answers without one, and a key that cannot be looked up within `withinMs` ends in StoreUnavailable. Then takes one token of the
+ * key's rate limit (of the address's, when there is no valid key).
  */
-export function requireApiKey(server: FastifyInstance, authenticate: Authenticate, limit: RateLimit): void {
+export function requireApiKey(
+  server: FastifyInstance,
+  authenticate: Authenticate,
+  limit: RateLimit,
+  withinMs: number,
+): void {
+  const late = () => new StoreUnavailable('reading an API key', 'out of time');
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     if (open.test(request.url)) return;
     const key = presentedKey(request);
-    const principal = key === undefined ? undefined : await authenticate(key);
+    const principal =
+      key === undefined ? undefined : await inTime(authenticate(key), performance.now() + withinMs, late);
     const wait = limit.take(principal ? `key ${principal.apiKeyId}` : `address ${request.ip}`);
     if (wait > 0) {
       throw new EdgeProblem('rate-limited', `Wait ${wait} s.`, { headers: { 'retry-after': String(wait) } });

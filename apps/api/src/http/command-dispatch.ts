@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Command, CommandBus } from '@nestjs/cqrs';
 import type { FastifyReply } from 'fastify';
 import {
+  BillingRepositories,
   type CommandResult,
   CreateApiKey,
   CreateCoupon,
@@ -12,13 +13,16 @@ import {
   StartSubscription,
   type UsageReport,
 } from '@perennial/billing-application';
-import { AggregateNotFound } from '@perennial/event-sourcing';
-import { type Logger, observeCommand } from '@perennial/platform';
+import { AggregateNotFound, OutcomeUnknown, StoreUnavailable } from '@perennial/event-sourcing';
+import { inTime, type Logger, observeCommand } from '@perennial/platform';
 import type { CommandAnswer } from './command-answer.dto';
 import { EdgeProblem } from './edge-problem';
 import { outcomeOf } from './refusal';
 import { LOGGER } from '../../../process/src/tokens';
 import { Visibility } from '../../../process/src/visibility';
+
+/** So that a command that uses its time to the end says itself what became of it. */
+const GRACE_MS = 200;
 
 /** Executes commands for controllers and puts what an answer says of itself into its headers. */
 @Injectable()
@@ -26,6 +30,7 @@ export class CommandDispatch {
   constructor(
     private readonly bus: CommandBus,
     private readonly visibility: Visibility,
+    private readonly repositories: BillingRepositories,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -37,7 +42,7 @@ export class CommandDispatch {
   ): Promise<Result> {
     const { tenant, principal, correlationId } = command.context;
     const about = { tenant, principal, correlationId };
-    const result = await observeCommand(command, () => this.executed(command), {
+    const result = await observeCommand(command, () => this.executed(command, reply), {
       logger: this.logger,
       outcomeOf,
       about,
@@ -55,7 +60,7 @@ export class CommandDispatch {
   /** Of a command that changes several aggregates, each by itself: its answer has a position and no revision. */
   async report(command: RecordUsage, reply: FastifyReply): Promise<UsageReport> {
     const { tenant, principal, correlationId } = command.context;
-    const report = await observeCommand(command, () => this.executed(command), {
+    const report = await observeCommand(command, () => this.executed(command, reply), {
       logger: this.logger,
       outcomeOf,
       about: { tenant, principal, correlationId },
@@ -67,9 +72,22 @@ export class CommandDispatch {
     return report;
   }
 
-  private async executed<Result>(command: Command<Result> & { readonly context: RequestContext }): Promise<Result> {
+  /**
+   * Its time is counted from the request's first byte. The repositories keep to it as far as they can; what waits for a store that
+   * has fallen silent may take longer, and goes on after its caller has been answered.
+   */
+  private async executed<Result>(
+    command: Command<Result> & { readonly context: RequestContext },
+    { elapsedTime }: FastifyReply,
+  ): Promise<Result> {
+    const deadline = performance.now() + this.repositories.timeBudgetMs + GRACE_MS - elapsedTime;
+    const what = command.constructor.name;
     try {
-      return await this.bus.execute(command);
+      return await inTime(this.bus.execute(command), deadline, () =>
+        command.context.dryRun
+          ? new StoreUnavailable(`a dry run of ${what}`, 'out of time')
+          : new OutcomeUnknown(what, 'out of time'),
+      );
     } catch (error) {
       // If-Match names a revision of what is yet to be created: it does not match, rather than being an unknown id.
       const creates = [StartSubscription, CreatePlan, CreateCustomer, CreateCoupon, CreateApiKey].some(

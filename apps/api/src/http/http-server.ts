@@ -89,7 +89,8 @@ export async function createHttpServer(
   server.addHook('preValidation', async (request) => {
     request.query = deepObjects(request.query as Record<string, unknown>);
   });
-  requireApiKey(server, authenticate, new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst));
+  const limit = new RateLimit(config.rateLimitPerSecond, config.rateLimitBurst);
+  requireApiKey(server, authenticate, limit, config.commandTimeoutMs);
 
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     bodyParser: false,
