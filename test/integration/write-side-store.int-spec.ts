@@ -117,6 +117,26 @@ describe.each(['batch-append', 'append'] as const)('event store, appending with 
     expect(await store.headPosition()).toBeGreaterThanOrEqual(position);
   });
 
+  it('takes nothing for missing that a server only stops showing', async () => {
+    if (!server.embedded) return;
+    const { position } = await store.append(stream, some(3), 'no_stream');
+    const { faults } = server.embedded;
+    const endedSilently = [0];
+    try {
+      Object.defineProperty(faults, 'endReadsSilentlyAfter', { configurable: true, get: () => endedSilently.shift() });
+      await expect(store.readAt(position)).rejects.toThrow(StoreUnavailable);
+      Object.defineProperty(faults, 'endReadsSilentlyAfter', { writable: true, value: 0 });
+      await expect(collect(store.whole(stream))).rejects.toThrow(StoreUnavailable);
+      faults.endReadsSilentlyAfter = 2;
+      await expect(collect(store.whole(stream))).rejects.toThrow(StoreUnavailable);
+    } finally {
+      faults.endReadsSilentlyAfter = undefined;
+    }
+    expect((await store.readAt(position))?.stream).toBe(stream);
+    expect(await collect(store.whole(stream))).toHaveLength(3);
+    expect(await collect(store.whole(`${stream}x`))).toEqual([]);
+  });
+
   it('keeps, deletes and burns streams', async () => {
     await store.setMetadata(stream, { maxCount: 1 });
     await store.append(stream, some(3), 'any');

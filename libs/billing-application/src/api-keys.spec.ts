@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '@perennial/event-sourcing';
 import { billingProcess, request, type BillingProcess } from '../../../test/support/billing-process';
 import { testEventStore, type TestEventStore } from '../../../test/support/eventstore';
 import { formatToken, newSecret } from './api-key-token';
@@ -61,6 +62,19 @@ describe('API keys', () => {
     const deadline = performance.now() + 5_000;
     while ((await other.apiKeys.authenticate(token)) !== undefined) expect(performance.now()).toBeLessThan(deadline);
     await other.close();
+  });
+
+  it('does not take a revoked key for one that stands when a read ends before its revocation', async () => {
+    if (!at.embedded) return;
+    const { aggregateId, token = '' } = await process.execute(create());
+    await process.execute(new RevokeApiKey(aggregateId, request()));
+    at.embedded.faults.endReadsSilentlyAfter = 1;
+    try {
+      await expect(process.apiKeys.authenticate(token)).rejects.toThrow(StoreUnavailable);
+    } finally {
+      at.embedded.faults.endReadsSilentlyAfter = undefined;
+    }
+    expect(await process.apiKeys.authenticate(token)).toBeUndefined();
   });
 
   it('refuses what is malformed, unknown, or has another secret', async () => {

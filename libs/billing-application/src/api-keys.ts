@@ -60,7 +60,7 @@ export class ApiKeys {
 
   private async read(id: string): Promise<KnownKey | undefined> {
     let key: KnownKey | undefined;
-    for await (const recorded of this.store.read(streamNames(this.streamPrefix).of(apiKeyType.name, id))) {
+    for await (const recorded of this.store.whole(streamNames(this.streamPrefix).of(apiKeyType.name, id))) {
       const { event } = decode<ApiKeyEvent>(recorded, apiKeyType.catalog);
       if (event.type === 'ApiKeyCreated') key = { ...event.data, revoked: false };
       if (event.type === 'ApiKeyRevoked') return key && { ...key, revoked: true };

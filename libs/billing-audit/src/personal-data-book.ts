@@ -69,7 +69,7 @@ export async function unexplainedDestructions(
     const stream = streamNames(prefix).of(customerType.name, subject);
     let erased = false;
     // Maybe recorded after the log was read.
-    for await (const { type } of store.read(stream)) erased ||= type === 'CustomerErased';
+    for await (const { type } of store.whole(stream)) erased ||= type === 'CustomerErased';
     if (!erased)
       found.push(mismatch('personal-data', stream, 'the key is gone and nobody erased it', 'a key', 'destroyed'));
   }

@@ -68,6 +68,9 @@ export interface SubscribeOptions {
 }
 
 const CHECKPOINT_EVERY_WINDOWS = 8;
+/** A stream that nobody writes. */
+const PING = 'ping';
+
 /**
  * The one door to EventStoreDB/KurrentDB. It meets the defects of `@eventstore/db-client` 6.2.1
  * (test/integration/write-side-defects.int-spec.ts lists them): every call has a deadline of its own, nothing is ever sent twice by
@@ -204,10 +207,29 @@ export class EventStore {
     return { events, missing };
   }
 
-  /** The event at exactly this log position; undefined when none begins there or it is past the head. */
+  /** All events of a stream in order; none when the server says that there are none. Throws StoreUnavailable when it stops before the last. */
+  async *whole(stream: string): AsyncGenerator<RecordedEvent, void, undefined> {
+    const last = await this.last(stream);
+    if (!last) return;
+    for await (const event of this.read(stream)) {
+      yield event;
+      if (event.revision >= last.revision) return;
+    }
+    throw new StoreUnavailable(`a read of ${stream} ended early`, `before revision ${last.revision}`);
+  }
+
+  /**
+   * The event at exactly this log position; undefined when none begins there or it is past the head. Throws as `newest`: an event
+   * that is not shown must not be taken for another history.
+   */
   async readAt(position: bigint): Promise<RecordedEvent | undefined> {
     const event = await this.#readAll('forwards', position);
-    return event?.position === position ? event : undefined;
+    if (event) return event.position === position ? event : undefined;
+    const head = await this.headPosition();
+    // Of an empty log and a mute server only one says that a stream is missing.
+    if (head === undefined) await this.last(PING);
+    else if (head >= position) throw new StoreUnavailable('a read of the log ended early', `the head is at ${head}`);
+    return undefined;
   }
 
   /** Log position of the newest event of all streams; undefined for an empty log. */
@@ -288,7 +310,7 @@ export class EventStore {
 
   /** Resolves when the store answers a read; throws StoreUnavailable within the read deadline otherwise. */
   async ping(): Promise<void> {
-    for await (const _ of this.read('ping', { maxCount: 1 })) return;
+    for await (const _ of this.read(PING, { maxCount: 1 })) return;
   }
 
   /** Ends all subscriptions and closes the connections. */

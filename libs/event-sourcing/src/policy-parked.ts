@@ -35,7 +35,7 @@ export interface ParkedState {
 
 export async function readParkedReactions(store: EventStore, prefix: string, policy: string): Promise<ParkedState> {
   const state: ParkedState = { waiting: new Map(), requests: new Map(), revision: -1n };
-  for await (const recorded of store.read(streamNames(prefix).parked(policy))) noteParked(state, policy, recorded);
+  for await (const recorded of store.whole(streamNames(prefix).parked(policy))) noteParked(state, policy, recorded);
   return state;
 }
 
