@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@perennial/platform';
 import { Counter, Gauge } from 'prom-client';
@@ -159,6 +160,8 @@ export class PolicyRunner {
     );
     const session = new AbortController();
     const signal = AbortSignal.any([outer, session.signal]);
+    // Each stream that waits for its next attempt listens; Node takes more than ten for a leak.
+    setMaxListeners(0, signal);
     const saving = this.#keepSaving(signal, () => {
       if (standsBy?.() || this.#isSilent()) session.abort();
     });
