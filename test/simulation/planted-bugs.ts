@@ -11,7 +11,7 @@ const planted: Readonly<Record<string, () => Write>> = {
   'an append is acknowledged and not written': () => {
     let appends = 0;
     return (request, write) => {
-      if (!request.stream.startsWith('simulated.subscription-') || (appends += 1) !== 5) return write(request);
+      if (!request.stream.startsWith('simulated.subscription-') || (appends += 1) % 5 !== 0) return write(request);
       const revision = typeof request.expected === 'number' ? request.expected + request.events.length : 0;
       return Promise.resolve({ kind: 'written', revision, position: 64 });
     };
