@@ -88,8 +88,8 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
 
 /**
  * Runs `work` in a transaction whose statements go out as they come and are answered in that order: those that are begun together
- * take one round trip. `work` must have waited for all that it began, also when one of them failed. What it throws, or what
- * `begin` or the commit failed with, is thrown after a rollback.
+ * take one round trip. `work` must have waited for all that it began, also when one of them failed. What `begin` failed with, or
+ * `work` threw, is thrown after a rollback; what the commit failed with, as it is.
  */
 export function pipelinedTransaction<Tables, Result>(
   db: Kysely<Tables>,
@@ -100,14 +100,13 @@ export function pipelinedTransaction<Tables, Result>(
     own.getExecutor().provideConnection(async (connection) => {
       const run = (statement: string) => connection.executeQuery(CompiledQuery.raw(statement));
       const [begun, worked] = await Promise.allSettled([run(begin), work(over<Tables>(connection))]);
-      const failed = [begun, worked].find((each) => each.status === 'rejected');
-      if (failed || worked.status === 'rejected') {
-        // On a lost connection this fails as well, and the server rolls back by itself.
-        await run('rollback').catch(() => undefined);
-        throw failed?.reason;
+      if (begun.status === 'fulfilled' && worked.status === 'fulfilled') {
+        await run('commit');
+        return worked.value;
       }
-      await run('commit');
-      return worked.value;
+      // On a lost connection this fails as well, and the server rolls back by itself.
+      await run('rollback').catch(() => undefined);
+      throw [begun, worked].find((each) => each.status === 'rejected')?.reason;
     }),
   );
 }
