@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import autocannon from 'autocannon';
+import { sql } from 'kysely';
 import { billingProjections } from '@perennial/billing-read-models';
 import { ProjectionWatch } from '@perennial/event-sourcing';
 import { type Database, openDatabase } from '@perennial/platform';
@@ -158,6 +160,18 @@ export class ReadModelWatch {
       if (!(await watch.waitFor(name, position, 60_000))) throw new Error(`${name} does not come to ${position}`);
     }
     return performance.now() - started;
+  }
+
+  /** Resolves when so many invoices are finalised; throws when they are not within two minutes. */
+  async untilFinalised(schema: string, count: number): Promise<void> {
+    const query = sql<{
+      n: bigint;
+    }>`select count(*) as n from ${sql.table(`${schema}.invoice`)} where status = 'finalised'`;
+    for (const until = performance.now() + 120_000; performance.now() < until; await delay(100)) {
+      const { rows } = await query.execute(this.database.db);
+      if (Number(rows[0]?.n) >= count) return;
+    }
+    throw new Error(`there are no ${count} invoices after two minutes`);
   }
 
   async close(): Promise<void> {

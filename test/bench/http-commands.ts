@@ -30,7 +30,7 @@ export const httpCommands: Bench = {
     const ends: (() => Promise<unknown>)[] = [() => readModels.close(), () => servers.close()];
     try {
       o.say(`starting the service with ${SUBSCRIPTIONS} subscriptions`);
-      const service = await startService(servers, SUBSCRIPTIONS);
+      const service = await startService(servers, SUBSCRIPTIONS, readModels);
       ends.unshift(() => service.program.stop());
       const warm = o.scale === 'full' ? 30_000 : 6_000;
       await warmUp(service, warm, warm / 1_000, readModels);

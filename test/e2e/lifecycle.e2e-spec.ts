@@ -99,8 +99,10 @@ describe('the life of a subscription', () => {
     });
     for (const [n, step] of ['pause', 'undo-pause', 'pause'].entries())
       await on(paused, step, step === 'pause' ? { at: 'period-end' } : {}, `pause-${n}`);
-    const { body } = await service.client.get(`/v1/subscriptions/${paused}`);
-    expect([body.status, body.pausesAt]).toEqual(['active', '2026-02-20T00:00:00.000Z']);
+    await eventually(
+      () => service.client.get(`/v1/subscriptions/${paused}`),
+      ({ body }) => body.status === 'active' && body.pausesAt === '2026-02-20T00:00:00.000Z',
+    );
 
     await service.setClock('2026-04-01T00:00:00.000Z');
     expect(await seen(fixed, 'canceled')).toMatchObject({

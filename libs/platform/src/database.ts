@@ -94,21 +94,44 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
 export function pipelinedTransaction<Tables, Result>(
   db: Kysely<Tables>,
   work: (tx: Kysely<Tables>) => Promise<Result>,
-  begin: 'begin' | 'begin isolation level repeatable read' = 'begin',
 ): Promise<Result> {
-  return db.connection().execute((own) =>
-    own.getExecutor().provideConnection(async (connection) => {
-      const run = (statement: string) => connection.executeQuery(CompiledQuery.raw(statement));
-      const [begun, worked] = await Promise.allSettled([run(begin), work(over<Tables>(connection))]);
-      if (begun.status === 'fulfilled' && worked.status === 'fulfilled') {
-        await run('commit');
-        return worked.value;
-      }
-      // On a lost connection this fails as well, and the server rolls back by itself.
-      await run('rollback').catch(() => undefined);
-      throw [begun, worked].find((each) => each.status === 'rejected')?.reason;
-    }),
-  );
+  return onOneConnection(db, async (connection) => {
+    const run = (statement: string) => connection.executeQuery(CompiledQuery.raw(statement));
+    const [begun, worked] = await Promise.allSettled([run('begin'), work(over<Tables>(connection))]);
+    if (begun.status === 'fulfilled' && worked.status === 'fulfilled') {
+      await run('commit');
+      return worked.value;
+    }
+    // On a lost connection this fails as well, and the server rolls back by itself.
+    await run('rollback').catch(() => undefined);
+    throw [begun, worked].find((each) => each.status === 'rejected')?.reason;
+  });
+}
+
+/** The rows of some queries, all at one snapshot and in one round trip. Throws what the first of them failed with. */
+export function readAtOnce<Tables, Rows extends readonly unknown[]>(
+  db: Kysely<Tables>,
+  queries: { readonly [N in keyof Rows]: CompiledQuery<Rows[N]> },
+): Promise<{ readonly [N in keyof Rows]: Rows[N][] }> {
+  return onOneConnection(db, async (connection) => {
+    const statements = [
+      CompiledQuery.raw('begin isolation level repeatable read read only'),
+      ...queries,
+      CompiledQuery.raw('commit'),
+    ];
+    const answers = await Promise.allSettled(statements.map((each) => connection.executeQuery(each)));
+    const failed = answers.find((each) => each.status === 'rejected');
+    if (failed) throw failed.reason;
+    const rows = answers.slice(1, -1).map((each) => each.status === 'fulfilled' && each.value.rows);
+    return rows as unknown as { readonly [N in keyof Rows]: Rows[N][] };
+  });
+}
+
+function onOneConnection<Tables, Result>(
+  db: Kysely<Tables>,
+  work: (connection: DatabaseConnection) => Promise<Result>,
+): Promise<Result> {
+  return db.connection().execute((own) => own.getExecutor().provideConnection(work));
 }
 
 /** One connection for everybody who asks, at the same time: Kysely's own transactions hold each statement back until the last is answered. */

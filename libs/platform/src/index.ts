@@ -12,5 +12,5 @@ export { collectProcessMetrics, registry } from './metrics';
 export { type CommandOutcome, type Observation, observeCommand } from './commands';
 export { newId } from './ids';
 export { Clock, SystemClock } from './clock';
-export { openDatabase, pipelinedTransaction, type Database, type DatabaseOptions } from './database';
+export { openDatabase, pipelinedTransaction, readAtOnce, type Database, type DatabaseOptions } from './database';
 export { inTime } from './in-time';

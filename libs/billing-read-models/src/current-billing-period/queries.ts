@@ -1,7 +1,7 @@
 import { Query, QueryHandler, type IQueryHandler } from '@nestjs/cqrs';
 import type { Line } from '@perennial/billing-domain';
 import { asOf } from '@perennial/event-sourcing';
-import { pipelinedTransaction } from '@perennial/platform';
+import { readAtOnce } from '@perennial/platform';
 import type { Kysely } from 'kysely';
 import { lineOf } from '../line-row';
 import { isUuid, ReadModels, type Found, type MoneyView } from '../read-models';
@@ -82,31 +82,22 @@ export async function getCurrentBillingPeriod(
 ): Promise<Found<CurrentBillingPeriodView>> {
   const seen = await asOf(db, schema, currentBillingPeriod.name);
   if (!isUuid(subscriptionId)) return { found: undefined, asOf: seen };
-  // One transaction at one snapshot: a roll-over between the two statements would show one period with the other's lines.
-  return pipelinedTransaction(
-    db as unknown as Kysely<Tables>,
-    async (tx) => {
-      const tables = tx.withSchema(schema);
-      const [row, lines] = await Promise.all([
-        tables
-          .selectFrom('current_billing_period')
-          .selectAll()
-          .where('tenant', '=', tenant)
-          .where('subscription_id', '=', subscriptionId)
-          .executeTakeFirst(),
-        tables
-          .selectFrom('current_billing_period_line')
-          .selectAll()
-          .where('tenant', '=', tenant)
-          .where('subscription_id', '=', subscriptionId)
-          .orderBy('added_revision')
-          .orderBy('ordinal')
-          .execute(),
-      ]);
-      return { found: row && view(row, lines), asOf: seen };
-    },
-    'begin isolation level repeatable read',
-  );
+  const tables = (db as unknown as Kysely<Tables>).withSchema(schema);
+  const period = tables
+    .selectFrom('current_billing_period')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .where('subscription_id', '=', subscriptionId);
+  const linesOfIt = tables
+    .selectFrom('current_billing_period_line')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .where('subscription_id', '=', subscriptionId)
+    .orderBy('added_revision')
+    .orderBy('ordinal');
+  // At one snapshot: a roll-over between the two statements would show one period with the other's lines.
+  const [[row], lines] = await readAtOnce(tables, [period.compile(), linesOfIt.compile()]);
+  return { found: row && view(row, lines), asOf: seen };
 }
 
 export class GetCurrentBillingPeriod extends Query<Found<CurrentBillingPeriodView>> {
