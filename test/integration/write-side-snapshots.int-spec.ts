@@ -324,7 +324,7 @@ describe('snapshots', () => {
           recordedAt: '',
           tenant: 'acme',
           keys,
-          bytes: 0,
+          memory: { bytes: 0, counted: 0 },
         };
       };
       const covered = async (): Promise<bigint> => {

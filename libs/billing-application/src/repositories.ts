@@ -30,7 +30,7 @@ import {
   type Usage,
   type UsageEvent,
 } from '@perennial/billing-domain';
-import { AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
+import { aggregateCache, AggregateRepository, type DataKeys, type RepositoryOptions } from '@perennial/event-sourcing';
 
 /** The aggregates of billing; the only way to change one. */
 export class BillingRepositories {
@@ -51,7 +51,12 @@ export class BillingRepositories {
   /** What personal data is sealed under. */
   readonly dataKeys: DataKeys;
 
-  constructor(options: RepositoryOptions & { readonly dataKeys: DataKeys }) {
+  /** `cacheMaxBytes`: memory for the states of all of them that are kept between commands, 64 MiB; 0 keeps none. */
+  constructor({
+    cacheMaxBytes,
+    ...given
+  }: Omit<RepositoryOptions, 'cache'> & { readonly dataKeys: DataKeys; readonly cacheMaxBytes?: number }) {
+    const options = { ...given, cache: aggregateCache(cacheMaxBytes) };
     this.dataKeys = options.dataKeys;
     this.timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.subscriptions = new AggregateRepository(subscriptionType, options);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inTime } from '@perennial/platform';
-import { LRUCache } from 'lru-cache';
 import { Counter, Histogram } from 'prom-client';
+import { type AggregateCache, aggregateCache } from './aggregate-cache';
 import { commit, pause, prepare } from './commit';
 import {
   AggregateNotFound,
@@ -48,8 +48,8 @@ export interface RepositoryOptions {
   readonly streamPrefix: string;
   /** A snapshot is written when the count of a stream's events crosses a multiple of this. Default 100. */
   readonly snapshotEvery?: number;
-  /** Memory for states kept between commands. Default 64 MiB. */
-  readonly cacheMaxBytes?: number;
+  /** Where states are kept between commands; shared by repositories that share its memory. Default: one of its own. */
+  readonly cache?: AggregateCache;
   /** Commands of this process that may wait for one stream. Default 512. */
   readonly queueLimit?: number;
   /** Time of a command that names none, in ms. Default 10,000. */
@@ -133,7 +133,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
   readonly #short: number;
   readonly #timeBudgetMs: number;
   readonly #dataKeys: DataKeys | undefined;
-  readonly #cache: LRUCache<string, Standing<State>>;
+  readonly #cache: AggregateCache;
   readonly #queue: StreamQueue;
   readonly #running = new Map<string, Promise<Change<Event>>>();
 
@@ -149,10 +149,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     this.#short = type.remembers ? 1 : Math.min(SHORT, options.snapshotEvery ?? 100);
     this.#timeBudgetMs = options.timeBudgetMs ?? 10_000;
     this.#dataKeys = options.dataKeys;
-    this.#cache = new LRUCache({
-      maxSize: options.cacheMaxBytes ?? 64 * 1024 * 1024,
-      sizeCalculation: (standing) => standing.bytes + standing.keys.bytes,
-    });
+    this.#cache = options.cache ?? aggregateCache();
     this.#queue = new StreamQueue(options.queueLimit ?? 512);
   }
 
@@ -234,8 +231,9 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       if (stored.metadata.tenant !== tenant) return undefined;
       fold.add(stored);
     }
-    if (!fold.standing) return undefined;
-    const { state, revision, position, recordedAt } = fold.standing;
+    const { standing } = fold;
+    if (!standing) return undefined;
+    const { state, revision, position, recordedAt } = standing;
     if ('revision' in point && revision !== point.revision) return undefined;
     return { state, revision, position, recordedAt };
   }
@@ -341,6 +339,7 @@ export class AggregateRepository<State, Event extends DomainEvent> {
       if (error instanceof OutcomeUnknown || error instanceof AppendTooLarge) this.#cache.delete(stream);
       if (!(error instanceof RevisionConflict)) throw error;
       conflicts.inc();
+      this.#queue.lost(stream);
       return AGAIN;
     }
   }
@@ -527,8 +526,12 @@ export class AggregateRepository<State, Event extends DomainEvent> {
     }
   }
 
+  #cached(stream: string): Standing<State> | undefined {
+    return this.#cache.get(stream) as Standing<State> | undefined;
+  }
+
   async #basis(id: string, stream: string): Promise<Basis<State>> {
-    const cached = this.#cache.get(stream);
+    const cached = this.#cached(stream);
     if (cached) return { standing: cached, proven: false };
     return { standing: await this.#read(id, stream), proven: true };
   }
@@ -577,18 +580,19 @@ export class AggregateRepository<State, Event extends DomainEvent> {
    * comes first against one that need not; without a cached standing, or when the stream does not go on from it, it does.
    */
   async #catchUp(id: string, stream: string): Promise<Standing<State> | undefined> {
-    const cached = this.#cache.get(stream);
+    const cached = this.#cached(stream);
     if (!cached) return this.#read(id, stream);
     const head = await this.#store.last(stream);
     const fold = head && (await this.#foldOnto(stream, cached, Promise.resolve(cached.keys), head.revision));
-    if (!fold?.standing) {
+    const standing = fold?.standing;
+    if (!standing) {
       this.#cache.delete(stream);
       return this.#read(id, stream);
     }
-    this.#keep(stream, fold.standing);
+    this.#keep(stream, standing);
     // Also here, or the keys of a process that only follows another would never leave its memory.
-    this.#snapshotWhenCrossed(id, cached.revision, fold.standing);
-    return fold.standing;
+    this.#snapshotWhenCrossed(id, cached.revision, standing);
+    return standing;
   }
 
   /** Undefined when the stream does not hold the standing's last event as it was, or the keys are not whole. */

@@ -15,6 +15,7 @@ export * from './data-keys';
 export * from './event-store';
 export * from './projection';
 export * from './policy';
+export { type AggregateCache, aggregateCache } from './aggregate-cache';
 export * from './aggregate-repository';
 export { Snapshots, type Logger } from './snapshots';
 export { commandKey, rememberedId } from './key-filter';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Counter } from 'prom-client';
 import { v7 as uuid } from 'uuid';
+import { NO_MEMORY, type StateMemory } from './aggregate-cache';
 import { RevisionConflict } from './errors';
 import type { AggregateType, DomainEvent, JsonValue, RecordedEvent } from './event';
 import { throughJson } from './event-codec';
@@ -31,8 +32,7 @@ export interface Standing<State> {
   readonly recordedAt: string;
   readonly tenant: string;
   readonly keys: KeyMemory;
-  /** Estimated memory, in bytes. */
-  readonly bytes: number;
+  readonly memory: StateMemory;
 }
 
 interface SnapshotJson {
@@ -207,7 +207,7 @@ function parseSnapshot<State, Event extends DomainEvent>(
       hash,
       recordedAt,
       tenant,
-      bytes: 1024 + 2 * JSON.stringify(json.state).length,
+      memory: NO_MEMORY,
     },
     keys: json.keys,
   };

@@ -1,6 +1,7 @@
 import type { AggregateType, DomainEvent, StoredEvent } from './event';
 import { isCommandNoted } from './event-codec';
 import { KeyMemory, type KeyMemoryKind, commandKey, rememberedId } from './key-filter';
+import { freezeAndCount, NO_MEMORY } from './aggregate-cache';
 import type { Standing } from './snapshots';
 
 /** The kind under which a memory has the ids that an event holds in its data. */
@@ -16,7 +17,6 @@ export class Fold<State, Event extends DomainEvent> {
   #state: State;
   #last: StoredEvent | undefined;
   #key: string | undefined;
-  #bytes: number;
   events = 0;
 
   constructor(
@@ -25,7 +25,6 @@ export class Fold<State, Event extends DomainEvent> {
     private readonly from?: Omit<Standing<State>, 'keys'>,
   ) {
     this.#state = from?.state ?? type.initial;
-    this.#bytes = from?.bytes ?? 1024;
   }
 
   add(stored: StoredEvent<Event>): void {
@@ -38,13 +37,15 @@ export class Fold<State, Event extends DomainEvent> {
     this.#key = stored.metadata.key;
     if (isCommandNoted(stored.event)) return;
     this.#state = this.type.evolve(this.#state, stored.event);
-    this.#bytes += 512;
   }
 
   /** Undefined when there was neither a snapshot nor an event. */
   get standing(): Standing<State> | undefined {
-    if (!this.#last) return this.from && { ...this.from, state: deepFreeze(this.#state), keys: this.keys };
-    return standingAt(this.#last, deepFreeze(this.#state), this.keys, this.#bytes);
+    const memory = freezeAndCount(this.#state, this.from?.memory ?? NO_MEMORY);
+    if (!this.#last) return this.from && { ...this.from, keys: this.keys, memory };
+    const { revision, position, metadata } = this.#last;
+    const { hash, recordedAt, tenant } = metadata;
+    return { state: this.#state, revision, position, hash, recordedAt, tenant, keys: this.keys, memory };
   }
 }
 
@@ -63,19 +64,4 @@ export function advance<State, Event extends DomainEvent>(
 function remember(keys: KeyMemory, { metadata, revision }: StoredEvent, previousKey: string | undefined): void {
   if (metadata.key !== previousKey) keys.add(commandKey(metadata.key), revision);
   for (const { kind, id } of metadata.remembers ?? []) keys.add(rememberedId(kind, id), revision);
-}
-
-function standingAt<State>(last: StoredEvent, state: State, keys: KeyMemory, bytes: number): Standing<State> {
-  const { revision, position, metadata } = last;
-  const { hash, recordedAt, tenant } = metadata;
-  return { state, revision, position, hash, recordedAt, tenant, keys, bytes };
-}
-
-/** Freezes plain objects and arrays; what is frozen already was frozen with all below it. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
-  Object.freeze(value);
-  const members: unknown[] = Object.values(value);
-  for (const member of members) deepFreeze(member);
-  return value;
 }

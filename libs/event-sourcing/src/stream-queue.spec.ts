@@ -36,4 +36,26 @@ describe('StreamQueue', () => {
     await Promise.all([first, third]);
     expect(log).toEqual(['first', 'third']);
   });
+
+  it.each([
+    ['once let one process have a contended stream for seconds: it stands back after its turn', true],
+    ['does not stand back where nobody else writes', false],
+  ])('%s', async (_, contended) => {
+    const queue = new StreamQueue(12);
+    const turns: { readonly from: number; readonly to: number }[] = [];
+    const task = async () => {
+      const from = performance.now();
+      if (turns.length === 0 && contended) queue.lost('s');
+      while (performance.now() < from + 30) await new Promise(setImmediate);
+      turns.push({ from, to: performance.now() });
+    };
+    await Promise.all(Array.from({ length: 12 }, () => queue.run('s', soon(), task)));
+    const pauses = turns
+      .slice(1)
+      .map(({ from }, n) => ({ after: turns[n]!.to - turns[0]!.from, ms: from - turns[n]!.to }));
+    const stoodBack = pauses.filter(({ ms }) => ms >= 20);
+    // One gap may be the machine’s own.
+    expect(stoodBack.length > 1).toBe(contended);
+    if (contended) expect(stoodBack[0]?.after).toBeGreaterThanOrEqual(100);
+  });
 });
