@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import {
   collectProcessMetrics,
   type Config,
@@ -53,6 +54,8 @@ export async function run(program: Program): Promise<void> {
     return;
   }
 
+  // Where there is much memory, V8 lets garbage grow to three times of what is in use before it looks: 520 MiB where 356 do.
+  setFlagsFromString('--heap-growing-percent=50');
   const logger = createLogger(config.logLevel);
   collectProcessMetrics();
   const fatal = (err: unknown) => {
