@@ -1,8 +1,6 @@
 import { type Chaos, type Fault, never } from './chaos';
 import type { Away, Reach } from './reach';
 
-/** As within one data centre: what many do at once meets in one batch, as it does there. */
-const LATENCY_MS = { from: 0, to: 1 };
 /** Beyond every deadline of a single call, within a command's time. */
 const LATE_MS = { from: 2_000, to: 6_000 };
 const SLOW_MS = { from: 50, to: 1_500 };
@@ -10,6 +8,8 @@ const SLOW_MS = { from: 50, to: 1_500 };
 /** The server at the other end, and how its client reports a connection that was refused, or ended under a call. */
 export interface Server {
   readonly reach: Reach;
+  /** Of one way, in virtual ms. */
+  readonly latencyMs: { readonly from: number; readonly to: number };
   lost(how: 'refused' | 'lost'): Error;
 }
 
@@ -63,7 +63,7 @@ export class Link {
     }
     if (fault === 'late') await chaos.pause(LATE_MS.from, LATE_MS.to);
     else if (fault === 'slow') await chaos.pause(SLOW_MS.from, SLOW_MS.to);
-    else await chaos.pause(LATENCY_MS.from, LATENCY_MS.to);
+    else await chaos.pause(server.latencyMs.from, server.latencyMs.to);
     if (this.away(server)) return this.unanswered(server);
     const settled = await Promise.resolve()
       .then(apply)
@@ -73,7 +73,7 @@ export class Link {
           throw error;
         },
       );
-    await this.back(LATENCY_MS.from, LATENCY_MS.to);
+    await this.back(server.latencyMs.from, server.latencyMs.to);
     if (fault === 'answer-lost' || this.away(server)) return this.unanswered(server);
     return settled();
   }

@@ -33,6 +33,8 @@ const FORGETFUL = [
 /** One session, which a connection has to itself from the first query of a transaction to its end. */
 export class SimulatedDatabase implements Server {
   readonly reach = new Reach();
+  /** Far enough away that what happens meanwhile is written in one batch: each costs as much as a dozen statements do. */
+  readonly latencyMs = { from: 10, to: 30 };
   readonly lost = lost;
   /** Turns that the session has done. */
   turns = 0;

@@ -31,6 +31,7 @@ export type Write = (
 export class SimulatedStore implements Server {
   readonly log = new EventLog(memoryStorage());
   readonly reach = new Reach();
+  readonly latencyMs = { from: 0, to: 1 };
   readonly lost = lost;
   /** Appends, as they were taken. */
   writes = 0;

@@ -51,6 +51,8 @@ export interface SimulationReport {
   readonly events: number;
   readonly crashes: number;
   readonly virtualSeconds: number;
+  /** Of the processor. */
+  readonly cpuSeconds: number;
   readonly faults: ReadonlyMap<string, number>;
   /** Of everything that happened, in order: the same for the same seed. */
   readonly digest: string;
@@ -67,17 +69,22 @@ const RECOVERY_MS = 240_000;
 /** One run: years of a book's life, with faults until shortly before its end, all from one seed. */
 export async function simulate(o: SimulationOptions): Promise<SimulationReport> {
   const time = takeOverTime(o.seed, STARTS_AT);
+  const cpu = process.cpuUsage();
+  const report = (): SimulationReport => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { ...run.report(), cpuSeconds: (user + system) / 1_000_000 };
+  };
   const run = new Run(o, () => time.now(), new Chaos(new Random(o.seed), time, o.show));
   try {
     await time.run(run.live());
-    return run.report();
+    return report();
   } catch (error) {
     run.violation(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return run.report();
+    return report();
   } finally {
+    o.database.drop(schema);
     time.end();
     await run.store.close();
-    o.database.drop(schema);
   }
 }
 
@@ -86,7 +93,7 @@ class Run implements Surroundings {
   readonly database: SimulatedDatabase;
   readonly config = loadConfig(
     {},
-    { streamPrefix: prefix, databaseSchema: schema, snapshotEvery: 10, schedulerIntervalMs: 1_000, databasePoolMax: 4 },
+    { streamPrefix: prefix, databaseSchema: schema, snapshotEvery: 20, schedulerIntervalMs: 2_000, databasePoolMax: 4 },
   );
   readonly logger;
   private readonly violations: string[] = [];
@@ -144,7 +151,7 @@ class Run implements Surroundings {
     return STARTS_AT + this.virtualNow() + this.aheadMs;
   }
 
-  report(): SimulationReport {
+  report(): Omit<SimulationReport, 'cpuSeconds'> {
     return {
       seed: this.o.seed,
       violations: this.violations,
