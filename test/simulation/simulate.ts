@@ -16,7 +16,7 @@ const usage = `npm run simulate -- [--seed N] [--runs N] [--minutes M] [--subscr
   --runs           how many (20)
   --minutes        instead of a number of runs: for so long
   --subscriptions  of one run (300)
-  --years          of business time in one run (3)
+  --years          of business time in one run (2)
   --jobs           processes that run seeds beside each other (1)
   --trace          print everything that happens`;
 
@@ -38,7 +38,7 @@ function readArguments(): Wanted | undefined {
         runs: { type: 'string' },
         minutes: { type: 'string' },
         subscriptions: { type: 'string', default: '300' },
-        years: { type: 'string', default: '3' },
+        years: { type: 'string', default: '2' },
         jobs: { type: 'string', default: '1' },
         trace: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

@@ -220,7 +220,7 @@ class Run implements Surroundings {
       await this.ask(request);
     });
     if (random.chance(0.1)) random.pick(this.processes).kill();
-    if (this.o.rate !== 0 && random.chance(0.03)) void this.loseServer();
+    if (this.o.rate !== 0 && random.chance(0.08)) void this.loseServer();
     await Promise.all([...callers, delay(random.between(300, 2_500))]);
   }
 
