@@ -306,8 +306,11 @@ class Run implements Surroundings {
     const states = await Promise.all(
       billingProjections.map(async ({ name }) => ({ name, ...(await watch.asOf(name)) })),
     );
-    return states.flatMap(({ name, incomplete, state }) =>
-      incomplete > 0 || state !== 'live' ? [`${name} is ${state}, ${incomplete} streams are parked`] : [],
+    const head = this.ledger.log.at(-1)?.position ?? 0n;
+    return states.flatMap(({ name, incomplete, state, position = -1n }) =>
+      incomplete > 0 || state !== 'live' || position < head
+        ? [`${name} is ${state} up to ${position}, ${incomplete} streams are parked`]
+        : [],
     );
   }
 
