@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   EventStore,
+  OutcomeUnknown,
   type Policy,
   PolicyRunner,
   type PolicyRunnerOptions,
@@ -216,5 +217,35 @@ describe('the policy runner', () => {
     await until(() => older.status()[0]!.state === 'stopped');
     expect(revisions(account)).toEqual([0n, 1n]);
     await older.stop();
+  });
+
+  it('does not let a position that arrives late stand in place of a newer one', async () => {
+    const { prefix, accounts, start } = setting();
+    const stream = streamNames(prefix).position('rewardDeposits');
+    const account = randomUUID();
+    let late: { readonly position: unknown; arrive(): Promise<unknown> } | undefined;
+    const append: EventStore['append'] = async (to, events, ...rest) => {
+      const { position } = events[0]!.data as { position?: unknown };
+      if (to !== stream || (late && late.position !== position)) return store.append(to, events, ...rest);
+      late ??= { position, arrive: () => store.append(to, events, ...rest) };
+      throw new OutcomeUnknown(to, 'the answer is lost');
+    };
+    const losing = new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'append') return append;
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+    const runner = start({ store: losing });
+    await accounts.deposit(account, 1);
+    await until(() => late !== undefined);
+    await accounts.deposit(account, 2);
+    const stored = async () => (await readPolicyPosition(store, prefix, 'rewardDeposits'))?.position;
+    await until(async () => (await stored()) === runner.status()[0]!.position && (await stored()) !== undefined);
+    const before = await stored();
+    await late!.arrive().catch(() => undefined);
+    expect(await stored()).toBe(before);
+    await runner.stop();
   });
 });

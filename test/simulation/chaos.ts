@@ -24,6 +24,9 @@ export type Fault =
   /** A subscription that begins again somewhat before where it was asked to. */
   | 'repeated';
 
+/** Of the crashes that are drawn so many are left: a process that starts over does again what it had done, which finds nothing new. */
+const CRASHES = 0.2;
+
 /** The seeded source of everything that goes wrong, and the record of what did. */
 export class Chaos {
   /** Faults by where and what, as they were injected. */
@@ -41,7 +44,8 @@ export class Chaos {
   /** The fault of one call, if it has one; each of those that are possible here as often as it stands there. */
   at(where: string, possible: readonly Fault[]): Fault | undefined {
     if (this.rate === 0 || !this.random.chance(this.rate)) return undefined;
-    const fault = this.random.pick(possible);
+    let fault = this.random.pick(possible);
+    if (fault === 'crash' && !this.random.chance(CRASHES)) fault = this.random.pick(possible);
     this.note(where, fault);
     return fault;
   }

@@ -3,7 +3,7 @@ import { refusalOf } from '../../apps/api/src/http/refusal';
 import { problems } from '../../apps/api/src/http/problem';
 import type { Chaos } from './chaos';
 import { ProcessGone, type SimulatedProcess } from './simulated-process';
-import type { Request } from './workload';
+import type { Request } from './request';
 
 /** One command as its caller knows it. */
 export interface Issued {
@@ -29,7 +29,7 @@ export class Journal {
   }
 
   issue(request: Request): Issued {
-    const issued: Issued = { key: `k${this.issued.length + 1}`, request, state: 'unknown' };
+    const issued: Issued = { key: request.key ?? `k${this.issued.length + 1}`, request, state: 'unknown' };
     this.issued.push(issued);
     return issued;
   }

@@ -1,9 +1,10 @@
-import type { SubscriptionEvent } from '@perennial/billing-domain';
+import type { CouponEvent, SubscriptionEvent } from '@perennial/billing-domain';
 import { type DataKeys, type RecordedEvent, streamNames } from '@perennial/event-sourcing';
-import { type LogPass, passOverLog } from '../../libs/billing-audit/src/log-pass';
-import { decodeRecord } from '../../libs/embedded-eventstore/src/record';
+import { type LogPass, openLogPass } from '../../libs/billing-audit/src/log-pass';
+import { Documents } from './documents';
+import { Duties } from './duties';
 import type { Issued } from './journal';
-import type { SimulatedStore } from './simulated-store';
+import { recordedOf, type SimulatedStore } from './simulated-store';
 
 interface Recorded {
   readonly stream: string;
@@ -30,17 +31,21 @@ export class Ledger {
   private readonly ids = new Set<string>();
   private readonly tilings = new Map<string, Tiling>();
   private readonly usageIds = new Map<string, string>();
-  private readonly invoiced: string[] = [];
+  /** When the usage of a closed period is to be billed, by stream. */
+  private readonly usageDue = new Map<string, string>();
+  /** Until when a coupon is kept for a subscription, by the clock on the wall. */
+  private readonly reserved = new Map<string, string>();
+  private readonly duties: Duties;
   private read = -1;
   private readonly names;
-  private pending: RecordedEvent[] = [];
-  private wake: (() => void) | undefined;
-  private ended = false;
-  readonly pass: Promise<LogPass>;
-  /** Events of aggregates. */
-  events = 0;
-  /** Position of the last of them. */
-  head: bigint | undefined;
+  private readonly subscriptions: string;
+  private readonly snapshots: string;
+  private readonly pass;
+  private taking: Promise<void> = Promise.resolve();
+  /** Everything that aggregates recorded, in order. */
+  readonly log: RecordedEvent[] = [];
+  /** What became of bills. */
+  readonly documents = new Documents();
   /** Business time for which periods were closed, ms. */
   billedMs = 0;
 
@@ -51,7 +56,10 @@ export class Ledger {
     private readonly violation: (what: string) => void,
   ) {
     this.names = streamNames(prefix);
-    this.pass = passOverLog(this.arriving(), prefix, {
+    this.subscriptions = `${prefix}.subscription-`;
+    this.snapshots = `${prefix}_snapshot.`;
+    this.duties = new Duties(violation);
+    this.pass = openLogPass(prefix, {
       dataKeys,
       report: ({ check, subject, revision, message, expected, found }) =>
         violation(`${check} ${subject}@${revision ?? '?'}: ${message} (expected ${expected}, found ${found})`),
@@ -59,20 +67,24 @@ export class Ledger {
     store.log.follow(undefined, () => this.readOn());
   }
 
-  /** Ids of invoices with a number, in the order in which they got it. */
-  get invoices(): readonly string[] {
-    return this.invoiced;
+  /** What the auditor's pass has found in everything that was recorded up to now. */
+  async audited(): Promise<LogPass> {
+    await this.taking;
+    return this.pass.sofar();
   }
 
-  async end(): Promise<LogPass> {
-    this.ended = true;
-    this.wake?.();
-    return this.pass;
-  }
-
-  /** Streams of subscriptions whose open period ended by then. */
-  openUntil(now: string): string[] {
-    return [...this.tilings].flatMap(([stream, { open }]) => (open !== undefined && open <= now ? [stream] : []));
+  /** What should have happened by now, in business time and by the clock on the wall, and did not. */
+  owed(now: string, wall: string): string[] {
+    const due = (of: ReadonlyMap<string, string>, by: string) =>
+      [...of].flatMap(([name, at]) => (at <= by ? [name] : []));
+    return [
+      ...[...this.tilings].flatMap(([stream, { open }]) =>
+        open !== undefined && open <= now ? [`${stream} was not rolled over`] : [],
+      ),
+      ...due(this.usageDue, now).map((stream) => `the usage of ${stream} was not billed`),
+      ...due(this.reserved, wall).map((id) => `reservation ${id} is neither counted nor free again`),
+      ...this.duties.owed(),
+    ];
   }
 
   /** What callers were told against what stands in the log. */
@@ -104,36 +116,22 @@ export class Ledger {
   }
 
   private readOn(): void {
+    const positions = this.names.position('');
     for (const record of this.store.log.after(this.read, Number.MAX_SAFE_INTEGER)) {
       this.read = record.position;
-      const { id, type, json, stream, data, metadata } = decodeRecord(record.bytes);
-      if (this.names.parse(stream) === undefined || !json) continue;
-      const event: RecordedEvent = {
-        stream,
-        revision: BigInt(record.revision),
-        position: BigInt(record.position),
-        id,
-        type,
-        isJson: json,
-        data: JSON.parse(data.toString()) as unknown,
-        metadata: metadata.length === 0 ? undefined : (JSON.parse(metadata.toString()) as unknown),
-      };
-      this.events += 1;
-      this.head = event.position;
-      this.note(event);
-      this.pending.push(event);
-    }
-    this.wake?.();
-  }
-
-  private async *arriving(): AsyncGenerator<RecordedEvent> {
-    for (;;) {
-      const next = this.pending;
-      this.pending = [];
-      yield* next;
-      if (this.pending.length > 0) continue;
-      if (this.ended) return;
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      const event = recordedOf(record);
+      if (event.stream.startsWith(positions)) {
+        const { position } = event.data as { position: string };
+        this.duties.reached(event.stream.slice(positions.length), BigInt(position));
+      }
+      const address = event.isJson ? this.names.parse(event.stream) : undefined;
+      if (address) {
+        this.log.push(event);
+        this.note(event);
+        this.duties.note(event, address.aggregate);
+      }
+      if (address || event.stream.startsWith(this.snapshots))
+        this.taking = this.taking.then(() => this.pass.take(event));
     }
   }
 
@@ -150,9 +148,18 @@ export class Ledger {
         this.violation(`${name}: recorded by two appends, at ${before.first} and at ${revision}`);
       before.last = revision;
     }
-    if (event.type === 'InvoiceFinalised') this.invoiced.push(stream.slice(-36));
+    this.documents.note(event);
     if (event.type === 'UsageRecorded' || event.type === 'LateUsageNoted') this.noteUsage(event);
-    if (this.names.parse(stream)?.aggregate === 'subscription') this.tile(event);
+    if (event.type === 'RedemptionReserved' || event.type === 'CouponRedeemed' || event.type === 'RedemptionReleased')
+      this.noteRedemption(event);
+    if (stream.startsWith(this.subscriptions)) this.tile(event);
+  }
+
+  private noteRedemption({ type, data }: RecordedEvent): void {
+    const event = { type, data } as CouponEvent;
+    if (event.type === 'RedemptionReserved') this.reserved.set(event.data.reservationId, event.data.reservedUntil);
+    else if (event.type === 'CouponRedeemed' || event.type === 'RedemptionReleased')
+      this.reserved.delete(event.data.reservationId);
   }
 
   private noteUsage({ stream, revision, data }: RecordedEvent): void {
@@ -184,6 +191,8 @@ export class Ledger {
       if (!tiling.open) wrong('a period is closed that was not open');
       this.billedMs += Date.parse(event.data.endsAt) - Date.parse(tiling.end ?? event.data.endsAt);
       Object.assign(tiling, { open: undefined, end: event.data.endsAt });
+      if (event.data.usageDueAt !== undefined) this.usageDue.set(stream, event.data.usageDueAt);
     }
+    if (event.type === 'UsageBilled') this.usageDue.delete(stream);
   }
 }

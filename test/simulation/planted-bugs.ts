@@ -1,35 +1,68 @@
 /**
  * Small runs for simulation.spec.ts, in a process of their own (PGlite does not load within jest): one seed twice, a
- * known one, and one with each planted bug. `node test/run.mjs test/simulation/planted-bugs.ts SEED` prints what came of them.
+ * known one, and each planted bug under several seeds. `node test/run.mjs test/simulation/planted-bugs.ts SEED` prints what came of them.
  */
+import { LowWaterMark } from '../../libs/event-sourcing/src/policy-low-water-mark';
 import { SimulatedDatabase } from './simulated-database';
 import type { Write } from './simulated-store';
-import { simulate } from './simulation';
+import { simulate, type SimulationOptions } from './simulation';
 
-/** What a store can do wrong, or a process have it do, without anybody being told. */
-const planted: Readonly<Record<string, () => Write>> = {
-  'an append is acknowledged and not written': () => {
-    let appends = 0;
-    return (request, write) => {
-      if (!request.stream.startsWith('simulated.subscription-') || (appends += 1) % 5 !== 0) return write(request);
-      const revision = typeof request.expected === 'number' ? request.expected + request.events.length : 0;
-      return Promise.resolve({ kind: 'written', revision, position: 64 });
-    };
+interface Planted {
+  /** What a store can do wrong, or a process have it do, without anybody being told. */
+  readonly write?: () => Write;
+  /** Changes the service itself; answers how to undo that. */
+  readonly plant?: () => () => void;
+}
+
+const planted: Readonly<Record<string, Planted>> = {
+  'an append is acknowledged and not written': {
+    write: () => {
+      let appends = 0;
+      return (request, write) => {
+        if (!request.stream.startsWith('simulated.subscription-') || (appends += 1) % 5 !== 0) return write(request);
+        const revision = typeof request.expected === 'number' ? request.expected + request.events.length : 0;
+        return Promise.resolve({ kind: 'written', revision, position: 64 });
+      };
+    },
   },
-  'the expected revision is not looked at': () => (request, write) => write({ ...request, expected: 'any' }),
+  'the expected revision is not looked at': { write: () => (request, write) => write({ ...request, expected: 'any' }) },
+  'a policy stores its position before its command': {
+    plant: () => {
+      const begin = Object.getOwnPropertyDescriptor(LowWaterMark.prototype, 'begin')!;
+      const early = function (this: LowWaterMark<unknown>, place: unknown): () => void {
+        (begin.value as LowWaterMark<unknown>['begin']).call(this, place)();
+        return () => undefined;
+      };
+      Object.defineProperty(LowWaterMark.prototype, 'begin', { ...begin, value: early });
+      return () => void Object.defineProperty(LowWaterMark.prototype, 'begin', begin);
+    },
+  },
 };
+const SEEDS = [1, 2, 3];
+/** Ends at the first violation. */
+const LARGER = { subscriptions: 16, years: 1, rate: 0.05 };
 
 async function main(): Promise<void> {
   const seed = Number(process.argv[2]);
   const database = await SimulatedDatabase.open();
-  const run = async (of: number, write?: Write, rate?: number) => {
-    const { faults, ...report } = await simulate({ seed: of, database, subscriptions: 3, years: 0.3, write, rate });
+  const run = async (of: number, how: Partial<SimulationOptions> = {}) => {
+    const {
+      faults,
+      cpuSeconds: _,
+      ...report
+    } = await simulate({ seed: of, database, subscriptions: 4, years: 0.4, ...how });
     return { ...report, faults: Object.fromEntries(faults) };
   };
-  const found: Record<string, readonly string[]> = {};
-  for (const [bug, write] of Object.entries(planted)) found[bug] = (await run(1, write())).violations;
+  const found: Record<string, readonly (readonly string[])[]> = {};
+  for (const [bug, { write, plant }] of Object.entries(planted)) {
+    const undo = plant?.();
+    const violations = [];
+    for (const each of SEEDS) violations.push((await run(each, { ...LARGER, write: write?.() })).violations);
+    found[bug] = violations;
+    undo?.();
+  }
   process.stdout.write(
-    `${JSON.stringify({ twice: [await run(seed), await run(seed)], known: await run(7, undefined, 0.05), found })}\n`,
+    `${JSON.stringify({ twice: [await run(seed), await run(seed)], known: await run(7, { rate: 0.05 }), found })}\n`,
   );
   process.exit(0);
 }

@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream';
 import { PGlite } from '@electric-sql/pglite';
 import type { Fault } from './chaos';
-import type { Link } from './link';
+import type { Link, Server } from './link';
+import { Reach } from './reach';
 
 /* PGlite in this process, behind sockets that are none: the real driver, its pool and its protocol run over them. */
 
@@ -13,10 +14,28 @@ const SYNC = 'S'.charCodeAt(0);
 const TERMINATE = 'X'.charCodeAt(0);
 const IDLE = 'I'.charCodeAt(0);
 const IDLE_IN_TRANSACTION_MS = 30_000;
-const ROLLBACK = Buffer.from([QUERY, 0, 0, 0, 13, ...Buffer.from('ROLLBACK\0')]);
+const SYNCHRONISE = Buffer.from([SYNC, 0, 0, 0, 4]);
+const simpleQuery = (text: string): Buffer => {
+  const message = Buffer.concat([Buffer.from([QUERY, 0, 0, 0, 0]), Buffer.from(`${text}\0`)]);
+  message.writeInt32BE(message.length - 1, 1);
+  return message;
+};
+
+/** What it ends with is thrown away: nothing is written for the sake of a restart. */
+const FORGETFUL = [
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'wal_level=minimal',
+  'max_wal_senders=0',
+  'wal_init_zero=off',
+].flatMap((setting) => ['-c', setting]);
 
 /** One session, which a connection has to itself from the first query of a transaction to its end. */
-export class SimulatedDatabase {
+export class SimulatedDatabase implements Server {
+  readonly reach = new Reach();
+  /** Far enough away that what happens meanwhile is written in one batch: each costs as much as a dozen statements do. */
+  readonly latencyMs = { from: 10, to: 30 };
+  readonly lost = lost;
   /** Turns that the session has done. */
   turns = 0;
   private owner: SimulatedSocket | undefined;
@@ -28,15 +47,19 @@ export class SimulatedDatabase {
 
   /** Takes seconds, so one serves many runs, each in a schema of its own. To be made before time is taken over. */
   static async open(): Promise<SimulatedDatabase> {
-    return new SimulatedDatabase(await PGlite.create());
+    return new SimulatedDatabase(await PGlite.create({ startParams: [...PGlite.defaultStartParams, ...FORGETFUL] }));
   }
 
   /** Removes what a run has left. */
-  async drop(schema: string): Promise<void> {
+  drop(schema: string): void {
+    this.reach.restore();
     this.owner = undefined;
     this.waiting.length = 0;
     this.stalled = undefined;
-    await this.session.exec(`rollback; drop schema if exists "${schema}" cascade`);
+    // A turn that failed in its midst is over with the synchronisation alone.
+    this.turn(Buffer.concat([SYNCHRONISE, simpleQuery('rollback')]));
+    const answer = this.turn(simpleQuery(`drop schema if exists "${schema}" cascade`));
+    if (!answer.includes('DROP SCHEMA')) throw new Error(`a run's tables stay: ${answer.toString('latin1')}`);
   }
 
   close(): Promise<void> {
@@ -64,7 +87,7 @@ export class SimulatedDatabase {
     clearTimeout(this.stalled);
     this.stalled = undefined;
     this.turns += 1;
-    const answer = Buffer.from(this.session.execProtocolRawSync(messages));
+    const answer = this.turn(messages);
     if (answer.at(-1) === IDLE) this.release(who);
     return answer;
   }
@@ -75,8 +98,18 @@ export class SimulatedDatabase {
     const place = this.waiting.findIndex((each) => each.who === who);
     if (place >= 0) this.waiting.splice(place, 1);
     if (this.owner !== who) return;
-    this.session.execProtocolRawSync(ROLLBACK);
+    this.turn(Buffer.concat([SYNCHRONISE, simpleQuery('rollback')]));
     this.release(who);
+  }
+
+  /** Done when this returns; what comes back is handed on as it is, where the synchronous call would read it as well. */
+  private turn(messages: Uint8Array): Buffer {
+    const answer: Buffer[] = [];
+    void this.session.execProtocolRawStream(messages, {
+      syncToFs: false,
+      onRawData: (bytes) => answer.push(Buffer.from(bytes)),
+    });
+    return Buffer.concat(answer);
   }
 
   private release(who: SimulatedSocket): void {
@@ -106,12 +139,16 @@ class SimulatedSocket extends Duplex {
     private readonly link: Link,
   ) {
     super({ read: () => undefined });
-    this.stay = link.whenCut(() => this.database.leave(this));
+    const stay = [
+      link.whenCut(() => this.database.leave(this)),
+      link.whenRefused(database, () => this.destroy(reset())),
+    ];
+    this.stay = () => stay.forEach((stop) => stop());
   }
 
   connect(): this {
     void this.link
-      .call('connect', ON_CONNECT, () => undefined, lost)
+      .call('connect', ON_CONNECT, () => undefined, this.database)
       .then(
         () => !this.destroyed && this.emit('connect'),
         (error: Error) => this.destroy(error),
@@ -178,7 +215,7 @@ class SimulatedSocket extends Duplex {
   private async converse(messages: Buffer): Promise<void> {
     if (this.destroyed) return;
     try {
-      const answer = await this.link.call('query', ON_TURN, () => this.database.run(this, messages), lost);
+      const answer = await this.link.call('query', ON_TURN, () => this.database.run(this, messages), this.database);
       if (!this.destroyed) this.push(answer);
     } catch (error) {
       this.destroy(error as Error);

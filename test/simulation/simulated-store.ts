@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { EventLog, type WriteRequest, type WriteResult } from '../../libs/embedded-eventstore/src/log';
-import { decodeRecord, type StoredRecord, streamNameOf } from '../../libs/embedded-eventstore/src/record';
+import { decodeRecord, type StoredRecord } from '../../libs/embedded-eventstore/src/record';
 import { DeadlinePassed, type Message } from '../../libs/event-sourcing/src/batch-append';
 import type { Revision } from '../../libs/event-sourcing/src/errors';
+import type { RecordedEvent } from '../../libs/event-sourcing/src/event';
 import { type Connected, type Connection } from '../../libs/event-sourcing/src/store-client';
 import { StoreConnection } from '../../libs/event-sourcing/src/store-connection';
 import type { Fault } from './chaos';
-import type { Link } from './link';
+import type { Link, Server } from './link';
 import { memoryStorage } from './memory-storage';
+import { Reach } from './reach';
 
 /* The embedded server's own log, in memory, behind a client of the shape that the adapter takes, without a network. */
 
@@ -26,8 +28,11 @@ export type Write = (
   write: (request: WriteRequest) => Promise<WriteResult>,
 ) => Promise<WriteResult>;
 
-export class SimulatedStore {
+export class SimulatedStore implements Server {
   readonly log = new EventLog(memoryStorage());
+  readonly reach = new Reach();
+  readonly latencyMs = { from: 0, to: 1 };
+  readonly lost = lost;
   /** Appends, as they were taken. */
   writes = 0;
 
@@ -118,8 +123,9 @@ class SimulatedClient {
       maxCount = Number.MAX_SAFE_INTEGER,
     }: ReadFrom & { fromRevision: bigint | 'start' | 'end' },
   ) {
-    const { log } = this.store;
-    return new SimulatedRead(this.link, 'read', () => {
+    const { store } = this;
+    const { log } = store;
+    return new SimulatedRead(this.link, store, () => {
       const found = log.readable(stream);
       if (found.kind === 'tombstoned') throw StreamDeletedError.fromStreamName(stream);
       if (found.kind === 'missing') return undefined;
@@ -138,8 +144,9 @@ class SimulatedClient {
     fromPosition,
     maxCount = 1,
   }: ReadFrom & { fromPosition: { commit: bigint } | 'start' | 'end' }) {
-    const { log } = this.store;
-    return new SimulatedRead(this.link, 'read', () => {
+    const { store } = this;
+    const { log } = store;
+    return new SimulatedRead(this.link, store, () => {
       const position = typeof fromPosition === 'string' ? undefined : Number(fromPosition.commit);
       if (position !== undefined && !log.isRecordStart(position))
         throw Object.assign(new Error('3 INVALID_ARGUMENT'), { code: 3 });
@@ -150,12 +157,12 @@ class SimulatedClient {
   }
 
   subscribeToAll(options: SubscribeOptions): SimulatedSubscription {
-    return new SimulatedSubscription(this.link, this.store.log, options);
+    return new SimulatedSubscription(this.link, this.store, options);
   }
 
   private async write(request: WriteRequest, expected: Revision | 'any') {
     const { link, store } = this;
-    const result = await link.call('append', ON_WRITE, () => store.write(request), lost);
+    const result = await link.call('append', ON_WRITE, () => store.write(request), store);
     link.chaos.trace(`${link.name} ${request.kind} ${request.stream} ${result.kind}`);
     switch (result.kind) {
       case 'written':
@@ -182,9 +189,15 @@ const decoded = new WeakMap<StoredRecord, ReturnType<typeof decodeEvent>>();
 
 /** Decoded once, whoever reads it: nobody changes what was read. */
 function eventOf(record: StoredRecord): ReturnType<typeof decodeEvent> {
-  const known = decoded.get(record) ?? decodeEvent(record);
-  decoded.set(record, known);
+  let known = decoded.get(record);
+  if (!known) decoded.set(record, (known = decodeEvent(record)));
   return known;
+}
+
+/** A record as the adapter hands it on. */
+export function recordedOf(record: StoredRecord): RecordedEvent {
+  const { streamId: stream, position, ...event } = eventOf(record);
+  return { ...event, stream, position: position.commit };
 }
 
 function decodeEvent(record: StoredRecord) {
@@ -201,11 +214,26 @@ function decodeEvent(record: StoredRecord) {
   };
 }
 
-/** A read under way. */
-class SimulatedRead extends Readable {
-  constructor(link: Link, where: string, records: () => StoredRecord[] | undefined) {
-    super({ objectMode: true, highWaterMark: Number.MAX_SAFE_INTEGER, read: () => undefined });
-    void this.produce(link, where, records);
+/** A read under way, of what its caller uses a stream's: it is iterated once, and may be destroyed meanwhile. */
+class SimulatedRead {
+  private reject: ((error: Error) => void) | undefined;
+  private failure: Error | undefined;
+  private destroyed = false;
+
+  constructor(
+    private readonly link: Link,
+    private readonly server: Server,
+    private readonly records: () => StoredRecord[] | undefined,
+  ) {}
+
+  on(): this {
+    return this;
+  }
+
+  destroy(error?: Error): void {
+    this.destroyed = true;
+    this.failure ??= error;
+    this.reject?.(error ?? lost('lost'));
   }
 
   /** Where the client's reads take each answer, and where the adapter listens for that of a missing stream. */
@@ -217,22 +245,27 @@ class SimulatedRead extends Readable {
     return Promise.resolve();
   }
 
-  private async produce(link: Link, where: string, records: () => StoredRecord[] | undefined): Promise<void> {
-    let brokenAfter: number | undefined;
-    try {
-      const answer = await link.call(where, ON_READ_CALL, records, lost);
-      const found = answer ?? [];
-      if (link.chaos.at(where, ['broken-off'])) brokenAfter = link.chaos.random.between(0, found.length);
-      for (const record of brokenAfter === undefined ? found : found.slice(0, brokenAfter)) {
-        if (this.destroyed) return;
-        this.push({ event: eventOf(record) });
-      }
-      if (brokenAfter !== undefined && link.chaos.random.chance(0.5)) throw lost('lost');
-      if (!answer && brokenAfter === undefined) this._transform({ hasStreamNotFound: () => true }, '', () => undefined);
-      this.push(null);
-    } catch (error) {
-      this.destroy(error as Error);
+  async *[Symbol.asyncIterator](): AsyncGenerator<{ readonly event: ReturnType<typeof eventOf> }> {
+    const { link } = this;
+    const answer = await this.answer();
+    const found = answer ?? [];
+    const broken = link.chaos.at('read', ['broken-off']) !== undefined;
+    const until = broken ? link.chaos.random.between(0, found.length) : found.length;
+    for (let place = 0; place < until; place += 1) {
+      if (this.failure) throw this.failure;
+      yield { event: eventOf(found[place]!) };
     }
+    if (broken && link.chaos.random.chance(0.5)) throw lost('lost');
+    if (!answer && !broken) this._transform({ hasStreamNotFound: () => true }, '', () => undefined);
+  }
+
+  /** What the server answers, unless the read is destroyed first. */
+  private answer(): Promise<readonly StoredRecord[] | undefined> {
+    return new Promise((resolve, reject) => {
+      this.reject = reject;
+      if (this.destroyed) reject(this.failure ?? lost('lost'));
+      this.link.call('read', ON_READ_CALL, this.records, this.server).then(resolve, reject);
+    });
   }
 }
 const ON_READ_CALL = ON_READ.filter((fault) => fault !== 'broken-off');
@@ -250,10 +283,14 @@ interface SubscribeOptions {
 class SimulatedSubscription extends Readable {
   constructor(
     private readonly link: Link,
-    private readonly log: EventLog,
+    private readonly store: SimulatedStore,
     private readonly options: SubscribeOptions,
   ) {
     super({ objectMode: true, highWaterMark: Number.MAX_SAFE_INTEGER, read: () => undefined });
+    this.once(
+      'close',
+      link.whenRefused(store, () => this.destroy(lost('lost'))),
+    );
     void this.produce();
   }
 
@@ -269,11 +306,11 @@ class SimulatedSubscription extends Readable {
         'subscribe',
         ON_SUBSCRIBE_CALL,
         () => link.chaos.at('subscribe', ['repeated']),
-        lost,
+        this.store,
       );
       if (this.destroyed) return;
       this.emit('confirmation');
-      if (repeat && cursor > 0) cursor = this.log.before(cursor + 1, REPEATED).at(-1)?.position ?? cursor;
+      if (repeat && cursor > 0) cursor = this.store.log.before(cursor + 1, REPEATED).at(-1)?.position ?? cursor;
       await this.follow(cursor);
     } catch (error) {
       this.destroy(error as Error);
@@ -281,7 +318,8 @@ class SimulatedSubscription extends Readable {
   }
 
   private async follow(from: number): Promise<void> {
-    const { link, log, options } = this;
+    const { link, store, options } = this;
+    const { log } = store;
     const { prefixes, checkpointInterval, checkpointReached } = options.filter;
     let cursor = from;
     let considered = 0;
@@ -303,12 +341,18 @@ class SimulatedSubscription extends Readable {
       const fault = link.chaos.at('delivery', ON_DELIVERY);
       await link.chaos.pause(1, fault === 'slow' ? 2_000 : 2);
       if (!link.alive || this.destroyed) return;
+      if (link.away(store)) {
+        await store.reach.back();
+        // The connection outlived it, or nothing more comes through it.
+        if (link.chaos.random.chance(0.5)) continue;
+        return;
+      }
       if (fault === 'mute') return;
       if (fault === 'crash') return await link.die();
       const until = fault === 'broken-off' ? link.chaos.random.between(0, page.length) : page.length;
       for (const record of page.slice(0, until)) {
-        if (prefixes.some((prefix) => streamNameOf(record.bytes).startsWith(prefix)))
-          this.push({ event: eventOf(record) });
+        const event = eventOf(record);
+        if (prefixes.some((prefix) => event.streamId.startsWith(prefix))) this.push({ event });
         cursor = record.position;
         considered += 1;
         if (considered % (32 * checkpointInterval) === 0) checkpoint();
@@ -329,7 +373,7 @@ class SimulatedSubscription extends Readable {
         this.off('close', wake);
         resolve();
       };
-      const stop = this.log.follow(undefined, wake);
+      const stop = this.store.log.follow(undefined, wake);
       const uncut = this.link.whenCut(wake);
       this.on('close', wake);
     });

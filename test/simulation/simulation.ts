@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { billingPolicies } from '@perennial/billing-application';
-import { readModelsUnderAudit, reconcile, verify } from '@perennial/billing-audit';
+import { readModelsUnderAudit, verify } from '@perennial/billing-audit';
 import { billingProjections } from '@perennial/billing-read-models';
 import {
   DataKeys,
@@ -10,18 +10,22 @@ import {
   readParkedReactions,
   readPolicyPosition,
 } from '@perennial/event-sourcing';
-import { createLogger, loadConfig, openDatabase } from '@perennial/platform';
+import { createLogger, type Database, loadConfig, openDatabase } from '@perennial/platform';
+import { gapsIn } from '../../libs/billing-audit/src/reconcile';
 import { masterKey } from '../support/billing-process';
 import { Random } from '../support/random';
 import { Chaos } from './chaos';
 import { type Issued, Journal } from './journal';
 import { Ledger } from './ledger';
 import { Link } from './link';
+import { compareWithRebuilt } from './rebuilt';
 import type { SimulatedDatabase } from './simulated-database';
 import { SimulatedProcess, type Surroundings } from './simulated-process';
 import { SimulatedStore, type Write } from './simulated-store';
 import { takeOverTime } from './virtual-time';
-import { anything, type Known, newCoupon, newCustomer, newSubscription, type Request } from './workload';
+import { newPlan, newPlanVersion, publishPlan } from './plan-workload';
+import type { Known, Request } from './request';
+import { anything, newCoupon, newCustomer, newSubscription } from './workload';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -47,6 +51,8 @@ export interface SimulationReport {
   readonly events: number;
   readonly crashes: number;
   readonly virtualSeconds: number;
+  /** Of the processor. */
+  readonly cpuSeconds: number;
   readonly faults: ReadonlyMap<string, number>;
   /** Of everything that happened, in order: the same for the same seed. */
   readonly digest: string;
@@ -63,17 +69,22 @@ const RECOVERY_MS = 240_000;
 /** One run: years of a book's life, with faults until shortly before its end, all from one seed. */
 export async function simulate(o: SimulationOptions): Promise<SimulationReport> {
   const time = takeOverTime(o.seed, STARTS_AT);
+  const cpu = process.cpuUsage();
+  const report = (): SimulationReport => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { ...run.report(), cpuSeconds: (user + system) / 1_000_000 };
+  };
   const run = new Run(o, () => time.now(), new Chaos(new Random(o.seed), time, o.show));
   try {
     await time.run(run.live());
-    return run.report();
+    return report();
   } catch (error) {
     run.violation(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return run.report();
+    return report();
   } finally {
+    o.database.drop(schema);
     time.end();
     await run.store.close();
-    await o.database.drop(schema);
   }
 }
 
@@ -82,7 +93,7 @@ class Run implements Surroundings {
   readonly database: SimulatedDatabase;
   readonly config = loadConfig(
     {},
-    { streamPrefix: prefix, databaseSchema: schema, snapshotEvery: 10, schedulerIntervalMs: 1_000, databasePoolMax: 4 },
+    { streamPrefix: prefix, databaseSchema: schema, snapshotEvery: 20, schedulerIntervalMs: 2_000, databasePoolMax: 4 },
   );
   readonly logger;
   private readonly violations: string[] = [];
@@ -91,6 +102,7 @@ class Run implements Surroundings {
   private readonly processes: SimulatedProcess[] = [];
   private readonly observer: Link;
   private readonly observed;
+  private readonly looking: Database;
   private readonly dataKeys: DataKeys;
   private readonly ledger: Ledger;
   private readonly known: Known;
@@ -109,8 +121,13 @@ class Run implements Surroundings {
     this.journal = new Journal(chaos, (what) => this.violation(what));
     // Who looks on sees what is there, whatever goes wrong for others.
     const calm = new Chaos(new Random(0), { now: virtualNow } as never);
-    this.observer = new Link(calm, 'observer', () => undefined);
+    this.observer = new Link(calm, 'observer', () => undefined, true);
     this.observed = EventStore.connect({ url: 'esdb://simulated' }, this.store.connector(this.observer));
+    this.looking = openDatabase('postgresql://simulated@simulated/simulated', {
+      stream: this.database.connector(this.observer),
+      connectionTimeoutMs: RECOVERY_MS,
+      queryTimeoutMs: RECOVERY_MS,
+    });
     this.dataKeys = new DataKeys(this.observed, prefix, parseMasterKeys(masterKey), 1);
     this.ledger = new Ledger(this.store, prefix, this.dataKeys, (what) => this.violation(what));
     this.known = {
@@ -120,7 +137,8 @@ class Run implements Surroundings {
       contracts: [],
       customers: [],
       coupons: [],
-      invoices: this.ledger.invoices as string[],
+      plans: [],
+      documents: this.ledger.documents,
     };
   }
 
@@ -133,14 +151,14 @@ class Run implements Surroundings {
     return STARTS_AT + this.virtualNow() + this.aheadMs;
   }
 
-  report(): SimulationReport {
+  report(): Omit<SimulationReport, 'cpuSeconds'> {
     return {
       seed: this.o.seed,
       violations: this.violations,
       subscriptionYears: this.ledger.billedMs / YEAR,
       commands: this.journal.issued.length,
       attempts: this.journal.attempts,
-      events: this.ledger.events,
+      events: this.ledger.log.length,
       crashes: this.crashes,
       virtualSeconds: this.virtualNow() / 1_000,
       faults: this.chaos.counts,
@@ -155,8 +173,9 @@ class Run implements Surroundings {
     while (this.businessNow() < until && this.violations.length === 0) await this.step();
     if (this.violations.length === 0) await this.recover();
     if (this.violations.length === 0) await this.audit();
-    await this.ledger.end();
+    await this.ledger.audited();
     for (const each of this.processes) if (each.alive) await each.stop();
+    await this.looking.close();
   }
 
   private start(name: string, place = this.processes.length): void {
@@ -173,20 +192,26 @@ class Run implements Surroundings {
     const wanted = [
       ...Array.from({ length: 3 }, () => newCustomer(known)),
       ...Array.from({ length: 3 }, () => newCoupon(known)),
+      ...Array.from({ length: 3 }, () => newPlan(known)),
     ];
     await Promise.all(wanted.map((each) => this.ask(each)));
+    for (const plan of known.plans) {
+      await this.ask(newPlanVersion(known, plan));
+      if (plan.drafted > 0) await this.ask(publishPlan(plan));
+    }
   }
 
   /** Business time moves on, callers ask for things meanwhile, processes end. */
   private async step(): Promise<void> {
     const { random, chaos, known } = this;
-    if (random.chance(0.3)) chaos.rate = this.o.rate ?? random.pick([0, 0.002, 0.01, 0.03, 0.1]);
+    if (random.chance(0.3)) chaos.rate = this.o.rate ?? random.pick([0, 0.002, 0.005, 0.02, 0.05]);
     this.aheadMs += random.chance(0.03) ? random.between(60, 200) * DAY : random.between(1, 30) * DAY;
     known.now = this.businessNow();
     chaos.trace(`business time ${new Date(known.now).toISOString()}, rate ${chaos.rate}`);
     const missing = Math.max(0, this.o.subscriptions - known.contracts.length);
-    const starting = Array.from({ length: Math.min(missing, 6) }, () => newSubscription(known));
-    const asked = Array.from({ length: random.between(0, 8) }, () =>
+    const atOnce = Math.max(6, Math.ceil(this.o.subscriptions / 8));
+    const starting = Array.from({ length: Math.min(missing, random.between(1, atOnce)) }, () => newSubscription(known));
+    const asked = Array.from({ length: random.between(0, Math.max(8, Math.ceil(known.contracts.length / 10))) }, () =>
       known.contracts.length > 0 ? anything(known) : undefined,
     );
     const callers = [...starting, ...asked].map(async (request) => {
@@ -195,7 +220,21 @@ class Run implements Surroundings {
       await this.ask(request);
     });
     if (random.chance(0.1)) random.pick(this.processes).kill();
-    await Promise.all([...callers, delay(random.between(500, 4_000))]);
+    if (this.o.rate !== 0 && random.chance(0.08)) void this.loseServer();
+    await Promise.all([...callers, delay(random.between(300, 2_500))]);
+  }
+
+  /** A whole server is away for a while, for everybody. */
+  private async loseServer(): Promise<void> {
+    const { random, chaos } = this;
+    const [name, { reach }] = random.pick([['store', this.store] as const, ['database', this.database] as const]);
+    if (reach.away || chaos.rate === 0) return;
+    const how = random.pick(['refuses', 'hangs'] as const);
+    chaos.note(`whole ${name}`, how);
+    reach.lose(how);
+    await chaos.pause(500, random.chance(0.2) ? 40_000 : 8_000);
+    chaos.trace(`whole ${name} back`);
+    reach.restore();
   }
 
   /** As a caller does: repeats what it does not know with the same key, and gives up for now after a while. */
@@ -215,14 +254,7 @@ class Run implements Surroundings {
   }
 
   private learn({ request, state, answer }: Issued): void {
-    if (state !== 'acknowledged' || !answer) return;
-    const { known } = this;
-    const content = request.content as { externalId?: string; code?: string; currency?: string };
-    if (request.what === 'create-customer' && !known.customers.includes(content.externalId!))
-      known.customers.push(content.externalId!);
-    if (request.what === 'create-coupon' && !known.coupons.includes(content.code!)) known.coupons.push(content.code!);
-    if (request.what === 'start' && !known.contracts.some(({ id }) => id === answer.aggregateId))
-      known.contracts.push({ id: answer.aggregateId, currency: content.currency!, lineItems: [], usage: [] });
+    if (state === 'acknowledged' && answer) request.learn?.(answer);
   }
 
   private api(): SimulatedProcess {
@@ -232,6 +264,8 @@ class Run implements Surroundings {
   /** Nothing goes wrong any more: within bounded time everything that is owed must be done. */
   private async recover(): Promise<void> {
     this.chaos.rate = 0;
+    this.store.reach.restore();
+    this.database.reach.restore();
     this.chaos.trace('calm');
     const until = this.virtualNow() + RECOVERY_MS;
     let owed: readonly string[] = ['not looked yet'];
@@ -253,21 +287,31 @@ class Run implements Surroundings {
     const unknown = this.journal.of('unknown').map(({ key, request }) => `${key} ${request.what} has no answer`);
     if (unknown.length > 0) return unknown;
     const now = new Date(this.businessNow() - 5_000).toISOString();
-    const elapsed = this.ledger.openUntil(now).map((stream) => `${stream} was not rolled over`);
-    if (elapsed.length > 0) return elapsed;
+    const owed = this.ledger.owed(now, new Date(Date.now() - 5_000).toISOString());
+    if (owed.length > 0) return owed;
     const positions = await Promise.all(
       billingPolicies.map(({ name }) => readPolicyPosition(this.observed, prefix, name)),
     );
-    const head = this.ledger.head ?? 0n;
+    const head = this.ledger.log.at(-1)?.position ?? 0n;
     const behind = billingPolicies.filter((_, index) => (positions[index]?.position ?? -1n) < head);
     if (behind.length > 0) return behind.map(({ name }) => `${name} has not reached the head`);
-    const { gaps } = await reconcile({
-      store: this.observed,
-      prefix,
-      dataKeys: this.dataKeys,
-      now,
-    });
+    const models = await this.unfinishedModels();
+    if (models.length > 0) return models;
+    const gaps = await gapsIn(await this.ledger.audited(), { dataKeys: this.dataKeys, now });
     return gaps.map(({ what, subject, message }) => `${what} ${subject}: ${message}`);
+  }
+
+  private async unfinishedModels(): Promise<readonly string[]> {
+    const watch = new ProjectionWatch(this.looking.db, schema);
+    const states = await Promise.all(
+      billingProjections.map(async ({ name }) => ({ name, ...(await watch.asOf(name)) })),
+    );
+    const head = this.ledger.log.at(-1)?.position ?? 0n;
+    return states.flatMap(({ name, incomplete, state, position = -1n }) =>
+      incomplete > 0 || state !== 'live' || position < head
+        ? [`${name} is ${state} up to ${position}, ${incomplete} streams are parked`]
+        : [],
+    );
   }
 
   /** Everything that can be checked when all is quiet, by the auditor's own means. */
@@ -279,28 +323,21 @@ class Run implements Surroundings {
       ).waiting.values())
         this.violation(`${name} parked ${stream}: ${command ?? ''} ${error}`);
     }
-    const database = openDatabase('postgresql://simulated@simulated/simulated', {
-      stream: this.database.connector(this.observer),
-      connectionTimeoutMs: RECOVERY_MS,
-      queryTimeoutMs: RECOVERY_MS,
-    });
-    const { db } = database;
-    const watch = new ProjectionWatch(db, schema);
-    for (const { name } of billingProjections) {
-      const { incomplete, state } = await watch.asOf(name);
-      if (incomplete > 0 || state !== 'live') this.violation(`${name} is ${state}, ${incomplete} streams are parked`);
-    }
+    const { db } = this.looking;
     const report = await verify({
       store: this.observed,
       prefix,
+      log: await this.ledger.audited(),
       dataKeys: this.dataKeys,
-      readModels: readModelsUnderAudit({ db, schema, store: this.observed, prefix, waitMs: 30_000 }),
+      readModels: {
+        ...readModelsUnderAudit({ db, schema, store: this.observed, prefix, waitMs: 30_000 }),
+        diff: () => compareWithRebuilt(db, { schema, prefix, log: this.ledger.log }),
+      },
       policyPosition: async (policy) => (await readPolicyPosition(this.observed, prefix, policy))?.position,
     });
     for (const { check, subject, message, expected, found } of report.differences)
       this.violation(`${check} ${subject}: ${message} (expected ${expected}, found ${found})`);
     if (report.pending > 0) this.violation(`${report.pending} facts wait for policies`);
     this.chaos.trace(`audited ${report.sha256}`);
-    await database.close();
   }
 }

@@ -8,8 +8,8 @@ import {
   EraseCustomer,
   PauseSubscription,
   RecordUsage,
+  type PlanStart,
   type ReportedUsage,
-  type RequestContext,
   ResumeSubscription,
   StartSubscription,
   type SubscriptionTerms,
@@ -19,6 +19,9 @@ import {
 } from '@perennial/billing-application';
 import { customerIdOf, type NewItem, type Price } from '@perennial/billing-domain';
 import type { Random } from '../support/random';
+import { creditAskings } from './credit-workload';
+import { offered, planAskings, planChoice } from './plan-workload';
+import { type Askings, type Known, type KnownPlan, request, type Request } from './request';
 
 /* Who asks what of the simulated service. */
 
@@ -31,40 +34,6 @@ const intervals = [
   { unit: 'year', count: 1 },
   { unit: 'week', count: 2 },
 ] as const;
-
-/** A subscription as its callers know it. */
-export interface Contract {
-  readonly id: string;
-  readonly currency: string;
-  readonly lineItems: string[];
-  readonly usage: ReportedUsage[];
-}
-
-/** What callers know and remember. */
-export interface Known {
-  readonly random: Random;
-  /** Business time, ms since 1970. */
-  now: number;
-  serial: number;
-  readonly contracts: Contract[];
-  readonly customers: string[];
-  readonly coupons: string[];
-  /** Ids of finalised invoices. */
-  readonly invoices: string[];
-}
-
-/** A command as a caller makes it: the same one for each attempt, under the key that the context holds. */
-export interface Request {
-  readonly what: string;
-  readonly content: object;
-  command(context: RequestContext): object;
-}
-
-const request = <Content extends object>(
-  what: string,
-  content: Content,
-  command: (content: Content, context: RequestContext) => object,
-): Request => ({ what, content, command: (context) => command(content, context) });
 
 function price(random: Random): Price {
   const amount = () => random.pick(['99', '1999', '333.3', '5000', '0.4']);
@@ -120,15 +89,17 @@ export function newCustomer(known: Known): Request {
       personal: { name: `Somebody ${known.serial}`, emails: [`${externalId}@example.org`] },
     },
     (customer, context) => new CreateCustomer(customer as never, context),
+    { learn: () => void (known.customers.includes(externalId) || known.customers.push(externalId)) },
   );
 }
 
 export function newCoupon(known: Known): Request {
   const { random } = known;
+  const code = `C${(known.serial += 1)}`;
   return request(
     'create-coupon',
     {
-      code: `C${(known.serial += 1)}`,
+      code,
       discount: random.chance(0.5)
         ? ({ kind: 'percentage', percent: random.pick(['10', '33.33', '100']) } as const)
         : ({ kind: 'amount', amounts: { EUR: '1500', USD: '1500' } } as const),
@@ -136,33 +107,53 @@ export function newCoupon(known: Known): Request {
       ...(random.chance(0.4) && { maxRedemptions: 3 }),
     },
     (coupon, context) => new CreateCoupon(coupon as never, context),
+    { learn: () => void (known.coupons.includes(code) || known.coupons.push(code)) },
   );
 }
 
 export function newSubscription(known: Known): Request {
   const { random } = known;
-  const terms: SubscriptionTerms = {
+  const plans = offered(known);
+  const currency = random.pick(['EUR', 'EUR', 'USD', 'JPY']);
+  const common = {
     externalId: `contract-${(known.serial += 1)}`,
     customerId: known.customers.length > 0 && random.chance(0.7) ? random.pick(known.customers) : 'somebody',
-    currency: random.pick(['EUR', 'EUR', 'USD', 'JPY']),
+    currency,
     timeZone: random.pick(zones),
     paymentTermsDays: random.between(0, 30),
-    interval: random.pick(intervals),
     ...(random.chance(0.15) && { startsAt: new Date(known.now + random.between(-40, 20) * DAY).toISOString() }),
     ...(random.chance(0.15) && { trialDays: random.between(3, 30) }),
     ...(random.chance(0.2) && { usageGraceHours: random.pick([1, 48]) }),
     ...(random.chance(0.1) && { periods: random.between(3, 20) }),
     ...(random.chance(0.1) && { commitment: { minimum: '4000' } }),
+    ...(random.chance(0.1) && { autoFinalise: false as const }),
     ...(known.coupons.length > 0 && random.chance(0.15) && { couponCodes: [random.pick(known.coupons)] }),
-    item: item(random, 'base'),
-    items: [...(random.chance(0.5) ? [item(random, 'seats')] : []), ...(random.chance(0.6) ? [usageItem(random)] : [])],
   };
-  return request('start', terms, (content, context) => new StartSubscription(content, context));
+  const terms: SubscriptionTerms | PlanStart =
+    plans.length > 0 && random.chance(0.3)
+      ? { ...common, plan: onPlan(known, random.pick(plans)) }
+      : {
+          ...common,
+          interval: random.pick(intervals),
+          item: item(random, 'base'),
+          items: [
+            ...(random.chance(0.5) ? [item(random, 'seats')] : []),
+            ...(random.chance(0.6) ? [usageItem(random)] : []),
+          ],
+        };
+  return request('start', terms, (content, context) => new StartSubscription(content, context), {
+    learn({ aggregateId: id }) {
+      if (!known.contracts.some((each) => each.id === id))
+        known.contracts.push({ id, currency, lineItems: [], usage: [] });
+    },
+  });
 }
 
-type Asking = (known: Known, of: Contract) => Request | undefined;
+const onPlan = (known: Known, plan: KnownPlan) => ({ planId: plan.id, ...planChoice(known, plan) });
 
-const askings: Readonly<Record<string, readonly [weight: number, Asking]>> = {
+const askings: Askings = {
+  ...planAskings,
+  ...creditAskings,
   'add-line-item': [
     10,
     ({ random, serial }, of) => {
@@ -197,7 +188,7 @@ const askings: Readonly<Record<string, readonly [weight: number, Asking]>> = {
         const record = {
           subscriptionIds: [of.id],
           id: `r${(known.serial += 1)}`,
-          event: 'calls',
+          event: random.pick(['calls', 'calls', 'traffic']),
           at: new Date(now - random.between(0, random.chance(0.2) ? 50 * DAY : DAY)).toISOString(),
           value: random.pick(['1', '2', '33.3', '250']),
         };
@@ -277,12 +268,12 @@ const askings: Readonly<Record<string, readonly [weight: number, Asking]>> = {
   ],
   'void-invoice': [
     1,
-    ({ random, invoices }) =>
+    ({ random, documents: { invoices } }) =>
       invoices.length === 0
         ? undefined
         : request(
             'void-invoice',
-            { invoiceId: random.pick(invoices.slice(-20)), rebill: random.chance(0.7), reason: 'wrong' },
+            { invoiceId: random.pick(invoices), rebill: random.chance(0.7), reason: 'wrong' },
             ({ invoiceId, ...how }, context) => new VoidInvoice(invoiceId, how, context),
           ),
   ],

@@ -69,17 +69,30 @@ export async function* readToHead(store: EventStore, prefixes: readonly string[]
   throw new Error(`the log cannot be read past position ${position}: ${why}`, { cause: failure });
 }
 
+/** What reading the log needs besides its events. */
+export interface LogPassOptions {
+  readonly tenant?: string | undefined;
+  readonly dataKeys: DataKeys;
+  readonly report: (difference: Difference) => void;
+  readonly progress?: (events: number) => void;
+}
+
 /** Reads the log once: checks every envelope, decodes every event and enters bills, invoices and numbers in the book. */
 export async function passOverLog(
   events: AsyncIterable<RecordedEvent>,
   prefix: string,
-  o: {
-    readonly tenant?: string | undefined;
-    readonly dataKeys: DataKeys;
-    readonly report: (difference: Difference) => void;
-    readonly progress?: (events: number) => void;
-  },
+  o: LogPassOptions,
 ): Promise<LogPass> {
+  const pass = openLogPass(prefix, o);
+  for await (const event of events) await pass.take(event);
+  return pass.sofar();
+}
+
+/** The same for events as they come: `take` one after another, in log order; `sofar` is what they have told up to now. */
+export function openLogPass(
+  prefix: string,
+  o: LogPassOptions,
+): { readonly take: (event: RecordedEvent) => Promise<void>; readonly sofar: () => LogPass } {
   const names = streamNames(prefix);
   const snapshotPrefix = `${prefix}_snapshot.`;
   const heads = new Map<string, StreamHead>();
@@ -92,18 +105,18 @@ export async function passOverLog(
   let count = 0;
   let position = -1n;
 
-  for await (const event of events) {
-    if (event.type.startsWith('$')) continue;
+  const take = async (event: RecordedEvent): Promise<void> => {
+    if (event.type.startsWith('$')) return;
     if (event.stream.startsWith(snapshotPrefix)) {
       withSnapshot.add(`${prefix}.${event.stream.slice(snapshotPrefix.length)}`);
-      continue;
+      return;
     }
     const aggregate = names.parse(event.stream);
     if (!aggregate) {
       if (event.type !== 'Heartbeat') o.report(foreign(event));
-      continue;
+      return;
     }
-    if (o.tenant !== undefined && tenantOf(event) !== o.tenant) continue;
+    if (o.tenant !== undefined && tenantOf(event) !== o.tenant) return;
     position = event.position;
     count += 1;
     if (count % 10_000 === 0) o.progress?.(count);
@@ -112,15 +125,16 @@ export async function passOverLog(
     heads.set(event.stream, step.head);
     step.differences.forEach(o.report);
     const stored = decodeOrReport(event, aggregate.aggregate, o.report);
-    if (!stored) continue;
+    if (!stored) return;
     enterInBook(book, stored).forEach(o.report);
     enterUsage(usage, stored).forEach(o.report);
     enterCoupons(coupons, stored).forEach(o.report);
     noteOpenPeriod(openPeriods, stored);
     const broken = await enterPersonalData(personalData, stored, o.dataKeys);
     if (broken) o.report(broken);
-  }
-  return { heads, withSnapshot, book, openPeriods, personalData, coupons, events: count, position };
+  };
+  const sofar = () => ({ heads, withSnapshot, book, openPeriods, personalData, coupons, events: count, position });
+  return { take, sofar };
 }
 
 function noteOpenPeriod(openPeriods: Map<string, OpenPeriod>, { event, aggregateId, metadata }: StoredEvent): void {

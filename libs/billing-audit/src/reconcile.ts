@@ -6,7 +6,7 @@ import { aggregates } from './aggregates';
 import { settleBook, type Missing } from './bill-book';
 import { uncountedRedemptions } from './coupon-book';
 import { unfinishedErasures } from './personal-data-book';
-import { passOverLog, readToHead } from './log-pass';
+import { type LogPass, passOverLog, readToHead } from './log-pass';
 
 /** A fact that a policy should have produced and that is not there. */
 export interface Gap {
@@ -48,9 +48,42 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     dataKeys: o.dataKeys,
     report: () => undefined,
   });
-  const again = (gap: Gap, { stream, revision }: { readonly stream: string; readonly revision: bigint }) => ({
+  const all = await findGaps(log, o);
+  const failures: { gap: Gap; reason: string }[] = [];
+  let commands = 0;
+  let done = 0;
+  for (const { gap, repair } of o.fix ? all : []) {
+    try {
+      await repair(o, () => (commands += 1));
+    } catch (error) {
+      failures.push({ gap, reason: error instanceof Error ? error.message : String(error) });
+    }
+    done += 1;
+    if (done % 100 === 0) o.progress?.(`${done} of ${all.length} gaps repaired`);
+  }
+  return { position: log.position.toString(), gaps: all.map(({ gap }) => gap), commands, failures };
+}
+
+/** What policies and the scheduler should have produced by `now`, of what a reading of the log has told. */
+export async function gapsIn(log: LogPass, o: Pick<ReconcileOptions, 'dataKeys' | 'now'>): Promise<readonly Gap[]> {
+  return (await findGaps(log, o)).map(({ gap }) => gap);
+}
+
+interface Repairable {
+  readonly gap: Gap;
+  readonly repair: (o: ReconcileOptions, count: () => void) => Promise<void>;
+}
+
+async function findGaps(
+  log: LogPass,
+  { dataKeys, now }: Pick<ReconcileOptions, 'dataKeys' | 'now'>,
+): Promise<readonly Repairable[]> {
+  const again = (
+    gap: Gap,
+    { stream, revision }: { readonly stream: string; readonly revision: bigint },
+  ): Repairable => ({
     gap,
-    repair: async (count: () => void) => {
+    repair: async (o, count) => {
       const stored = await eventAt(o, stream, revision);
       if (stored) await reactAgain(o, stored, count);
     },
@@ -64,7 +97,7 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
       each,
     ),
   );
-  const erasures = (await unfinishedErasures(log.personalData, o.dataKeys)).map((each) =>
+  const erasures = (await unfinishedErasures(log.personalData, dataKeys)).map((each) =>
     again(
       {
         what: 'key-destruction',
@@ -75,30 +108,17 @@ export async function reconcile(o: ReconcileOptions): Promise<ReconcileReport> {
     ),
   );
   const elapsed = [...log.openPeriods]
-    .filter(([, period]) => period.endsAt <= o.now)
-    .map(([subscriptionId, { tenant, periodNumber, endsAt }]) => ({
+    .filter(([, period]) => period.endsAt <= now)
+    .map(([subscriptionId, { tenant, periodNumber, endsAt }]): Repairable => ({
       gap: {
         what: 'roll-over',
         subject: subscriptionId,
         message: `period ${periodNumber} ended at ${endsAt} and was not rolled over`,
       } as const,
-      repair: (count: () => void) => rollOver(o, { tenant, subscriptionId, periodNumber }, count),
+      repair: (o, count) => rollOver(o, { tenant, subscriptionId, periodNumber }, count),
     }));
 
-  const failures: { gap: Gap; reason: string }[] = [];
-  let commands = 0;
-  let done = 0;
-  const all = [...missing, ...redemptions, ...erasures, ...elapsed];
-  for (const { gap, repair } of o.fix ? all : []) {
-    try {
-      await repair(() => (commands += 1));
-    } catch (error) {
-      failures.push({ gap, reason: error instanceof Error ? error.message : String(error) });
-    }
-    done += 1;
-    if (done % 100 === 0) o.progress?.(`${done} of ${all.length} gaps repaired`);
-  }
-  return { position: log.position.toString(), gaps: all.map(({ gap }) => gap), commands, failures };
+  return [...missing, ...redemptions, ...erasures, ...elapsed];
 }
 
 function messageOf({ what, invoiceId, billNumber, subscriptionId }: Missing): string {

@@ -116,9 +116,11 @@ interface Basis<State> {
 }
 
 const AGAIN = Symbol('again');
-/** Events asked for in one call by what reads on to the end, and by what looks up one command. */
+/** Events asked for in one call by what reads on to the end, and by what looks up one command, which seldom recorded more. */
 const PAGE = 10_000;
-const SMALL_PAGE = 64;
+const SMALL_PAGE = 8;
+/** Stretches so near to each other are read as one. */
+const NEAR = 64n;
 /** A stream of so many events is read whole rather than by its snapshot, unless it has one before that. */
 const SHORT = 16;
 /** Events read at a time to settle what is recalled. */
@@ -642,7 +644,7 @@ function stretchesOf(ranges: readonly RevisionRange[]): { from: bigint; to: bigi
   const stretches: { from: bigint; to: bigint }[] = [];
   for (const { from, to } of [...ranges].sort((a, b) => Number(a.from - b.from))) {
     const last = stretches.at(-1);
-    if (last && from <= last.to + BigInt(SMALL_PAGE)) last.to = to > last.to ? to : last.to;
+    if (last && from <= last.to + NEAR) last.to = to > last.to ? to : last.to;
     else stretches.push({ from, to });
   }
   return stretches;

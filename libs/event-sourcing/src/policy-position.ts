@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Revision } from './errors';
 import type { EventStore } from './event-store';
 import { streamNames } from './streams';
 
@@ -14,20 +15,35 @@ export async function readPolicyPosition(
   prefix: string,
   policy: string,
 ): Promise<Place | undefined> {
-  const last = await store.last(streamNames(prefix).position(policy));
-  if (!last) return undefined;
-  const { position, eventId } = last.data as { position: string; eventId: string };
-  const place = { position: BigInt(position), id: eventId };
-  return (await store.readAt(place.position))?.id === place.id ? place : undefined;
+  return (await readStoredPosition(store, prefix, policy)).place;
 }
 
-export async function writePolicyPosition(store: EventStore, prefix: string, policy: string, at: Place): Promise<void> {
+/** The same, with the revision at which it stands: what the next one is to be written at. */
+export async function readStoredPosition(
+  store: EventStore,
+  prefix: string,
+  policy: string,
+): Promise<{ readonly place: Place | undefined; readonly revision: Revision }> {
+  const last = await store.last(streamNames(prefix).position(policy));
+  if (!last) return { place: undefined, revision: 'no_stream' };
+  const { position, eventId } = last.data as { position: string; eventId: string };
+  const place = { position: BigInt(position), id: eventId };
+  const there = (await store.readAt(place.position))?.id === place.id;
+  return { place: there ? place : undefined, revision: last.revision };
+}
+
+/** Stores a position; answers the revision at which it stands. Throws as append. */
+export async function writePolicyPosition(
+  store: EventStore,
+  prefix: string,
+  policy: string,
+  at: Place,
+  expected: Revision | 'any' = 'any',
+): Promise<bigint> {
   const stream = streamNames(prefix).position(policy);
   const data = { position: at.position.toString(), eventId: at.id };
-  const { revision } = await store.append(
-    stream,
-    [{ id: randomUUID(), type: 'PositionReached', data, metadata: {} }],
-    'any',
-  );
+  const event = { id: randomUUID(), type: 'PositionReached', data, metadata: {} };
+  const { revision } = await store.append(stream, [event], expected);
   if (revision === 0n) await store.setMetadata(stream, { maxCount: 1 });
+  return revision;
 }

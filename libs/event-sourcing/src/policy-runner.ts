@@ -8,6 +8,8 @@ import {
   FutureEventVersion,
   KeyReused,
   RememberedIdReused,
+  type Revision,
+  RevisionConflict,
   StreamDeleted,
   UnknownEventType,
 } from './errors';
@@ -16,7 +18,7 @@ import type { EventStore } from './event-store';
 import type { Policy } from './policy';
 import { LowWaterMark } from './policy-low-water-mark';
 import { noteParked, type ParkedFact, type ParkedState, readParkedReactions, recordParked } from './policy-parked';
-import { type Place, readPolicyPosition, writePolicyPosition } from './policy-position';
+import { type Place, readStoredPosition, writePolicyPosition } from './policy-position';
 import { type Catalogs, type FeedEvent, feedReader, reasonOf } from './projection-feed';
 import { streamNames, type StreamNames } from './streams';
 
@@ -73,6 +75,8 @@ interface Progress {
   /** The last reaction of each stream that is under way: the next one follows it. */
   readonly tails: Map<string, Promise<void>>;
   saved: bigint | undefined;
+  /** Of the stored position: one that was sent earlier and arrives later is refused. */
+  revision: Revision;
   retrying: number;
 }
 
@@ -147,9 +151,10 @@ export class PolicyRunner {
     const { store, streamPrefix, policies, standsBy } = this.options;
     this.#progress = await Promise.all(
       policies.map(async (policy) => {
-        const at = await readPolicyPosition(store, streamPrefix, policy.name);
+        const { place: at, revision } = await readStoredPosition(store, streamPrefix, policy.name);
         return {
           policy,
+          revision,
           marks: new LowWaterMark(at),
           parked: await readParkedReactions(store, streamPrefix, policy.name),
           tails: new Map<string, Promise<void>>(),
@@ -374,14 +379,28 @@ export class PolicyRunner {
   async #save(): Promise<void> {
     const { store, streamPrefix, logger } = this.options;
     for (const progress of this.#progress) {
-      const { mark } = progress.marks;
+      const { marks, policy } = progress;
+      const { mark } = marks;
       if (!mark || mark.position === progress.saved) continue;
       try {
-        await writePolicyPosition(store, streamPrefix, progress.policy.name, mark);
+        progress.revision = await writePolicyPosition(store, streamPrefix, policy.name, mark, progress.revision);
         progress.saved = mark.position;
       } catch (error) {
         logger.debug({ err: error }, 'a position was not stored and will be with the next');
+        if (error instanceof RevisionConflict) await this.#lookAgain(progress, mark);
       }
+    }
+  }
+
+  /** Another process has stored a position, or what was sent without an answer has arrived. */
+  async #lookAgain(progress: Progress, mark: Place): Promise<void> {
+    const { store, streamPrefix, logger } = this.options;
+    try {
+      const { place, revision } = await readStoredPosition(store, streamPrefix, progress.policy.name);
+      progress.revision = revision;
+      if (place && place.position >= mark.position) progress.saved = mark.position;
+    } catch (error) {
+      logger.debug({ err: error }, 'a stored position could not be read and will be with the next');
     }
   }
 }
