@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Counter } from 'prom-client';
 import { v7 as uuid } from 'uuid';
-import { NO_MEMORY, type StateMemory } from './aggregate-cache';
+import { NO_MEMORY, type StateMemory } from './state-memory';
 import { RevisionConflict } from './errors';
 import type { AggregateType, DomainEvent, JsonValue, RecordedEvent } from './event';
 import { throughJson } from './event-codec';

@@ -1,7 +1,7 @@
 import type { AggregateType, DomainEvent, StoredEvent } from './event';
 import { isCommandNoted } from './event-codec';
 import { KeyMemory, type KeyMemoryKind, commandKey, rememberedId } from './key-filter';
-import { freezeAndCount, NO_MEMORY } from './aggregate-cache';
+import { freezeAndCount, NO_MEMORY } from './state-memory';
 import type { Standing } from './snapshots';
 
 /** The kind under which a memory has the ids that an event holds in its data. */
