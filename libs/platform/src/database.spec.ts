@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { tcpProxy } from '../../../test/support/tcp-proxy';
 import { testDatabase, type TestDatabase } from '../../../test/support/postgres';
-import { openDatabase, type Database } from './database';
+import { openDatabase, pipelinedTransaction, readAtOnce, type Database } from './database';
 
 describe('openDatabase', () => {
   let test: TestDatabase;
@@ -54,6 +54,36 @@ describe('openDatabase', () => {
       ${JSON.stringify({ a: 1 })}::jsonb as json,
       ${'2026-01-31T09:00:00.000Z'}::timestamptz as instant`.execute(database.db);
     expect(rows).toEqual([{ big: 9007199254740993n, sum: '3', json: { a: 1 }, instant: '2026-01-31T09:00:00.000Z' }]);
+  });
+
+  it('reads at one snapshot, and goes on after a query that fails', async () => {
+    const { db } = database;
+    const at = sql<{ at: string; isolation: string }>`select pg_current_snapshot()::text as at,
+      current_setting('transaction_isolation') as isolation`.compile(db);
+    const [[first], [second]] = await readAtOnce(db, [at, at]);
+    expect(first?.isolation).toBe('repeatable read');
+    expect(second).toEqual(first);
+    const wrong = sql<{ one: number }>`select 1 / 0 as one`.compile(db);
+    await expect(readAtOnce(db, [at, wrong, at])).rejects.toThrow('division by zero');
+    expect((await readAtOnce(db, [at]))[0]).toHaveLength(1);
+    const { rows } = await sql`select current_setting('transaction_isolation') as isolation`.execute(db);
+    expect(rows).toEqual([{ isolation: 'read committed' }]);
+  });
+
+  it('keeps what a transaction of statements sent together wrote, or none of it', async () => {
+    const { db } = database;
+    const kept = sql.table(`${test.schema}.kept`);
+    await sql`create schema ${sql.id(test.schema)}`.execute(db);
+    await sql`create table ${kept} (n int4 primary key)`.execute(db);
+    const write = (numbers: readonly number[]) =>
+      pipelinedTransaction(db, async (tx) => {
+        const written = numbers.map((n) => sql`insert into ${kept} values (${n})`.execute(tx));
+        await Promise.allSettled(written);
+        await Promise.all(written);
+      });
+    await write([1, 2]);
+    await expect(write([3, 2, 4])).rejects.toThrow('duplicate key');
+    expect((await sql`select n from ${kept} order by n`.execute(db)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
   it('does not use a connection again that has left a query unanswered', async () => {
