@@ -54,7 +54,7 @@ export async function run(program: Program): Promise<void> {
     return;
   }
 
-  // Where there is much memory, V8 lets garbage grow to several times of what is in use before it looks: 520 MiB where 277 do.
+  // Where there is much memory, V8 lets garbage grow to several times of what is in use before it looks: 520 MiB where 275 do.
   setFlagsFromString('--heap-growing-percent=50');
   const logger = createLogger(config.logLevel);
   collectProcessMetrics();
