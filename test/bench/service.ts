@@ -12,10 +12,9 @@ export async function startService(
   servers: BenchServers,
   subscriptions: number,
   readModels: ReadModelWatch,
-  env: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
   const token = await newApiKey(servers);
-  const program = await Program.start({ program: 'standalone', env: { ...servers.env, LOG_LEVEL: 'info', ...env } });
+  const program = await Program.start({ program: 'standalone', env: { ...servers.env, LOG_LEVEL: 'info' } });
   try {
     await program.ready();
     const { url, pid } = program;

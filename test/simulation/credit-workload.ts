@@ -2,10 +2,12 @@ import {
   ApplyCredit,
   ChangeItems,
   GrantCredit,
+  type RequestContext,
   RequestFinalisation,
   ReturnCredit,
 } from '@perennial/billing-application';
 import { applyCreditKey, grantCreditKey, returnCreditKey } from '../../libs/billing-domain/src/ids';
+import type { Credit, Documents } from './documents';
 import { type Askings, request } from './request';
 
 /*
@@ -29,36 +31,27 @@ export const creditAskings: Askings = {
   ],
   'grant-again': [
     1,
-    ({ random, documents: { issued } }) => {
-      if (issued.length === 0) return undefined;
-      const { id, ...of } = random.pick(issued);
-      const credit = { creditNoteId: id, ...of };
-      return request('grant-again', credit, (each, context) => new GrantCredit(each, context), {
-        key: grantCreditKey(id),
-      });
-    },
+    again('grant-again', ({ issued }) => issued, {
+      key: grantCreditKey,
+      named: ({ id, ...of }) => ({ creditNoteId: id, ...of }),
+      command: (credit, context) => new GrantCredit(credit, context),
+    }),
   ],
   'apply-again': [
     1,
-    ({ random, documents: { applied } }) => {
-      if (applied.length === 0) return undefined;
-      const { id, ...of } = random.pick(applied);
-      const credit = { invoiceId: id, ...of };
-      return request('apply-again', credit, (each, context) => new ApplyCredit(each, context), {
-        key: applyCreditKey(id),
-      });
-    },
+    again('apply-again', ({ applied }) => applied, {
+      key: applyCreditKey,
+      named: ({ id, ...of }) => ({ invoiceId: id, ...of }),
+      command: (credit, context) => new ApplyCredit(credit, context),
+    }),
   ],
   'return-again': [
     0.5,
-    ({ random, documents: { returned } }) => {
-      if (returned.length === 0) return undefined;
-      const { id, ...of } = random.pick(returned);
-      const credit = { invoiceId: id, ...of };
-      return request('return-again', credit, (each, context) => new ReturnCredit(each, context), {
-        key: returnCreditKey(id),
-      });
-    },
+    again('return-again', ({ returned }) => returned, {
+      key: returnCreditKey,
+      named: ({ id, ...of }) => ({ invoiceId: id, ...of }),
+      command: (credit, context) => new ReturnCredit(credit, context),
+    }),
   ],
   finalise: [
     3,
@@ -69,3 +62,21 @@ export const creditAskings: Askings = {
     },
   ],
 };
+
+/** Asks for one of the movements that were made once more, under the key that it has for ever. */
+function again<Named extends object>(
+  what: string,
+  made: (documents: Documents) => readonly Credit[],
+  how: {
+    readonly key: (id: string) => string;
+    readonly named: (credit: Credit) => Named;
+    readonly command: (credit: Named, context: RequestContext) => object;
+  },
+): Askings[string][1] {
+  return ({ random, documents }) => {
+    const credits = made(documents);
+    if (credits.length === 0) return undefined;
+    const credit = random.pick(credits);
+    return request(what, how.named(credit), how.command, { key: how.key(credit.id) });
+  };
+}
