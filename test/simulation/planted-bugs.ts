@@ -1,5 +1,5 @@
 /**
- * Small runs for simulation.spec.ts, in a process of their own (PGlite does not load within jest): one seed twice, a
+ * Small runs for simulation.spec.ts, in a process of their own (PGlite does not load within jest): two seeds twice, a
  * known one, and each planted bug under several seeds. `node test/run.mjs test/simulation/planted-bugs.ts SEED` prints what came of them.
  */
 import { LowWaterMark } from '../../libs/event-sourcing/src/policy-low-water-mark';
@@ -39,6 +39,8 @@ const planted: Readonly<Record<string, Planted>> = {
   },
 };
 const SEEDS = [1, 2, 3];
+/** Processes crash, and the whole database is away later. */
+const DATABASE_AWAY = 1_004;
 /** Ends at the first violation. */
 const LARGER = { subscriptions: 16, years: 1, rate: 0.05 };
 
@@ -55,6 +57,7 @@ async function main(): Promise<void> {
   };
   // Before the bugs: a run that ends at a violation leaves its processes as they were.
   const twice = [await run(seed), await run(seed)];
+  const afterCrashes = [await run(DATABASE_AWAY), await run(DATABASE_AWAY)];
   const known = await run(7, { rate: 0.05 });
   const found: Record<string, readonly (readonly string[])[]> = {};
   for (const [bug, { write, plant }] of Object.entries(planted)) {
@@ -64,7 +67,7 @@ async function main(): Promise<void> {
     found[bug] = violations;
     undo?.();
   }
-  process.stdout.write(`${JSON.stringify({ twice, known, found })}\n`);
+  process.stdout.write(`${JSON.stringify({ twice, afterCrashes, known, found })}\n`);
   process.exit(0);
 }
 

@@ -32,7 +32,8 @@ const FORGETFUL = [
 
 /** One session, which a connection has to itself from the first query of a transaction to its end. */
 export class SimulatedDatabase implements Server {
-  readonly reach = new Reach();
+  /** Anew for each run: processes of the last one that crashed still listen to theirs. */
+  reach = new Reach();
   /** Far enough away that what happens meanwhile is written in one batch: each costs as much as a dozen statements do. */
   readonly latencyMs = { from: 10, to: 30 };
   readonly lost = lost;
@@ -52,7 +53,7 @@ export class SimulatedDatabase implements Server {
 
   /** Removes what a run has left. */
   drop(schema: string): void {
-    this.reach.restore();
+    this.reach = new Reach();
     this.owner = undefined;
     this.waiting.length = 0;
     this.stalled = undefined;

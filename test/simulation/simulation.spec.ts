@@ -11,6 +11,7 @@ describe('the simulation', () => {
   const seed = randomInt(1, 1_000_000);
   let outcome: {
     readonly twice: readonly [Report, Report];
+    readonly afterCrashes: readonly [Report, Report];
     readonly known: Report;
     readonly found: Readonly<Record<string, readonly (readonly string[])[]>>;
   };
@@ -24,6 +25,13 @@ describe('the simulation', () => {
   it('does the same for the same seed, whichever it is, and breaks no promise while things go wrong', () => {
     const [first, second] = outcome.twice;
     expect({ seed, violations: first.violations }).toEqual({ seed, violations: [] });
+    expect(second).toEqual(first);
+  });
+
+  it('does the same although connections of processes that crashed in an earlier run are still open', () => {
+    const [first, second] = outcome.afterCrashes;
+    expect(Object.keys(first.faults)).toContain('whole database refuses');
+    expect(first.crashes).toBeGreaterThan(0);
     expect(second).toEqual(first);
   });
 
