@@ -162,14 +162,17 @@ export class ReadModelWatch {
     return performance.now() - started;
   }
 
+  /** How many invoices are finalised. */
+  async finalised(schema: string): Promise<number> {
+    const table = sql.table(`${schema}.invoice`);
+    const query = sql<{ n: bigint }>`select count(*) as n from ${table} where status = 'finalised'`;
+    return Number((await query.execute(this.database.db)).rows[0]?.n);
+  }
+
   /** Resolves when so many invoices are finalised; throws when they are not within two minutes. */
   async untilFinalised(schema: string, count: number): Promise<void> {
-    const query = sql<{
-      n: bigint;
-    }>`select count(*) as n from ${sql.table(`${schema}.invoice`)} where status = 'finalised'`;
     for (const until = performance.now() + 120_000; performance.now() < until; await delay(100)) {
-      const { rows } = await query.execute(this.database.db);
-      if (Number(rows[0]?.n) >= count) return;
+      if ((await this.finalised(schema)) >= count) return;
     }
     throw new Error(`there are no ${count} invoices after two minutes`);
   }
