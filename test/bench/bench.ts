@@ -91,9 +91,7 @@ async function best(bench: Bench, options: BenchOptions, running: Processes): Pr
     );
     if (!fewest || missed(figures) < missed(fewest)) fewest = figures;
     if (missed(fewest) === 0) break;
-    for (const { name, value, unit, bar } of figures) {
-      if (bar && !bar.met) say(`  missed: ${name} ${value.toPrecision(4)} ${unit}, wanted ${bar.text}`);
-    }
+    if (attempt < ATTEMPTS) say(`missed\n${table(figures)}`);
   }
   return fewest ? { figures: fewest } : { failure };
 }
