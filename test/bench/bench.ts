@@ -24,7 +24,7 @@ const usage = `npm run bench -- [--scale small|full] [--only NAME]... [--json FI
 
 ${benches.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join('\n')}
 
-On servers of its own, or on EVENTSTORE_URL and DATABASE_URL. Ends with 1 when a bar is missed.`;
+On servers of its own, or on EVENTSTORE_URL and DATABASE_URL. Ends with 1 when a bar is missed; Ctrl-C reports what was measured until then.`;
 
 /** A run in which a bar is missed is repeated, as other work on the machine can only make it worse; the best one counts. */
 const ATTEMPTS = 3;
@@ -55,9 +55,9 @@ async function main(): Promise<number> {
     for (const bench of benches) {
       if (options.only.length > 0 && !options.only.includes(bench.name)) continue;
       const outcome = await best(bench, options, running);
-      if (running.interrupted) return INTERRUPTED;
       if ('figures' in outcome) figures.push(...outcome.figures);
       else failures.push(`${bench.name}: ${outcome.failure}`);
+      if (running.interrupted) break;
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -68,13 +68,14 @@ async function main(): Promise<number> {
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify({ environment: about, figures, failures }, undefined, 2)}\n`);
   }
+  if (running.interrupted) return INTERRUPTED;
   return failures.length > 0 || figures.some(({ bar }) => bar && !bar.met) ? 1 : 0;
 }
 
 /** Runs a benchmark until its bars are met, at most so often; each figure is that of the best run, and says how many there were. */
 async function best(bench: Bench, options: BenchOptions, running: Processes): Promise<Outcome> {
   let fewest: readonly Figure[] | undefined;
-  let failure = '';
+  let failure = 'interrupted';
   for (let attempt = 1; attempt <= ATTEMPTS && !running.interrupted; attempt += 1) {
     say(`${bench.name}: ${bench.about}${attempt === 1 ? '' : ` (attempt ${attempt}: a bar was missed)`}`);
     const started = performance.now();
