@@ -195,6 +195,80 @@ describe('the policy runner', () => {
     await second.stop();
   });
 
+  it.each([
+    { first: 3n, then: 1n },
+    { first: 1n, then: 3n },
+  ])(
+    'carries out at once what a policy takes in any order, and waits for the first of what is refused: $first, $then',
+    async ({ first }) => {
+      const { prefix, accounts, done, start, revisions } = setting();
+      const account = randomUUID();
+      const policies = [{ ...rewardDeposits, inAnyOrder: ['Deposited'] }];
+      const refused = new Set([1n, 3n]);
+      const under = new Set<bigint>();
+      let most = 0;
+      let refuse = () => {};
+      const firstRefused = new Promise<void>((resolve) => (refuse = resolve));
+      const dispatch = async (command: object) => {
+        const reward = command as Reward;
+        under.add(reward.revision);
+        most = Math.max(most, under.size);
+        await until(() => most >= 5);
+        under.delete(reward.revision);
+        if (refused.has(reward.revision)) {
+          if (reward.revision === first) refuse();
+          else await firstRefused;
+          throw new Refused(`not revision ${reward.revision}`);
+        }
+        done.push(reward);
+      };
+      await accounts.deposit(account, 1, 2, 3, 4, 5);
+      const runner = start({ policies, dispatch });
+      await until(() => runner.status()[0]!.position === accounts.position);
+      expect(most).toBe(5);
+      expect(revisions(account).sort()).toEqual([0n, 2n, 4n]);
+      const parked = () => readParkedReactions(store, prefix, 'rewardDeposits');
+      const waiting = async () => [...(await parked()).waiting.values()].map(({ revision }) => revision);
+      expect(await waiting()).toEqual([1n]);
+      // What comes after one that is parked is not parked as well.
+      expect((await parked()).revision).toBe(first === 1n ? 0n : 1n);
+
+      await accounts.deposit(account, 6);
+      await until(() => runner.status()[0]!.position === accounts.position);
+      expect(revisions(account)).not.toContain(5n);
+      const asked = { policy: 'rewardDeposits', stream: accounts.streamOf(account) };
+      refused.delete(1n);
+      expect(await requestRetry(store, prefix, { ...asked, skip: false })).toBe('parked-again');
+      expect(await waiting()).toEqual([3n]);
+      refused.delete(3n);
+      expect(await requestRetry(store, prefix, { ...asked, skip: false })).toBe('released');
+      await accounts.deposit(account, 7);
+      await until(() => revisions(account).includes(6n));
+      expect([...new Set(revisions(account))].sort()).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n]);
+      expect(runner.status()[0]).toMatchObject({ parkedStreams: 0 });
+      await runner.stop();
+    },
+  );
+
+  it('does what stands before a parked event of a stream in any order, when it had not come to that', async () => {
+    const { prefix, accounts, start, revisions } = setting();
+    const account = randomUUID();
+    await accounts.deposit(account, 1, 2, 3, 4);
+    const of = { stream: accounts.streamOf(account), eventId: randomUUID(), type: 'Deposited', error: 'refused' };
+    // Parked by two processes.
+    const facts = ['2', '3'].map((revision) => ({
+      id: randomUUID(),
+      type: 'Parked',
+      data: { ...of, revision, inAnyOrder: true },
+      metadata: {},
+    }));
+    await store.append(streamNames(prefix).parked('rewardDeposits'), facts, 'any');
+    const runner = start({ policies: [{ ...rewardDeposits, inAnyOrder: ['Deposited'] }] });
+    await until(() => runner.status()[0]!.position === accounts.position);
+    expect(revisions(account)).toEqual([0n, 1n]);
+    await runner.stop();
+  });
+
   it('does at least once what it had not noted as done, and begins anew in another store', async () => {
     const { prefix, accounts, start, revisions } = setting();
     const account = randomUUID();

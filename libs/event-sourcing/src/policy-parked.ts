@@ -20,7 +20,11 @@ export interface ParkedReaction {
 export type ParkedFact =
   | {
       readonly type: 'Parked';
-      readonly data: Omit<ParkedReaction, 'policy' | 'revision'> & { readonly revision: string };
+      readonly data: Omit<ParkedReaction, 'policy' | 'revision'> & {
+        readonly revision: string;
+        /** Its reaction waited for nothing, so one of an earlier event may have been parked before or after it: the earlier one counts. */
+        readonly inAnyOrder?: true;
+      };
     }
   | { readonly type: 'RetryRequested'; readonly data: { readonly stream: string; readonly skip: boolean } }
   | { readonly type: 'Released'; readonly data: { readonly stream: string; readonly revision: string } };
@@ -46,10 +50,15 @@ export function noteParked(state: ParkedState, policy: string, recorded: Recorde
   const fact = { type: recorded.type, data: recorded.data } as ParkedFact;
   const { stream } = fact.data;
   switch (fact.type) {
-    case 'Parked':
-      state.waiting.set(stream, { policy, ...fact.data, revision: BigInt(fact.data.revision) });
+    case 'Parked': {
+      const { inAnyOrder, ...data } = fact.data;
+      const reaction = { policy, ...data, revision: BigInt(data.revision) };
+      const earlier = state.waiting.get(stream);
+      if (inAnyOrder && earlier && earlier.revision < reaction.revision) break;
+      state.waiting.set(stream, reaction);
       state.requests.delete(stream);
       break;
+    }
     case 'RetryRequested':
       if (state.waiting.has(stream)) state.requests.set(stream, { skip: fact.data.skip });
       break;

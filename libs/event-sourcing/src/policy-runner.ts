@@ -17,7 +17,14 @@ import type { RecordedEvent, StoredEvent } from './event';
 import type { EventStore } from './event-store';
 import type { Policy } from './policy';
 import { LowWaterMark } from './policy-low-water-mark';
-import { noteParked, type ParkedFact, type ParkedState, readParkedReactions, recordParked } from './policy-parked';
+import {
+  noteParked,
+  type ParkedFact,
+  type ParkedReaction,
+  type ParkedState,
+  readParkedReactions,
+  recordParked,
+} from './policy-parked';
 import { type Place, readStoredPosition, writePolicyPosition } from './policy-position';
 import { type Catalogs, type FeedEvent, feedReader, reasonOf } from './projection-feed';
 import { streamNames, type StreamNames } from './streams';
@@ -81,8 +88,8 @@ interface Progress {
 }
 
 /**
- * Turns events into commands, at least once: in order within a stream, in parallel across streams. A position says up
- * to where everything is done; a refused command parks its event in the store, and its stream waits for that policy.
+ * Turns events into commands, at least once: in order within a stream, but for what its policy takes in any order, in
+ * parallel across streams. A position says up to where everything is done; a refused command parks its event in the store, and its stream waits for that policy.
  */
 export class PolicyRunner {
   readonly #names: StreamNames;
@@ -233,7 +240,7 @@ export class PolicyRunner {
 
   #take(progress: Progress, event: FeedEvent, signal: AbortSignal): void {
     const { policy, marks, parked } = progress;
-    const { stream, type } = event.aggregate!;
+    const { stream, type, revision } = event.aggregate!;
     const finish = marks.begin({ position: event.position, id: event.id });
     const done = () => {
       finish();
@@ -243,14 +250,21 @@ export class PolicyRunner {
       done();
       return;
     }
+    // Of a stream that waits or is being released nothing goes ahead: the release reads only what stands in it by then.
+    if (policy.inAnyOrder?.includes(type) && !parked.waiting.has(stream)) {
+      this.#afterTail(progress, event.id, async () => {
+        if (await this.#react(progress, event, signal)) done();
+      });
+      return;
+    }
     this.#afterTail(progress, stream, async () => {
-      if (parked.waiting.has(stream)) {
-        done();
-      } else if (await this.#react(progress, event, signal)) done();
+      const waiting = parked.waiting.get(stream);
+      if (waiting && waiting.revision <= revision) done();
+      else if (await this.#react(progress, event, signal)) done();
     });
   }
 
-  /** Chains what is to be done of a stream, so that it is done in order. */
+  /** Chains what is to be done of a stream, so that it is done in order, or begins what is by itself, under a name of its own. */
   #afterTail({ tails }: Progress, stream: string, task: () => Promise<void>): void {
     const tail = (tails.get(stream) ?? Promise.resolve())
       .then(task)
@@ -262,8 +276,16 @@ export class PolicyRunner {
     tails.set(stream, tail);
   }
 
-  /** True when the event is dealt with, by its commands or by parking; false when the signal came first. */
-  async #react(progress: Progress, event: FeedEvent, signal: AbortSignal): Promise<boolean> {
+  /**
+   * True when the event is dealt with, by its commands or by parking; false when the signal came first. `releasing`: what its stream
+   * waited for, if it is taken up again.
+   */
+  async #react(
+    progress: Progress,
+    event: FeedEvent,
+    signal: AbortSignal,
+    releasing?: ParkedReaction,
+  ): Promise<boolean> {
     const { name } = progress.policy;
     let command: object | undefined;
     try {
@@ -276,7 +298,7 @@ export class PolicyRunner {
       return true;
     } catch (error) {
       handled.inc({ policy: name, outcome: 'refused' });
-      return this.#park(progress, event, command, error, signal);
+      return this.#park(progress, event, command, error, signal, releasing);
     }
   }
 
@@ -286,13 +308,21 @@ export class PolicyRunner {
     command: object | undefined,
     refusal: unknown,
     signal: AbortSignal,
+    releasing: ParkedReaction | undefined,
   ): Promise<boolean> {
     const { store, streamPrefix, logger } = this.options;
     const { policy, parked } = progress;
     const { stream, revision, type } = event.aggregate!;
+    const earlier = parked.waiting.get(stream);
+    // The release of what was parked before it comes by here again.
+    if (earlier && earlier !== releasing && earlier.revision < revision) return true;
     const what = { stream, eventId: event.id, type, error: reasonOf(refusal) };
     const named = command === undefined ? what : { ...what, command: command.constructor.name };
-    const fact: ParkedFact = { type: 'Parked', data: { ...named, revision: revision.toString() } };
+    const inAnyOrder = !releasing && policy.inAnyOrder?.includes(type);
+    const fact: ParkedFact = {
+      type: 'Parked',
+      data: { ...named, revision: revision.toString(), ...(inAnyOrder && { inAnyOrder }) },
+    };
     logger.error({ policy: policy.name, ...named, revision: revision.toString() }, 'a policy parked an event');
     parked.waiting.set(stream, { policy: policy.name, ...named, revision });
     parkedStreams.set({ policy: policy.name }, parked.waiting.size);
@@ -351,7 +381,7 @@ export class PolicyRunner {
         // The tail holds back what comes of this stream now; it is taken after this, and dealt with twice at worst.
         for await (const recorded of store.read(stream, { from: next })) {
           const event = read(recorded);
-          if (policy.handles.includes(recorded.type) && !(await this.#react(progress, event, signal))) return;
+          if (policy.handles.includes(recorded.type) && !(await this.#react(progress, event, signal, entry))) return;
           if (parked.waiting.get(stream) !== entry) return;
           next = recorded.revision + 1n;
         }

@@ -16,6 +16,8 @@ const NAME = 'finaliseInvoice';
 export const finaliseInvoice: Policy<GrantInvoiceNumber | FinaliseInvoice> = {
   name: NAME,
   handles: ['InvoiceDrafted', 'FinalisationRequested', 'InvoiceNumberGranted'],
+  // Grants of all documents stand in the stream of their series.
+  inAnyOrder: ['InvoiceNumberGranted'],
   react(stored) {
     const event = stored.event as InvoiceDrafted | FinalisationRequested | InvoiceNumberGranted;
     if (event.type === 'InvoiceDrafted' && event.data.autoFinalise === false) return [];

@@ -18,6 +18,8 @@ const NAME = 'issueCreditNote';
 export const issueCreditNote: Policy<DraftCreditNote | GrantInvoiceNumber | IssueCreditNote | GrantCredit> = {
   name: NAME,
   handles: ['LinesBilled', 'CreditNoteDrafted', 'InvoiceNumberGranted', 'CreditNoteIssued'],
+  // Grants of all documents stand in the stream of their series.
+  inAnyOrder: ['InvoiceNumberGranted'],
   react(stored) {
     const event = stored.event as LinesBilled | CreditNoteDrafted | InvoiceNumberGranted | CreditNoteIssued;
     switch (event.type) {
