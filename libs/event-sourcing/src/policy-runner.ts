@@ -89,7 +89,8 @@ interface Progress {
 
 /**
  * Turns events into commands, at least once: in order within a stream, but for what its policy takes in any order, in
- * parallel across streams. A position says up to where everything is done; a refused command parks its event in the store, and its stream waits for that policy.
+ * parallel across streams. A position says up to where everything is done; a refused command parks its event in the store,
+ * and its stream waits for that policy.
  */
 export class PolicyRunner {
   readonly #names: StreamNames;
@@ -251,13 +252,8 @@ export class PolicyRunner {
       return;
     }
     // Of a stream that waits or is being released nothing goes ahead: the release reads only what stands in it by then.
-    if (policy.inAnyOrder?.includes(type) && !parked.waiting.has(stream)) {
-      this.#afterTail(progress, event.id, async () => {
-        if (await this.#react(progress, event, signal)) done();
-      });
-      return;
-    }
-    this.#afterTail(progress, stream, async () => {
+    const beside = policy.inAnyOrder?.includes(type) && !parked.waiting.has(stream);
+    this.#afterTail(progress, beside ? event.id : stream, async () => {
       const waiting = parked.waiting.get(stream);
       if (waiting && waiting.revision <= revision) done();
       else if (await this.#react(progress, event, signal)) done();
